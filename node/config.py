@@ -1,0 +1,434 @@
+"""Every setting of a node: name, unit, default, meaning; read once at start and passed on.
+
+Rule: a frozen value, never a global. A setting comes from the environment (`PARVIS_ORIGIN`), else from the
+file named by `PARVIS_CONFIG` or `parvis.cfg` in the working folder (section `[parvis]`, `origin = …`), else
+from its default; what cannot work stops the start with one sentence. Source: SECURITY, TH-57, A12, A13, A14.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import configparser
+import ctypes
+import ipaddress
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+PREFIX = "PARVIS_"
+SECTION = "parvis"
+OTHER_NAMES = frozenset({"PARVIS_CONFIG", "PARVIS_FAILPOINT", "PARVIS_VECTORS"})
+OTHER_PREFIXES = ("PARVIS_TEST_", "PARVIS_DEMO_", "PARVIS_BENCH_")
+LANGUAGES = ("en", "fr")
+DATA_DIR = Path("var/node")
+MIN_SECRET_BYTES = 32
+PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+LOCAL_NAMES = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
+STA_UNSYNC = 0x0040  # <sys/timex.h>
+
+
+class SettingsError(Exception):
+    """The node cannot start like this. The message is one sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An OpenID Connect provider that people of this organisation may sign in with."""
+
+    name: str
+    """Short name, part of the redirect URI `<origin>/auth/callback/<name>`."""
+    label: str
+    """What the sign-in button says."""
+    issuer: str
+    """Exactly the `issuer` of its metadata."""
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    """Empty for a public client."""
+    scopes: str = "openid profile email"
+    creates_people: bool = True
+    """Whether the first sign-in of somebody unknown creates the person."""
+
+
+def setting(meaning: str, default: object = MISSING, *, unit: str = "", secret: bool = False) -> Any:
+    """A field of `Settings` with what the manual says of it."""
+    metadata = {"meaning": meaning, "unit": unit, "secret": secret}
+    if default is MISSING:
+        return field(metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator may set. `Settings.load(os.environ)` makes one and checks it."""
+
+    origin: str = setting(
+        "Where this node is reached, without a path: `https://parvis.example`. Never changes."
+    )
+    organisation: str = setting("The name of the organisation, as its partners read it.")
+    environment: Literal["production", "development"] = setting(
+        "`development` allows http and `.localhost` names, on this machine only.",
+        "production",
+    )
+    language: str = setting("Language of pages for who has not chosen one: `en` or `fr`.", "en")
+    timezone: str = setting("Time zone of pages, an IANA name.", "UTC")
+    debug: bool = setting("Flask's debugger; refused outside development.", False)
+
+    data_dir: Path = setting("Folder of database, files and key.", DATA_DIR)
+    run_dir: Path = setting("Folder of the wake-up sockets; empty means `run` in the data folder.", Path())
+    database_url: str = setting(
+        "SQLAlchemy URL; empty means SQLite, `parvis.db` in the data folder.", "", secret=True
+    )
+    jobs_url: str = setting(
+        "Queue of background work: `postgresql://…` or `redis://…`; empty means SQLite, `jobs.db` beside the database.",
+        "",
+        secret=True,
+    )
+    files_url: str = setting(
+        "Where files lie: an fsspec URL; empty means `files` in the data folder.", "", secret=True
+    )
+    limits_url: str = setting(
+        "Storage of the rate limits; `redis://…` when several processes serve.", "memory://", secret=True
+    )
+    secret_key: str = setting(
+        "Base64url of at least 32 random bytes: seals private keys and signs cookies. Instead of the key file.",
+        "",
+        secret=True,
+    )
+    secret_key_file: Path = setting(
+        "File that holds the key, mode 0600; empty means `secret.key` in the data folder. `parvis init` makes it.",
+        Path(),
+    )
+
+    bind: str = setting("Address to listen on.", "127.0.0.1")
+    port: int = setting("Port to listen on.", 8000)
+    threads: int = setting("Threads of a process that answer requests.", 64)
+    tls_cert_file: Path = setting(
+        "Certificate chain (PEM), when no proxy ends TLS; empty means plain HTTP.", Path()
+    )
+    tls_key_file: Path = setting("Private key (PEM) of the certificate, mode 0600.", Path())
+    proxies: tuple[str, ...] = setting(
+        "Addresses of the reverse proxies whose X-Forwarded headers count.", ()
+    )
+
+    background: bool = setting(
+        "Whether `parvis serve` also delivers and works off jobs; else run `parvis worker`.", True
+    )
+    delivery: bool = setting("Whether this node sends to its partners.", True)
+    job_threads: int = setting("Threads that work off jobs.", 1)
+    live_slots: int = setting("Long polls held at once; the next one is answered at once.", 48)
+    live_hold_s: int = setting("How long a long poll is held.", 25, unit="s")
+
+    providers: tuple[Provider, ...] = setting(
+        "OpenID Connect providers: JSON list of name, label, issuer, client_id, client_secret, scopes, creates_people;"
+        " or the path of a file that holds it.",
+        (),
+        secret=True,
+    )
+    builtin_accounts: bool = setting("Whether people may have a name and password here.", True)
+    session_idle_min: int = setting("A session ends after so long without a request.", 30, unit="min")
+    session_absolute_h: int = setting("A session ends so long after sign-in.", 12, unit="h")
+
+    max_file_bytes: int = setting("Largest attachment.", 25 * 1024 * 1024, unit="bytes")
+    ca_file: Path = setting(
+        "Certificate authorities (PEM) trusted beside the usual ones; empty means none.", Path()
+    )
+    networks: tuple[str, ...] = setting("Private networks (CIDR) that partners or providers may live in.", ())
+    check_clock: bool = setting(
+        "Whether production refuses to start while the clock is not synchronised.", True
+    )
+    log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
+    log_format: Literal["json", "text"] = setting("Form of a log line.", "json")
+
+    @classmethod
+    def load(cls, env: Mapping[str, str]) -> Settings:
+        """Settings from `env` and the optional file, paths filled in, checked. Raises `SettingsError`."""
+        settings = cls(**_filled(_values(cls, env), require_key=True))
+        settings.check()
+        return settings
+
+    @property
+    def is_development(self) -> bool:
+        """The development profile of PROTOCOL 2.0: http and `.localhost`, on this machine only."""
+        return self.environment == "development"
+
+    @property
+    def key_bytes(self) -> bytes:
+        """The secret key, at least 32 bytes. Raises `SettingsError` when it is none."""
+        return _decoded(self.secret_key)
+
+    def check(self) -> None:
+        """Raises `SettingsError` for the first thing that cannot work, or must not in production."""
+        self._check_origin()
+        if not self.organisation.strip():
+            raise SettingsError("PARVIS_ORGANISATION is empty; give the name of the organisation.")
+        if self.language not in LANGUAGES:
+            raise SettingsError(
+                f"PARVIS_LANGUAGE is {self.language!r}; it must be one of {', '.join(LANGUAGES)}."
+            )
+        if self.debug and not (self.is_development and _is_loopback(self.bind)):
+            raise SettingsError(
+                "PARVIS_DEBUG is on; it is allowed in development on a loopback address only."
+            )
+        if self.is_development and not _is_loopback(self.bind):
+            raise SettingsError(f"PARVIS_BIND is {self.bind}; in development it must be a loopback address.")
+        if bool(self.tls_cert_file.name) != bool(self.tls_key_file.name):
+            raise SettingsError("PARVIS_TLS_CERT_FILE and PARVIS_TLS_KEY_FILE must be set together.")
+        if self.tls_key_file.name:
+            _refuse_readable(self.tls_key_file)
+        for network in self.networks:
+            _check_network(network)
+        if "*" in self.proxies:
+            raise SettingsError("PARVIS_PROXIES may not be '*'; name the addresses of your reverse proxies.")
+        _ = self.key_bytes
+
+    def check_machine(self) -> None:
+        """What only a real start must know: in production the clock is synchronised (TH-57)."""
+        if self.check_clock and not self.is_development and not clock_is_synchronised():
+            raise SettingsError(
+                "The clock of this machine is not synchronised; start NTP, or set PARVIS_CHECK_CLOCK=no."
+            )
+
+    def _check_origin(self) -> None:
+        try:
+            parts = urlsplit(self.origin)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as bad:
+            raise SettingsError(f"PARVIS_ORIGIN is {self.origin!r}, which is no address.") from bad
+        shown = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+        if parts.scheme not in {"https", "http"} or not host or self.origin != shown:
+            raise SettingsError(
+                f"PARVIS_ORIGIN is {self.origin!r}; it must look like https://parvis.example, lower case, without a path.",
+            )
+        if port == {"https": 443, "http": 80}[parts.scheme]:
+            raise SettingsError(f"PARVIS_ORIGIN is {self.origin!r}; leave its default port out.")
+        if parts.scheme == "http" and not self.is_development:
+            raise SettingsError(
+                f"PARVIS_ORIGIN is {self.origin!r}; outside development it must begin with https://."
+            )
+        if parts.scheme == "http" and not (LOCAL_NAMES.fullmatch(host) or _is_loopback(host)):
+            raise SettingsError(f"PARVIS_ORIGIN is {self.origin!r}; http is for names under .localhost only.")
+
+
+def described() -> list[tuple[str, str, str, str]]:
+    """(environment name, unit, default, meaning) of every setting, for the manual."""
+    return [
+        (
+            PREFIX + each.name.upper(),
+            each.metadata["unit"],
+            "required" if each.default is MISSING else _shown(each.default),
+            each.metadata["meaning"],
+        )
+        for each in fields(Settings)
+    ]
+
+
+def create_secret_key(env: Mapping[str, str]) -> Path | None:
+    """Makes the key file where `env` wants it, mode 0600, unless there is a key; its path when it was made."""
+    values = _filled(_values(Settings, env), require_key=False)
+    path: Path = values["secret_key_file"]
+    if values["secret_key"] or path.exists():
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(new_secret_key() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def new_secret_key() -> str:
+    """A fresh key: base64url of 32 random bytes."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(MIN_SECRET_BYTES)).decode("ascii").rstrip("=")
+
+
+def clock_is_synchronised() -> bool:
+    """Whether the kernel says so (adjtimex); True where it cannot be asked."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return True
+    # `struct timex` begins with unsigned modes, four longs (offset, freq, maxerror, esterror), int status.
+    timex = (ctypes.c_long * 64)()
+    if adjtimex(ctypes.byref(timex)) < 0:
+        return True
+    return not int(timex[5]) & STA_UNSYNC
+
+
+def _values(cls: type[Settings], env: Mapping[str, str]) -> dict[str, Any]:
+    known = {each.name: each for each in fields(cls)}
+    texts = _from_file(env, known)
+    for name, text in env.items():
+        if not name.startswith(PREFIX) or name in OTHER_NAMES or name.startswith(OTHER_PREFIXES):
+            continue
+        key = "environment" if name == "PARVIS_ENV" else name.removeprefix(PREFIX).lower()
+        if key not in known:
+            raise SettingsError(f"{name} is set, but there is no such setting.")
+        texts[key] = text
+    for name, each in known.items():
+        if each.default is MISSING and name not in texts:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set. {each.metadata['meaning']}")
+    hints = get_type_hints(cls)
+    return {name: _parsed(name, text, hints[name]) for name, text in texts.items()}
+
+
+def _from_file(env: Mapping[str, str], known: Mapping[str, Field[Any]]) -> dict[str, str]:
+    path = Path(env.get("PARVIS_CONFIG", "parvis.cfg"))
+    if not path.exists():
+        if "PARVIS_CONFIG" in env:
+            raise SettingsError(f"PARVIS_CONFIG names {path}, which does not exist.")
+        return {}
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+        texts = dict(parser[SECTION])
+    except (configparser.Error, KeyError, UnicodeDecodeError) as bad:
+        raise SettingsError(f"{path} is not a settings file with a section [{SECTION}].") from bad
+    for name in texts:
+        if name not in known:
+            raise SettingsError(f"{path} sets {name}, but there is no such setting.")
+        if known[name].metadata["secret"]:
+            _refuse_readable(path)
+    return texts
+
+
+def _parsed(name: str, text: str, kind: Any) -> Any:
+    shown = PREFIX + name.upper()
+    text = text.strip()
+    if kind is bool:
+        answers = {
+            "1": True,
+            "yes": True,
+            "true": True,
+            "on": True,
+            "0": False,
+            "no": False,
+            "false": False,
+            "off": False,
+        }
+        if text.lower() not in answers:
+            raise SettingsError(f"{shown} is {text!r}; it must be yes or no.")
+        return answers[text.lower()]
+    if kind is int:
+        if not re.fullmatch(r"[0-9]{1,12}", text):
+            raise SettingsError(f"{shown} is {text!r}; it must be a whole number.")
+        return int(text)
+    if kind is Path:
+        return Path(text).expanduser() if text else Path()
+    if kind == tuple[str, ...]:
+        return tuple(part for part in re.split(r"[\s,]+", text) if part)
+    if kind == tuple[Provider, ...]:
+        return _providers(text)
+    choices = getattr(kind, "__args__", None)
+    if choices and text not in choices:
+        raise SettingsError(f"{shown} is {text!r}; it must be one of {', '.join(choices)}.")
+    return text
+
+
+def _providers(text: str) -> tuple[Provider, ...]:
+    if not text:
+        return ()
+    if not text.startswith("["):
+        path = Path(text)
+        if not path.exists():
+            raise SettingsError(f"PARVIS_PROVIDERS names {path}, which does not exist.")
+        _refuse_readable(path)
+        text = path.read_text(encoding="utf-8")
+    try:
+        providers = tuple(Provider(**each) for each in json.loads(text))
+    except (ValueError, TypeError) as bad:
+        raise SettingsError(
+            "PARVIS_PROVIDERS is not a JSON list of providers with name, label, issuer and client_id."
+        ) from bad
+    for provider in providers:
+        if not PROVIDER_NAME.fullmatch(provider.name):
+            raise SettingsError(
+                f"A provider is named {provider.name!r}; use lower-case letters, digits and hyphens."
+            )
+        if "openid" not in provider.scopes.split():
+            raise SettingsError(f"The provider {provider.name} lacks the scope openid.")
+    if len({provider.name for provider in providers}) != len(providers):
+        raise SettingsError("Two providers in PARVIS_PROVIDERS have the same name.")
+    if len({provider.issuer for provider in providers}) != len(providers):
+        raise SettingsError("Two providers in PARVIS_PROVIDERS have the same issuer.")
+    return providers
+
+
+def _filled(values: dict[str, Any], *, require_key: bool) -> dict[str, Any]:
+    data: Path = (values.get("data_dir") or DATA_DIR).absolute()
+    values["data_dir"] = data
+    for name, below in (("run_dir", "run"), ("secret_key_file", "secret.key")):
+        given: Path = values.get(name) or Path()
+        values[name] = given.absolute() if given.name else data / below
+    values["database_url"] = values.get("database_url") or f"sqlite:///{data / 'parvis.db'}"
+    values["files_url"] = values.get("files_url") or (data / "files").as_uri()
+    values["secret_key"] = values.get("secret_key") or _key_from(
+        values["secret_key_file"], required=require_key
+    )
+    return values
+
+
+def _key_from(path: Path, *, required: bool) -> str:
+    if not path.exists():
+        if required:
+            raise SettingsError(
+                f"There is no secret key: set PARVIS_SECRET_KEY, or let `parvis init` make {path}."
+            )
+        return ""
+    _refuse_readable(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _decoded(key: str) -> bytes:
+    try:
+        raw = base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as bad:
+        raise SettingsError("The secret key is not base64url.") from bad
+    if len(raw) < MIN_SECRET_BYTES or len(set(raw)) < MIN_SECRET_BYTES // 4:
+        raise SettingsError(f"The secret key is too weak: it needs {MIN_SECRET_BYTES} random bytes.")
+    return raw
+
+
+def _refuse_readable(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as gone:
+        raise SettingsError(f"{path} cannot be read.") from gone
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"{path} holds a secret and others may read it; run: chmod 600 {path}")
+
+
+def _check_network(text: str) -> None:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as bad:
+        raise SettingsError(
+            f"PARVIS_NETWORKS names {text!r}, which is no network such as 10.1.0.0/16."
+        ) from bad
+    if network.prefixlen < (8 if network.version == 4 else 16):
+        raise SettingsError(f"PARVIS_NETWORKS names {text}, which is too wide to be a network of yours.")
+
+
+def _is_loopback(host: str) -> bool:
+    if LOCAL_NAMES.fullmatch(host):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if default in (Path(), (), ""):
+        return "–"
+    return str(default)
