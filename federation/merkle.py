@@ -1,0 +1,74 @@
+"""The Merkle tree of RFC 9162: one root, and the path that proves one leaf.
+
+Rule: a leaf is hashed behind 0x00, a node behind 0x01, so neither can pass for the other.
+Source: RFC 9162, sections 2.1.1 and 2.1.3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from hmac import compare_digest
+
+from federation.errors import LocalError
+
+_EMPTY = hashlib.sha256(b"").digest()
+
+
+def _leaf(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _above(level: list[bytes]) -> list[bytes]:
+    """The next level: pairs are joined, a last one without a partner rises as it is."""
+    joined = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return joined + level[len(level) - len(level) % 2 :]
+
+
+def root(leaves: Iterable[bytes]) -> bytes:
+    """MTH over the leaves in their order, 32 bytes; of none it is SHA-256 of nothing."""
+    level = [_leaf(data) for data in leaves]
+    if not level:
+        return _EMPTY
+    while len(level) > 1:
+        level = _above(level)
+    return level[0]
+
+
+def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """PATH(index): the hashes beside the way from the leaf up to the root. Raises LocalError outside the tree."""
+    if not 0 <= index < len(leaves):
+        raise LocalError("No such leaf.")
+    path: list[bytes] = []
+    level = [_leaf(data) for data in leaves]
+    while len(level) > 1:
+        beside = index ^ 1
+        if beside < len(level):
+            path.append(level[beside])
+        level, index = _above(level), index >> 1
+    return path
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """True when `path` leads from leaf `index` of a tree of `size` leaves to `root`. Never raises.
+
+    `leaf` is the data, not its hash. Source: RFC 9162, section 2.1.3.2.
+    """
+    if not 0 <= index < size:
+        return False
+    position, last, reached = index, size - 1, _leaf(leaf)
+    for beside in path:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            reached = _node(beside, reached)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            reached = _node(reached, beside)
+        position, last = position >> 1, last >> 1
+    return last == 0 and compare_digest(reached, root)
