@@ -205,7 +205,7 @@ class Settings:
         shown = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
         if parts.scheme not in {"https", "http"} or not host or self.origin != shown:
             raise SettingsError(
-                f"PARVIS_ORIGIN is {self.origin!r}; it must look like https://parvis.example, lower case, without a path.",
+                f"PARVIS_ORIGIN is {self.origin!r}; write it like https://parvis.example, lower case, no path.",
             )
         if port == {"https": 443, "http": 80}[parts.scheme]:
             raise SettingsError(f"PARVIS_ORIGIN is {self.origin!r}; leave its default port out.")

@@ -13,7 +13,7 @@ from node.core.clock import Clock
 from node.core.db import Database
 from node.core.events import Events
 from node.core.jobs import Jobs
-from node.core.secrets import Sealer
+from node.core.secrets import Vault
 from node.core.storage import Files
 from node.core.wake import Wake
 
@@ -27,7 +27,7 @@ class Ground:
     clock: Clock
     events: Events
     wake: Wake
-    sealer: Sealer
+    vault: Vault
     audit: Audit
     files: Files
     jobs: Jobs
