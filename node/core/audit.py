@@ -13,7 +13,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, String, Text, func, insert, select, text
@@ -25,7 +25,6 @@ from node.core.db import Base, BigKey, Database
 COUNTED_EVERY = timedelta(minutes=1)
 FIRST_HASH = "0" * 64
 ADVISORY_LOCK = 0x7061727669731  # "parvis", 1
-NO_DETAIL: Mapping[str, str | int] = {}
 
 
 class Entry(Base):
@@ -60,7 +59,7 @@ class Act:
     """The rule that refused: a problem type of PROTOCOL 2.0 without `#`, or our own name."""
     digest: str = ""
     """Digest of the bytes that were refused or signed."""
-    detail: Mapping[str, str | int] = NO_DETAIL
+    detail: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,11 @@ class Database:
         """The writing engine, for migrations."""
         return self._writer
 
+    @property
+    def libpq_url(self) -> str:
+        """The URL as psycopg itself takes it, password included."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A unit of work: one transaction, committed at the end; then what `events.after_commit` kept."""
