@@ -144,7 +144,7 @@ class Settings:
     check_clock: bool = setting(
         "Whether production refuses to start while the clock is not synchronised.", True
     )
-    log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
     log_format: Literal["json", "text"] = setting("Form of a log line.", "json")
 
     @classmethod

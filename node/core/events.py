@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import structlog
 from sqlalchemy.orm import Session
 
-log = structlog.get_logger(__name__)
+from node.core.log import get_logger
+
+log = get_logger(__name__)
 
 Event = TypeVar("Event")
 

@@ -12,27 +12,17 @@ Source: ARCHITECTURE, section 5; https://huey.readthedocs.io/en/latest/.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import structlog
-from huey.api import Huey
-from huey.consumer import Consumer
-from huey.registry import Message
-from huey.serializer import Serializer
-
 from node.config import Settings
+from node.core.lean import without
+from node.core.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
-POLL_FIRST_S = 0.2
-POLL_MOST_S = 1.0
-SHUTDOWN_S = 10
-QUEUE_CACHE_MB = 1
 MINUTES_OF_AN_HOUR = 60
 
 Run = Callable[..., None]
@@ -66,10 +56,10 @@ class Jobs:
     """The queue of one node, and the threads that work it off."""
 
     def __init__(self, settings: Settings) -> None:
-        self._huey = _huey(settings)
+        self._huey = _opened(settings)
         self._threads = settings.job_threads
         self._tasks: dict[str, Any] = {}
-        self._consumer: Consumer | None = None
+        self._consumer: Any = None
 
     def register(self, jobs: Iterable[Job], ground: object) -> None:
         """Makes `jobs` known here; they run with `ground` as their first argument."""
@@ -90,19 +80,13 @@ class Jobs:
         """Starts the threads, in a process that has signal handlers of its own."""
         if self._consumer is not None:
             return
-        self._consumer = _QuietConsumer(
-            self._huey,
-            workers=self._threads,
-            initial_delay=POLL_FIRST_S,
-            max_delay=POLL_MOST_S,
-            backoff=1,
-            check_worker_health=False,
-            shutdown_timeout=SHUTDOWN_S,
-        )
+        from node.core.queue import consumer
+
+        self._consumer = consumer(self._huey, self._threads)
         self._consumer.start()
 
     def stop(self) -> None:
-        """Lets what runs come to its end, for at most `SHUTDOWN_S`."""
+        """Lets what runs come to its end, for at most ten seconds."""
         if self._consumer is not None:
             self._consumer.stop(graceful=True)
             self._consumer = None
@@ -142,46 +126,13 @@ class Jobs:
         return task
 
 
-class _QuietConsumer(Consumer):  # type: ignore[misc]  # huey has no types
-    """Huey's consumer inside a process whose signals belong to gunicorn."""
-
-    def _set_signal_handlers(self) -> None:
-        pass
-
-
-class _Json(Serializer):  # type: ignore[misc]  # huey has no types
-    """Messages as JSON: a queue that somebody else can write to must not run pickles."""
-
-    def _serialize(self, data: Any) -> bytes:
-        if isinstance(data, Message):
-            data = {**data._asdict(), "eta": data.eta.isoformat() if data.eta else None}
-        return json.dumps(data).encode()
-
-    def _deserialize(self, data: bytes) -> Any:
-        plain = json.loads(bytes(data))
-        if isinstance(plain, dict) and "name" in plain:
-            plain["eta"] = datetime.fromisoformat(plain["eta"]) if plain["eta"] else None
-            return Message(**plain)
-        return plain
-
-
 def _every(minutes: int) -> Callable[[datetime], bool]:
     return lambda now: now.minute % minutes == 0
 
 
-def _huey(settings: Settings) -> Huey:
-    common: dict[str, Any] = {"results": False, "serializer": _Json(), "utc": True}
-    scheme = settings.jobs_url.partition(":")[0]
-    if scheme in {"redis", "rediss"}:
-        from huey.api import RedisHuey
-
-        return RedisHuey("parvis", url=settings.jobs_url, **common)
-    if scheme in {"postgres", "postgresql"}:
-        from huey.api import PostgresHuey
-
-        return PostgresHuey("parvis", dsn=settings.jobs_url, **common)
-    from huey.api import SqliteHuey
-
-    path = Path(settings.jobs_url.removeprefix("sqlite:///")) if scheme else settings.data_dir / "jobs.db"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return SqliteHuey("parvis", filename=str(path), cache_mb=QUEUE_CACHE_MB, fsync=True, timeout=10, **common)
+def _opened(settings: Settings) -> Any:
+    needed = {"postgres": "psycopg", "postgresql": "psycopg", "redis": "redis", "rediss": "redis"}
+    optional = {"psycopg", "redis", "gevent"} - {needed.get(settings.jobs_url.partition(":")[0], "")}
+    with without(*optional):
+        from node.core.queue import opened
+    return opened(settings)

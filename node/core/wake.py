@@ -21,9 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
+from node.core.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 POLL_S = 5.0
 MAX_REMEMBERED = 20_000  # channels; above it the older half is forgotten, which wakes their waiters once

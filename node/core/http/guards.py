@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import structlog
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 
 from node.core.errors import Absent, NotAllowed, NotSignedIn
+from node.core.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Role = Literal["member", "manager", "admin"]
 View = TypeVar("View", bound=Callable[..., Any])

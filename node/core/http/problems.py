@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-import structlog
 from flask import Flask, Response, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _later
@@ -23,8 +22,9 @@ from federation.errors import RemoteError
 from node.core.errors import Absent, NodeError, NotSignedIn
 from node.core.http import rendering
 from node.core.ids import wire_id
+from node.core.log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 SIGN_IN = "identity.signin"
