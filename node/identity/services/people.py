@@ -1,0 +1,300 @@
+"""The people of this organisation: who they are, how they come in, how they leave.
+
+Rule: a person is (issuer, subject) and nothing else; a mail address is kept as data, never looked up and
+never federated; who is disabled stays so, whatever a provider says. Source: SECURITY TH-44, I1–I4, I18–I21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from node.core import ids
+from node.core.errors import Absent, Changed, NotAllowed
+from node.identity import tables
+from node.identity.services import names
+from node.identity.services.actors import Actors
+
+MAX_EMAIL_CHARS = 254
+MAX_SUBJECT_CHARS = 255
+
+
+class Role(StrEnum):
+    """What a person may do in the organisation; the manager of a space is a role there, not here."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a provider says of someone; only `issuer` and `subject` identify."""
+
+    issuer: str
+    subject: str
+    name: str = ""
+    preferred_username: str = ""
+    email: str | None = None
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone of this organisation, as other capabilities see him or her."""
+
+    id: int
+    wire_id: str
+    actor: str
+    name: str
+    preferred_username: str
+    email: str | None
+    language: str
+    theme: str
+    shortcuts: bool
+    role: Role
+    issuer: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def is_admin(self) -> bool:
+        """May change the organisation's relations, people and settings."""
+        return self.role is Role.ADMIN
+
+
+class NotAdmitted(NotAllowed):
+    """The provider vouches for someone who may not come in here."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            _("You can’t sign in here yet. Ask an administrator of your organisation to add you."), cause
+        )
+
+
+class AccountClosed(NotAllowed):
+    """The person has left the organisation."""
+
+    def __init__(self, person_id: int) -> None:
+        super().__init__(
+            _("This account is closed. Ask an administrator."), f"Person {person_id} is disabled."
+        )
+
+
+class NoSuchPerson(Absent):
+    """No person of this organisation has the id."""
+
+    def __init__(self, sought: object) -> None:
+        super().__init__(f"No person {sought!r}.")
+
+
+class LastAdmin(Changed):
+    """The organisation would be left without an administrator."""
+
+    def __init__(self) -> None:
+        super().__init__(_("An organisation needs at least one administrator. Name another one first."))
+
+
+class People:
+    """The people of one organisation over their tables."""
+
+    def __init__(self, actors: Actors, languages: tuple[str, ...]) -> None:
+        """`languages`: those of the interface, the default first."""
+        self._actors = actors
+        self._languages = languages
+
+    def person_of(self, db: Session, claims: Claims, *, creates: bool, now: datetime) -> Person:
+        """The person behind `claims`, by issuer and subject; made at the first sign-in when `creates`.
+
+        Name and mail follow what the provider says now. Raises NotAdmitted, AccountClosed.
+        """
+        row = db.scalar(
+            select(tables.Person).where(
+                tables.Person.issuer == claims.issuer, tables.Person.subject == claims.subject
+            ),
+        )
+        if row is None:
+            if not creates:
+                raise NotAdmitted(f"{claims.subject!r} of {claims.issuer} is not known here.")
+            return self.add(db, claims, Role.MEMBER, now)
+        if row.disabled_at is not None:
+            raise AccountClosed(row.id)
+        self._follow(db, row, claims, now)
+        return self.value(row)
+
+    def add(self, db: Session, claims: Claims, role: Role, now: datetime) -> Person:
+        """A new person with an actor of his or her own; the handle is made of what `claims` suggests.
+
+        Raises NotAdmitted for a subject that is empty or longer than 255 characters.
+        """
+        if not 0 < len(claims.subject) <= MAX_SUBJECT_CHARS:
+            raise NotAdmitted(f"A subject of {len(claims.subject)} characters from {claims.issuer}.")
+        handle = self._actors.free_handle(db, claims.preferred_username or claims.name, "person")
+        name = names.shown(names.without_mail(claims.name)) or handle
+        row = tables.Person(
+            wire_id=ids.wire_id(),
+            issuer=claims.issuer,
+            subject=claims.subject,
+            name=name,
+            preferred_username=handle,
+            email=_mail(claims.email),
+            language=self.language_of(claims.language),
+            theme="",
+            shortcuts=True,
+            role=role,
+            created_at=now,
+            disabled_at=None,
+        )
+        db.add(row)
+        db.flush()
+        self._actors.create_person(db, row, now)
+        return self.value(row)
+
+    def get(self, db: Session, person_id: int) -> Person:
+        """The person with this inner id, disabled or not. Raises NoSuchPerson."""
+        return self.value(self._row(db, person_id))
+
+    def by_handle(self, db: Session, preferred_username: str) -> Person:
+        """The person with this handle, disabled or not. Raises NoSuchPerson."""
+        row = db.scalar(select(tables.Person).where(tables.Person.preferred_username == preferred_username))
+        if row is None:
+            raise NoSuchPerson(preferred_username)
+        return self.value(row)
+
+    def by_wire_id(self, db: Session, wire_id: str) -> Person:
+        """The person with this wire id, disabled or not. Raises NoSuchPerson."""
+        row = db.scalar(select(tables.Person).where(tables.Person.wire_id == wire_id))
+        if row is None:
+            raise NoSuchPerson(wire_id)
+        return self.value(row)
+
+    def active(self, db: Session) -> list[Person]:
+        """Everybody who has not left, by name."""
+        query = select(tables.Person).where(tables.Person.disabled_at.is_(None)).order_by(tables.Person.name)
+        return [self.value(row) for row in db.scalars(query)]
+
+    def everybody(self, db: Session, *, after: int = 0, limit: int = 100) -> list[Person]:
+        """At most `limit` people with an inner id above `after`, in that order, those who left included."""
+        query = select(tables.Person).where(tables.Person.id > after).order_by(tables.Person.id).limit(limit)
+        return [self.value(row) for row in db.scalars(query)]
+
+    def of_actors(self, db: Session, iris: Iterable[str]) -> dict[str, Person]:
+        """The people behind these actor IRIs; an IRI that is not of a person of ours is left out."""
+        prefix = self._actors.person_iri("")
+        wire_ids = [iri.removeprefix(prefix) for iri in iris if iri.startswith(prefix)]
+        query = select(tables.Person).where(tables.Person.wire_id.in_(wire_ids))
+        return {self._actors.person_iri(row.wire_id): self.value(row) for row in db.scalars(query)}
+
+    def prefer(
+        self,
+        db: Session,
+        person_id: int,
+        *,
+        language: str | None = None,
+        theme: str | None = None,
+        shortcuts: bool | None = None,
+    ) -> Person:
+        """Keeps what someone prefers; None leaves it. `theme`: light, dark, or empty for the device's.
+
+        Raises NoSuchPerson.
+        """
+        row = self._row(db, person_id)
+        if language is not None:
+            row.language = self.language_of(language)
+        if theme is not None:
+            row.theme = theme
+        if shortcuts is not None:
+            row.shortcuts = shortcuts
+        return self.value(row)
+
+    def give_role(self, db: Session, person_id: int, role: Role) -> Person:
+        """Changes the role; it holds from the next request on. Raises NoSuchPerson, LastAdmin."""
+        row = self._row(db, person_id)
+        if role is not Role.ADMIN:
+            self._keep_an_admin(db, row)
+        row.role = role
+        return self.value(row)
+
+    def disable(self, db: Session, person_id: int, now: datetime) -> Person:
+        """Closes the account: sessions, tokens and open links end with it, the actor is marked as gone.
+
+        Raises NoSuchPerson, LastAdmin.
+        """
+        row = self._row(db, person_id)
+        self._keep_an_admin(db, row)
+        row.disabled_at = row.disabled_at or now
+        end_access(db, person_id, now)
+        self._actors.disable(db, self._actors.person_iri(row.wire_id), now)
+        return self.value(row)
+
+    def enable(self, db: Session, person_id: int) -> Person:
+        """Opens a closed account again; nothing that ended with it comes back. Raises NoSuchPerson."""
+        row = self._row(db, person_id)
+        row.disabled_at = None
+        self._actors.enable(db, self._actors.person_iri(row.wire_id))
+        return self.value(row)
+
+    def language_of(self, wanted: str) -> str:
+        """The language of the interface for a BCP 47 tag; the default one when there is none such."""
+        primary = wanted.replace("_", "-").partition("-")[0].lower()
+        return primary if primary in self._languages else self._languages[0]
+
+    def value(self, row: tables.Person) -> Person:
+        """The row as other capabilities see it."""
+        return Person(
+            id=row.id,
+            wire_id=row.wire_id,
+            actor=self._actors.person_iri(row.wire_id),
+            name=row.name,
+            preferred_username=row.preferred_username,
+            email=row.email,
+            language=row.language,
+            theme=row.theme,
+            shortcuts=row.shortcuts,
+            role=Role(row.role),
+            issuer=row.issuer,
+            created_at=row.created_at,
+            disabled_at=row.disabled_at,
+        )
+
+    def _row(self, db: Session, person_id: int) -> tables.Person:
+        row = db.get(tables.Person, person_id)
+        if row is None:
+            raise NoSuchPerson(person_id)
+        return row
+
+    def _follow(self, db: Session, row: tables.Person, claims: Claims, now: datetime) -> None:
+        row.email = _mail(claims.email)
+        name = names.shown(names.without_mail(claims.name))
+        if name and name != row.name:
+            row.name = name
+            self._actors.rename(db, self._actors.person_iri(row.wire_id), name, now)
+
+    def _keep_an_admin(self, db: Session, row: tables.Person) -> None:
+        if row.role != Role.ADMIN or row.disabled_at is not None:
+            return
+        others = select(func.count()).where(
+            tables.Person.role == Role.ADMIN, tables.Person.disabled_at.is_(None), tables.Person.id != row.id
+        )
+        if db.scalar(others) == 0:
+            raise LastAdmin
+
+
+def end_access(db: Session, person_id: int, now: datetime) -> None:
+    """Ends every session, token and open link of someone; what an administrator's reset does, too (I18)."""
+    for kind in (tables.Session, tables.Token):
+        ended = update(kind).where(kind.person_id == person_id, kind.revoked_at.is_(None))
+        db.execute(ended.values(revoked_at=now))
+    links = update(tables.OneTimeLink).where(
+        tables.OneTimeLink.person_id == person_id, tables.OneTimeLink.used_at.is_(None)
+    )
+    db.execute(links.values(used_at=now))
+
+
+def _mail(claimed: str | None) -> str | None:
+    return claimed if claimed and len(claimed) <= MAX_EMAIL_CHARS else None

@@ -1,0 +1,397 @@
+"""Pages of identity: the door of the house, one-time links, and one's own account.
+
+Rule: no list of partners on the door (DECISIONS 28); `next` is a path of ours or it is `/`; a sign-in starts by
+a button, never by a link. Source: PRODUCT D.0, D.23; SECURITY TH-41, TH-42, TH-50, H7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from marshmallow import Schema, ValidationError
+from marshmallow.fields import List
+from werkzeug.wrappers import Response
+
+from node.config import LANGUAGES
+from node.core.errors import Absent, Invalid
+from node.core.http import shown
+from node.core.http.context import ground
+from node.core.http.guards import OPEN_DOORS, guarded, viewer_or_none
+from node.core.http.headers import allow_form_targets
+from node.core.http.rendering import page
+from node.core.i18n import LANGUAGE_COOKIE
+from node.identity import browser
+from node.identity.oidc import Pending, RelyingParty, SignInRefused
+from node.identity.services.accounts import Invitation, LinkUsed, Purpose, TooManyAttempts, WrongPassword
+from node.identity.services.identity import Browser, Identity, Welcome, identity_of
+from node.identity.services.people import Person
+from node.identity.services.sessions import LiveSession
+from node.identity.services.tokens import FOR_ADMINS, Scope
+from schemas.forms.identity import FirstAdmin, NewPassword, NewToken, Preferences, SignIn
+
+PENDING = "pending"
+RELYING_PARTY = "parvis.relying_party"
+ONE_YEAR_S = 31_536_000
+MAX_NEXT_CHARS = 2048
+FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
+
+SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS X", "Linux")
+BROWSERS = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+
+web = Blueprint("identity", __name__)
+
+OPEN_DOORS.update(
+    {
+        "identity.signin": "the door itself",
+        "identity.start": "leads to a provider of this organisation",
+        "identity.callback": "a provider sends the browser back here",
+        "identity.first_admin": "the one-time link is the key",
+        "identity.new_password": "the one-time link is the key",
+        "identity.preferences": "a visitor chooses a language",
+        "identity.signout": "does nothing without a session",
+    },
+)
+
+
+@web.route("/signin", methods=["GET", "POST"])
+def signin() -> str | Response | tuple[str, int]:
+    if request.method == "GET":
+        next_path = path_of_ours(request.args.get("next", ""))
+        return _to(next_path) if viewer_or_none() else _door(next_path)
+    values, errors = _read(SignIn())
+    next_path = path_of_ours(values.get("next", ""))
+    if errors or not ground().settings.builtin_accounts:
+        return _door(next_path, errors, values), Invalid.status
+    try:
+        welcome = _identity().sign_in_with_password(values["name"], values["password"], _browser())
+    except (WrongPassword, TooManyAttempts) as refusal:
+        return _door(next_path, {"": str(refusal.safe)}, values), refusal.status
+    return _welcome(welcome, next_path)
+
+
+@web.post("/signin/<provider>")
+def start(provider: str) -> Response:
+    party = _party()
+    next_path = path_of_ours(request.form.get("next", ""))
+    address, pending = party.begin(party.provider(provider), next_path, ground().clock.now())
+    browser.here()[PENDING] = pending.as_dict()
+    if party.leads_to(address):
+        return redirect(address, FOUND_ELSEWHERE)
+    # The door's `form-action` did not know this origin, so a redirect would be blocked; a refresh is none.
+    return Response(address, content_type="text/plain", headers={"Refresh": f"0; url={address}"})
+
+
+@web.get("/auth/callback/<provider>")
+def callback(provider: str) -> Response:
+    party = _party()
+    known = party.provider(provider)
+    kept = browser.here().pop(PENDING, None)
+    pending = None if kept is None else Pending(**kept)
+    try:
+        signed_in = party.finish(known, request.args.to_dict(flat=False), pending, ground().clock.now())
+    except SignInRefused as refusal:
+        _identity().refused(refusal.reason)
+        raise
+    assert pending is not None  # noqa: S101 -- finish() refuses without one
+    welcome = _identity().sign_in_with_claims(
+        signed_in.claims,
+        provider=known.name,
+        provider_session=signed_in.provider_session,
+        creates=known.creates_people,
+        state=pending.state,
+        browser=_browser(),
+    )
+    return _welcome(welcome, pending.next)
+
+
+@web.post("/signout")
+def signout() -> Response:
+    live = browser.here().live
+    if live is not None:
+        _identity().sign_out(live)
+    browser.here().end()
+    return _to(url_for("identity.signin"))
+
+
+@web.route("/welcome/<token>", methods=["GET", "POST"])
+def first_admin(token: str) -> str | Response | tuple[str, int]:
+    invitation = _invitation(token)
+    if invitation.purpose is not Purpose.FIRST_ADMIN:
+        return redirect(url_for("identity.new_password", token=token), FOUND_ELSEWHERE)
+    if request.method == "GET":
+        return page("identity/first_admin.html", token=token, errors={}, values={})
+    values, errors = _read(FirstAdmin())
+    if "name" in errors:
+        errors["name"] = _("Use small letters, digits, dots and hyphens, at most 32.")
+    if not errors:
+        try:
+            names = (values["display_name"], values["name"])
+            return _welcome(_identity().use_link(token, *names, values["password"], _browser()), "/")
+        except Invalid as wrong:
+            errors = _sentences(wrong)
+    shown_values = {name: value for name, value in values.items() if name != "password"}
+    return page("identity/first_admin.html", token=token, errors=errors, values=shown_values), Invalid.status
+
+
+@web.route("/welcome/<token>/password", methods=["GET", "POST"])
+def new_password(token: str) -> str | Response | tuple[str, int]:
+    person = _invitation(token).person
+    if person is None:
+        return redirect(url_for("identity.first_admin", token=token), FOUND_ELSEWHERE)
+    if request.method == "GET":
+        return page("identity/new_password.html", token=token, errors={}, person=person)
+    values, errors = _read(NewPassword())
+    if not errors:
+        try:
+            return _welcome(_identity().use_link(token, "", "", values["password"], _browser()), "/")
+        except Invalid as wrong:
+            errors = _sentences(wrong)
+    return page("identity/new_password.html", token=token, errors=errors, person=person), Invalid.status
+
+
+@web.get("/me")
+@guarded()
+def me() -> str:
+    return _account(browser.live())
+
+
+@web.post("/me/preferences")
+def preferences() -> Response | tuple[str, int]:
+    values, errors = _read(Preferences())
+    answer = _to(path_of_ours(values.get("next", "")) if "next" in request.form else url_for("identity.me"))
+    if errors:
+        return answer
+    live = browser.here().live
+    if live is not None:
+        shortcuts = values.get("shortcuts", False) if values["shortcuts_asked"] else None
+        _identity().prefer(
+            live.person.id, language=values.get("language"), theme=values.get("theme"), shortcuts=shortcuts
+        )
+    if values.get("language") in LANGUAGES:
+        answer.set_cookie(
+            LANGUAGE_COOKIE,
+            values["language"],
+            max_age=ONE_YEAR_S,
+            secure=ground().settings.origin.startswith("https:"),
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer
+
+
+@web.post("/me/sessions/<int:key>/end")
+@guarded()
+def revoke_session(key: int) -> Response:
+    live = browser.live()
+    if key == live.id:
+        raise Absent("one's own session ends by signing out")
+    _identity().end_session(live.person, key)
+    flash(_("That browser is signed out."), "ok")
+    return _to(url_for("identity.me"))
+
+
+@web.post("/me/sessions/end")
+@guarded()
+def revoke_others() -> Response:
+    live = browser.live()
+    _identity().end_other_sessions(live.person, live.id)
+    flash(_("Every other browser is signed out."), "ok")
+    return _to(url_for("identity.me"))
+
+
+@web.post("/me/tokens")
+@guarded()
+def new_token() -> str | tuple[str, int]:
+    live = browser.live()
+    values, errors = _read(NewToken())
+    if "scopes" in errors:
+        errors["scopes"] = _("Choose at least one thing that the token may do.")
+    known = {scope.value: scope for scope in Scope}
+    if not known.keys() >= set(values.get("scopes", ())):
+        errors["scopes"] = _("There is no such right.")
+    if errors:
+        return _account(live, errors), Invalid.status
+    try:
+        scopes = [known[name] for name in values["scopes"]]
+        lifetime = timedelta(days=values["days"])
+        secret, _token = _identity().create_token(
+            live.person.id, values["label"], scopes, lifetime, by=live.person.actor
+        )
+    except Invalid as wrong:
+        return _account(live, _sentences(wrong)), Invalid.status
+    return _account(live, new_token=secret)
+
+
+@web.post("/me/tokens/<int:key>/end")
+@guarded()
+def revoke_token(key: int) -> Response:
+    _identity().end_token(browser.live().person, key)
+    flash(_("The token is worth nothing now."), "ok")
+    return _to(url_for("identity.me"))
+
+
+def path_of_ours(wanted: str) -> str:
+    """`wanted` when it is a plain path (and query) on this origin, else `/`.
+
+    Whatever a browser might read as another host is refused, not repaired: `//`, a backslash, controls.
+    """
+    plain = re.fullmatch(r"/[!-\[\]-~]*", wanted)
+    if plain is None or len(wanted) > MAX_NEXT_CHARS:
+        return "/"
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return "/"
+    if parts.scheme or parts.netloc or "//" in parts.path or parts.path.startswith(("/signin", "/auth/")):
+        return "/"
+    if any(segment in {".", ".."} for segment in parts.path.lower().replace("%2e", ".").split("/")):
+        return "/"
+    return wanted
+
+
+def device_of(user_agent: str) -> str:
+    """What a browser says it is, in a few words: `Firefox, Linux`."""
+    named = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for name in SYSTEMS if name in user_agent), "").replace("Mac OS X", "Mac")
+    return ", ".join(part for part in (named, system) if part) or _("Another program")
+
+
+def _identity() -> Identity:
+    return identity_of(ground())
+
+
+def _party() -> RelyingParty:
+    party = current_app.extensions[RELYING_PARTY]
+    assert isinstance(party, RelyingParty)  # noqa: S101 -- narrows the type
+    return party
+
+
+def _browser() -> Browser:
+    live = browser.here().live
+    return Browser(
+        user_agent=request.headers.get("User-Agent", ""),
+        address=request.remote_addr or "",
+        session_id=None if live is None else live.id,
+    )
+
+
+def _welcome(welcome: Welcome, next_path: str) -> Response:
+    browser.here().begin(welcome.secret)
+    return _to(path_of_ours(next_path))
+
+
+def _to(path: str) -> Response:
+    return redirect(path, FOUND_ELSEWHERE)
+
+
+def _invitation(token: str) -> Invitation:
+    try:
+        return _identity().invitation(token)
+    except LinkUsed:
+        _identity().refused(LinkUsed.__name__)
+        raise
+
+
+def _door(
+    next_path: str, errors: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None
+) -> str:
+    settings = ground().settings
+    providers = [shown.Provider(each.name, each.label) for each in _party().providers.values()]
+    if providers:
+        allow_form_targets(_party().form_targets)
+    return page(
+        "identity/signin.html",
+        providers=providers,
+        accounts=settings.builtin_accounts,
+        errors=errors or {},
+        values={"name": (values or {}).get("name", "")},
+        next=next_path,
+    )
+
+
+def _account(live: LiveSession, errors: Mapping[str, str] | None = None, new_token: str = "") -> str:
+    identity, now = _identity(), ground().clock.now()
+    with ground().database.reading() as db:
+        sessions = identity.sessions.of_person(db, live.person.id, now)
+        tokens = identity.tokens.of_person(db, live.person.id, now)
+    return page(
+        "identity/me.html",
+        sessions=[_session(each, live) for each in sessions],
+        tokens=[
+            shown.Token(
+                key=str(each.id),
+                label=each.name,
+                scopes=[_scope(scope)[0] for scope in each.scopes],
+                made=each.created_at,
+                used=each.used_at,
+                ends=each.expires_at,
+            )
+            for each in tokens
+        ],
+        scopes=_scopes(live.person),
+        new_token=new_token,
+        errors=errors or {},
+    )
+
+
+def _session(each: LiveSession, live: LiveSession) -> shown.Session:
+    return shown.Session(
+        key=str(each.id),
+        device=device_of(each.user_agent),
+        started=each.created_at,
+        seen=each.seen_at,
+        current=each.id == live.id,
+    )
+
+
+def _scopes(person: Person) -> list[tuple[str, str, str]]:
+    """(value, label, small print) of what this person may give to a token."""
+    offered = [scope for scope in Scope if person.is_admin or scope not in FOR_ADMINS]
+    return [(scope.value, *_scope(scope)) for scope in offered]
+
+
+def _scope(scope: Scope) -> tuple[str, str]:
+    words = {
+        Scope.ME_READ: _("Read who I am"),
+        Scope.SPACES_READ: _("Read my spaces"),
+        Scope.SPACES_WRITE: _("Change my spaces"),
+        Scope.POSTS_READ: _("Read posts"),
+        Scope.POSTS_WRITE: _("Write posts"),
+        Scope.FILES_READ: _("Read files"),
+        Scope.FILES_WRITE: _("Send files"),
+        Scope.RELATIONS_READ: _("Read our partners"),
+        Scope.RELATIONS_ADMIN: _("Administer our partners"),
+        Scope.PEOPLE_READ: _("Read the people of this organisation"),
+        Scope.PEOPLE_ADMIN: _("Administer the people of this organisation"),
+        Scope.AUDIT_READ: _("Read the audit log"),
+    }
+    return words[scope], scope.value
+
+
+def _read(schema: Schema) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of the form that hold, and a sentence for each that does not."""
+    form = request.form
+    sent = {
+        name: form.getlist(name) if isinstance(field, List) else form[name]
+        for name, field in schema.fields.items()
+        if name in form
+    }
+    try:
+        return dict(schema.load(sent)), {}
+    except ValidationError as wrong:
+        fields = wrong.messages_dict
+        values = {name: value for name, value in sent.items() if name not in fields}
+        return values, {name: _("This can’t be used. Change it, or fill it in.") for name in fields}
+
+
+def _sentences(wrong: Invalid) -> dict[str, str]:
+    errors = wrong.members.get("errors")
+    if not isinstance(errors, dict):
+        return {"": str(wrong.safe)}
+    return {("label" if name == "name" else name): str(sentence) for name, sentence in errors.items()}

@@ -1,0 +1,46 @@
+"""The forms of the door and of one's own account."""
+
+from __future__ import annotations
+
+from marshmallow import EXCLUDE, Schema
+from marshmallow.fields import Boolean, Integer, List, String
+from marshmallow.validate import Length, OneOf, Range, Regexp
+
+MAX_PASSWORD_CHARS = 256
+
+
+class Form(Schema):
+    """What every form of a page has in common: a token that was checked before, and perhaps a way on."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    next = String(load_default="/")
+
+
+class SignIn(Form):
+    name = String(required=True, validate=Length(1, 120))
+    password = String(required=True, validate=Length(1, MAX_PASSWORD_CHARS))
+
+
+class FirstAdmin(Form):
+    display_name = String(required=True, validate=Length(1, 120))
+    name = String(required=True, validate=Regexp(r"[a-z0-9][a-z0-9._-]{0,31}\Z"))
+    password = String(required=True, validate=Length(1, MAX_PASSWORD_CHARS))
+
+
+class NewPassword(Form):
+    password = String(required=True, validate=Length(1, MAX_PASSWORD_CHARS))
+
+
+class Preferences(Form):
+    language = String(validate=OneOf(["en", "fr"]))
+    theme = String(validate=OneOf(["", "light", "dark"]))
+    shortcuts = Boolean()
+    shortcuts_asked = Boolean(load_default=False)
+
+
+class NewToken(Form):
+    label = String(required=True, validate=Length(1, 80))
+    scopes = List(String(), required=True, validate=Length(min=1))
+    days = Integer(load_default=90, validate=Range(1, 366))
