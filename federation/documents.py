@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any, NoReturn
 
 from federation.errors import LocalError, Malformed
@@ -20,24 +21,21 @@ _ADDRESSING = ("to", "cc", "bto", "bcc", "audience")
 _GRAPH_KEYWORDS = frozenset({"@graph", "@included", "@reverse", "@nest"})
 
 _BOM = b"\xef\xbb\xbf"
-# A string that never ends runs to the end of the text: otherwise each quote in it would be tried anew.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_BRACKETS = b"[]{}"
-_NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+# All between two brackets, strings whole. One that never ends runs to the end of the text, so that its
+# quotes are not tried one by one; the possessive marks keep the search linear.
+_BETWEEN_BRACKETS = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")  # whether they match is left to the parser
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_INTEGER_CHARS = len(str(-MAX_SAFE_INTEGER))
 
 
 def _within_depth(data: bytes) -> bool:
-    """True when brackets outside strings match and nest at most MAX_JSON_DEPTH deep. Linear, no recursion."""
+    """True when brackets outside strings close, and nest at most MAX_JSON_DEPTH deep. Linear, no recursion."""
     if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
         return True
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    brackets = _BETWEEN_BRACKETS.sub(b"", data).translate(_ONE_KIND)
     for _ in range(MAX_JSON_DEPTH):
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(inner) == len(brackets):
-            break
-        brackets = inner
+        brackets = brackets.replace(b"[]", b"")
     return not brackets
 
 
@@ -92,7 +90,7 @@ def loads_any(data: bytes, *, floats: bool = False) -> object:
     if data.startswith(_BOM):
         raise Malformed("The text begins with a byte order mark.")
     if not _within_depth(data):
-        raise Malformed(f"Brackets do not match, or nest deeper than {MAX_JSON_DEPTH} levels.")
+        raise Malformed(f"Brackets do not close, or nest deeper than {MAX_JSON_DEPTH} levels.")
     try:
         value: object = (_with_decimals if floats else _integers_only)(data.decode("utf-8"))
         if _SURROGATE_ESCAPE.search(data):
@@ -192,3 +190,27 @@ def is_public(document: object) -> bool:
         elif isinstance(value, list):
             stack.extend(value)
     return False
+
+
+def span_of(data: bytes, key: str) -> tuple[int, int]:
+    """Where the value of a top-level `key` stands in the bytes of a document that `loads` took.
+
+    So that a received object can be kept and spliced in unchanged (FEP-1b12). Raises Malformed when
+    the document has no such key.
+    """
+    text = data.decode()
+    position = _SPACE.match(text, text.index("{") + 1).end()  # type: ignore[union-attr]  # matches always
+    while text[position] == '"':
+        name, position = scanstring(text, position + 1)
+        start = _COLON.match(text, position).end()  # type: ignore[union-attr]  # strict JSON has one
+        _, end = _VALUE.raw_decode(text, start)
+        if name == key:
+            return (start, end) if text.isascii() else (len(text[:start].encode()), len(text[:end].encode()))
+        position = _COMMA.match(text, end).end()  # type: ignore[union-attr]
+    raise Malformed(f"`{key}` is missing.")
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_COMMA = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
+_VALUE = json.JSONDecoder()

@@ -178,3 +178,31 @@ class TooManyRequests(RemoteError):
     """Over the rate; carries `retry_after` in seconds."""
 
     status, problem, title = 429, "rate", "Too many requests"
+
+
+class EgressError(FederationError):
+    """A request of ours that got no answer we may use. Nothing of the answer is kept."""
+
+
+class Refused(EgressError):
+    """We do not send this: the list, scheme, host, address, redirect or a field forbids it. Final."""
+
+
+class Unreachable(EgressError):
+    """No address, no connection, or a connection that broke."""
+
+
+class Untrusted(Unreachable):
+    """The certificate does not hold for this host."""
+
+
+class DeadlineExceeded(Unreachable):
+    """Not answered whole before the deadline."""
+
+
+class UnreadableAnswer(EgressError):
+    """Not HTTP as we read it: broken framing, an encoding, or fields that contradict each other."""
+
+
+class AnswerTooLarge(EgressError):
+    """More bytes than were allowed for."""

@@ -27,6 +27,9 @@ CONNECT_TIMEOUT_S = 3.0
 TOTAL_DEADLINE_S = 10.0
 MAX_JSON_ANSWER_BYTES = 1024 * 1024
 MAX_REDIRECTS = 2
+CLIENT_IDLE_S = 60.0  # a server of ours keeps an idle connection longer (gunicorn keepalive >= 75)
+MAX_IDLE_CONNECTIONS = 4  # per origin
+MAX_HEAD_BYTES = 128 * 1024  # of an answer, with the framing of its body
 
 MAX_IRI_CHARS = 2048
 MAX_HOST_CHARS = 253

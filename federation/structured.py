@@ -33,9 +33,9 @@ def dictionary(text: str) -> dict[str, Item]:
     return cast("dict[str, Item]", read)
 
 
-def inner_list(items: list[Item], parameters: Parameters) -> str:
-    """The canonical text of an inner list (RFC 9651, section 4.1.1.1); raises LocalError."""
-    return _written([(items, parameters)])
+def member_text(member: Item | InnerList) -> str:
+    """The canonical text of an item or inner list (RFC 9651, sections 4.1.1.1, 4.1.3); raises LocalError."""
+    return _written([member])
 
 
 def dictionary_text(members: Mapping[str, object]) -> str:

@@ -1,0 +1,18 @@
+"""Delete: an object goes, a tombstone stays (ActivityPub 7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from federation.kind import ActivityType, Reply, effect_of
+from federation.ports import Work
+from federation.trust import Trusted
+
+
+def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
+    """Put the tombstone in the object's place; who deleted stands in the effect."""
+    work.objects.delete(effect_of(trusted))
+    return ()
+
+
+DELETE = ActivityType("Delete", receive)

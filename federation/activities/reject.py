@@ -1,0 +1,34 @@
+"""Reject: of an agreement, of a space that we offered, or of our own person's request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from federation.authority import Thing, thing_of
+from federation.errors import OutOfScope
+from federation.kind import ActivityType, Reply
+from federation.ports import Work
+from federation.trust import Trusted
+
+
+def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
+    """Note the answer, so that a person sees it."""
+    activity, relation = trusted.activity, trusted.relation
+    if relation is None:
+        raise OutOfScope("A node rejects what its partner offered.")
+    match thing_of(activity):
+        case Thing.OFFER:
+            if activity.object_id != relation.offer or not relation.offered_by_us:
+                raise OutOfScope("No such offer.")
+            work.handshakes.declined(relation, relation.offer)
+        case Thing.INVITE:
+            found = work.spaces.invitation(str(activity.object_id))
+            if found is None or found[1] != relation.node:
+                raise OutOfScope("No such invitation.")
+            work.spaces.answered(relation, str(activity.object_id), accepted=False)
+        case _:
+            work.objects.refused(str(activity.object_id), {"type": "about:blank", "title": "Declined"})
+    return ()
+
+
+REJECT = ActivityType("Reject", receive)

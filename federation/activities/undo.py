@@ -1,0 +1,26 @@
+"""Undo: the same actor takes back a Like, or an organisation its acceptance of a space (PROTOCOL 2.j)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from federation.authority import Thing, thing_of
+from federation.errors import OutOfScope
+from federation.kind import ActivityType, Reply, effect_of
+from federation.ports import Work
+from federation.trust import Trusted
+
+
+def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
+    """Take the Like off, or the partner's organisation out of the space."""
+    if thing_of(trusted.activity) is Thing.LIKE:
+        work.objects.unlike(effect_of(trusted))
+        return ()
+    space, relation = trusted.space, trusted.relation
+    if space is None or relation is None or not space.hosted:
+        raise OutOfScope("Only the host's space can be left.")
+    work.spaces.left(relation, space)
+    return ()
+
+
+UNDO = ActivityType("Undo", receive)

@@ -1,0 +1,466 @@
+"""Every port in dictionaries: for tests, for the vectors, and to read what a host must do.
+
+Rule: `Store.open_work` gives a unit of work on a copy; a clean exit puts the copy in place.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from federation import charter, iris, limits
+from federation.activity import Activity, Document
+from federation.errors import LocalError, ReplayedMessage
+from federation.http import Request, Response
+from federation.keys import PublicKey, SigningKey
+from federation.ports import (
+    Effect,
+    Entry,
+    Head,
+    Invite,
+    MemberNode,
+    Outcome,
+    Relation,
+    Role,
+    Space,
+    State,
+    Stored,
+)
+
+
+@dataclass
+class SpaceRow:
+    """One space with its members, organisations and holes."""
+
+    space: Space
+    members: dict[str, Role] = field(default_factory=dict)
+    nodes: list[MemberNode] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)
+    requests: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ObjectRow:
+    """One object of people: its author, what it says, where it stands."""
+
+    stored: Stored
+    document: Document | None
+    rev: int | None
+    likes: set[str] = field(default_factory=set)
+    refused: Mapping[str, object] | None = None
+
+
+@dataclass
+class Rows:
+    """Everything, as plain data."""
+
+    documents: dict[str, Document] = field(default_factory=dict)
+    keys: dict[str, PublicKey] = field(default_factory=dict)
+    relations: dict[str, Relation] = field(default_factory=dict)
+    invites: dict[str, Invite] = field(default_factory=dict)
+    spaces: dict[str, SpaceRow] = field(default_factory=dict)
+    invitations: dict[str, tuple[str, str, bool | None]] = field(default_factory=dict)
+    offers: list[tuple[str, Document]] = field(default_factory=list)
+    objects: dict[str, ObjectRow] = field(default_factory=dict)
+    activities: dict[str, Activity] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+    out: dict[str, list[Entry]] = field(default_factory=dict)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, list[tuple[Entry, Outcome]]] = field(default_factory=dict)
+    held: list[tuple[str, int, bytes, str | None]] = field(default_factory=list)
+    disputes: list[tuple[str, str, str]] = field(default_factory=list)
+    given: dict[str, list[Document]] = field(default_factory=dict)
+    received: dict[str, list[Document]] = field(default_factory=dict)
+    nonces: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    introduced: dict[tuple[str, str], str] = field(default_factory=dict)
+    notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+
+@dataclass
+class Store:
+    """A host in memory. `signers` are our own keys by actor; `types` the object types kept."""
+
+    node: str
+    signers: dict[str, SigningKey] = field(default_factory=dict)
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    types: frozenset[str] = frozenset(charter.OBJECT_TYPES)
+    rows: Rows = field(default_factory=Rows)
+
+    @contextmanager
+    def open_work(self) -> Iterator[MemoryWork]:
+        """One unit of work."""
+        work = MemoryWork(self, copy.deepcopy(self.rows))
+        yield work
+        self.rows = work.rows
+
+
+class MemoryWork:
+    """One unit of work: `rows` are put in place of the store's when it ends well."""
+
+    def __init__(self, store: Store, rows: Rows) -> None:
+        self.store, self.rows, self.now, self.node = store, rows, store.clock(), store.node
+        self.actors, self.peers, self.handshakes = Actors(self), Peers(self), Handshakes(self)
+        self.spaces, self.objects, self.journal = Spaces(self), Objects(self), Journal(self)
+        self.log, self.streams, self.receipts = Log(self), Streams(self), Receipts(self)
+        self.nonces, self.introductions, self.audit = Nonces(self), Introductions(self), Audit(self)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Put the rows back when an exception leaves."""
+        before = copy.deepcopy(self.rows)
+        try:
+            yield
+        except BaseException:
+            self.rows = before
+            raise
+
+
+class _Port:
+    def __init__(self, work: MemoryWork) -> None:
+        self.work = work
+
+    @property
+    def rows(self) -> Rows:
+        return self.work.rows
+
+
+class Actors(_Port):
+    """Answers `ports.Actors`."""
+
+    def key(self, key_id: str) -> PublicKey | None:
+        return self.rows.keys.get(key_id)
+
+    def document(self, actor: str) -> Document | None:
+        return self.rows.documents.get(actor)
+
+    def learn(self, document: Document, node: str) -> None:  # noqa: ARG002 - kept by hosts with tables
+        self.rows.documents[document["id"]] = document
+        for method in document["assertionMethod"]:
+            key = PublicKey.from_multibase(method["id"], method["publicKeyMultibase"])
+            self.rows.keys[key.key_id] = key
+
+    def signer(self, actor: str) -> SigningKey:
+        if actor not in self.work.store.signers:
+            raise LocalError(f"{actor} is not ours.")
+        return self.work.store.signers[actor]
+
+
+class Peers(_Port):
+    """Answers `ports.Peers`."""
+
+    def of_origin(self, origin: str) -> Relation | None:
+        return next(
+            (each for each in self.rows.relations.values() if each.node.startswith(f"{origin}/")), None
+        )
+
+    def of_node(self, node: str) -> Relation | None:
+        return self.rows.relations.get(node)
+
+
+class Handshakes(_Port):
+    """Answers `ports.Handshakes`."""
+
+    def invite(self, invite_id: str) -> Invite | None:
+        return self.rows.invites.get(invite_id)
+
+    def use_invite(self, invite_id: str) -> bool:
+        invite = self.rows.invites[invite_id]
+        self.rows.invites[invite_id] = replace(invite, used=True, token=b"")
+        return not invite.used
+
+    def fail_invite(self, invite_id: str) -> None:
+        invite = self.rows.invites[invite_id]
+        self.rows.invites[invite_id] = replace(invite, failures=invite.failures + 1)
+
+    def introduce(self, node: str, key: PublicKey, invite: str) -> None:
+        self.rows.relations[node] = Relation(
+            id=node,
+            node=node,
+            name=node,
+            state=State.KEYS_EXCHANGED,
+            keys=(key,),
+            inbox=f"{node}/inbox",
+            exchange=f"{iris.origin(node)}/exchange",
+            invite=invite,
+        )
+
+    def confirmed_there(self, relation: Relation) -> None:
+        self._change(relation, confirmed_there=True)
+
+    def confirmed_here(self, relation: Relation) -> None:
+        """Our admin pressed "equal": on a node this is a use case, not a port."""
+        self._change(relation, confirmed_here=True)
+
+    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
+        self._change(
+            relation,
+            state=State.OFFERED,
+            agreement=agreement,
+            agreement_digest=digest,
+            offer=offer.id,
+            offer_ends=offer.document["endTime"],
+            offered_by_us=offer.actor == self.work.store.node,
+            stream_in=charter.party(agreement, relation.node)["stream"],
+            stream_out=charter.party(agreement, self.work.store.node)["stream"],
+        )
+
+    def in_force(self, relation: Relation, accept: Activity) -> Relation:  # noqa: ARG002
+        return self._change(relation, state=State.IN_FORCE)
+
+    def declined(self, relation: Relation, offer: str) -> None:  # noqa: ARG002
+        self._change(relation, state=State.VERIFIED, offer="")
+
+    def _change(self, relation: Relation, **members: Any) -> Relation:
+        changed = replace(self.rows.relations[relation.node], **members)
+        if changed.state is State.KEYS_EXCHANGED and changed.confirmed_here and changed.confirmed_there:
+            changed = replace(changed, state=State.VERIFIED)
+        self.rows.relations[relation.node] = changed
+        return changed
+
+
+class Spaces(_Port):
+    """Answers `ports.Spaces`."""
+
+    def get(self, iri: str) -> Space | None:
+        row = self.rows.spaces.get(iri)
+        return row.space if row else None
+
+    def take_rev(self, space: Space) -> int:
+        row = self.rows.spaces[space.iri]
+        row.space = replace(row.space, rev=row.space.rev + 1)
+        return row.space.rev
+
+    def advance(self, space: Space, rev: int) -> None:
+        row = self.rows.spaces[space.iri]
+        current = row.space.rev
+        if rev > current:
+            if row.space.active:
+                row.missing |= set(range(current + 1, rev))
+            row.space = replace(row.space, rev=rev, first_rev=row.space.first_rev or rev)
+        elif rev in row.missing:
+            row.missing.discard(rev)
+        elif rev >= row.space.first_rev:
+            raise ReplayedMessage(f"rev {rev} was there before.")
+
+    def role(self, space: str, actor: str) -> Role | None:
+        row = self.rows.spaces.get(space)
+        return row.members.get(actor) if row else None
+
+    def nodes(self, space: str) -> Sequence[MemberNode]:
+        row = self.rows.spaces.get(space)
+        return row.nodes if row else ()
+
+    def admit(self, effect: Effect, actor: str, role: Role) -> None:
+        self.rows.spaces[effect.space.iri].members.setdefault(actor, role)
+
+    def dismiss(self, effect: Effect, actor: str) -> None:
+        self.rows.spaces[effect.space.iri].members.pop(actor, None)
+
+    def request(self, effect: Effect) -> None:
+        self.rows.spaces[effect.space.iri].requests.append(effect.actor)
+
+    def roster(self, effect: Effect, roster: Document) -> None:
+        row = self.rows.spaces[effect.space.iri]
+        row.nodes = [
+            MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
+            for each in roster["nodes"]
+        ]
+        row.members = {each["actor"]: Role(each["role"]) for each in roster["members"]}
+        active = any(each.node == self.work.store.node for each in row.nodes)
+        row.space = replace(row.space, roster_version=roster["version"], active=active)
+
+    def invited(self, relation: Relation, invite: Activity, group: Document) -> None:
+        offered = Space(
+            group["id"], relation.node, hosted=False, rev=0, first_rev=0, roster_version=0, active=False
+        )
+        self.rows.spaces.setdefault(group["id"], SpaceRow(offered))
+        self.rows.invitations[invite.id] = (group["id"], relation.node, None)
+
+    def invitation(self, invite: str) -> tuple[Space, str] | None:
+        found = self.rows.invitations.get(invite)
+        return (self.rows.spaces[found[0]].space, found[1]) if found and found[2] is None else None
+
+    def answered(self, relation: Relation, invite: str, *, accepted: bool) -> None:
+        space, _, _ = self.rows.invitations[invite]
+        self.rows.invitations[invite] = (space, relation.node, accepted)
+
+    def left(self, relation: Relation, space: Space) -> None:
+        row = self.rows.spaces[space.iri]
+        row.nodes = [each for each in row.nodes if each.node != relation.node]
+        row.members = {
+            actor: role for actor, role in row.members.items() if not iris.same_origin(actor, relation.node)
+        }
+
+
+class Objects(_Port):
+    """Answers `ports.Objects`."""
+
+    def stored(self, object_id: str) -> Stored | None:
+        row = self.rows.objects.get(object_id)
+        return row.stored if row else None
+
+    def knows(self, object_type: str) -> bool:
+        return object_type in self.work.store.types
+
+    def create(self, effect: Effect) -> None:
+        document = effect.activity.object or {}
+        known = self.rows.objects.get(document["id"])
+        if known is not None:
+            known.rev = effect.rev
+            return
+        stored = Stored(document["id"], document["type"], effect.actor, effect.space.iri)
+        self.rows.objects[document["id"]] = ObjectRow(stored, document, effect.rev)
+
+    def update(self, effect: Effect) -> None:
+        self.rows.objects[str(effect.activity.object_id)].document = effect.activity.object
+
+    def delete(self, effect: Effect) -> None:
+        row = self.rows.objects.get(str(effect.activity.object_id))
+        if row is not None:
+            row.document, row.stored = None, replace(row.stored, type="Tombstone")
+
+    def like(self, effect: Effect) -> None:
+        self.rows.objects[str(effect.activity.object_id)].likes.add(effect.actor)
+
+    def unlike(self, effect: Effect) -> None:
+        liked = str((effect.activity.object or {}).get("object"))
+        if liked in self.rows.objects:
+            self.rows.objects[liked].likes.discard(effect.actor)
+
+    def refused(self, activity_id: str, problem: Mapping[str, object]) -> None:
+        activity = self.rows.activities.get(activity_id)
+        if activity is not None and activity.object_id in self.rows.objects:
+            self.rows.objects[str(activity.object_id)].refused = problem
+
+
+class Journal(_Port):
+    """Answers `ports.Journal`."""
+
+    def digest_of(self, activity_id: str) -> str | None:
+        return self.rows.seen.get(activity_id)
+
+    def keep(self, activity: Activity, *, inside: Activity | None = None) -> None:
+        self.rows.seen[activity.id] = activity.content_digest
+        self.rows.activities[activity.id] = activity
+        if inside is not None:
+            self.rows.activities.setdefault(inside.id, inside)
+
+    def get(self, activity_id: str) -> Activity | None:
+        return self.rows.activities.get(activity_id)
+
+
+class Log(_Port):
+    """Answers `ports.Log`."""
+
+    def head(self, relation: Relation) -> Head:
+        entries = self.rows.out.get(relation.node)
+        return (
+            Head(entries[-1].seq, entries[-1].entry_hash) if entries else Head(0, relation.agreement_digest)
+        )
+
+    def acknowledged(self, relation: Relation) -> int:
+        return self.rows.acknowledged.get(relation.node, 0)
+
+    def append(self, relation: Relation, entry: Entry) -> None:
+        self.rows.out.setdefault(relation.node, []).append(entry)
+
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        found: list[tuple[Entry, bytes]] = []
+        for entry in self.rows.out.get(relation.node, [])[first - 1 : first - 1 + lines]:
+            activity = self.rows.activities.get(entry.activity)
+            raw = activity.raw if activity else b""
+            size_bytes -= len(raw) + 1
+            if found and size_bytes < 0:
+                break
+            found.append((entry, raw))
+        return found
+
+    def entry(self, relation: Relation, seq: int) -> Entry | None:
+        entries = self.rows.out.get(relation.node, [])
+        return entries[seq - 1] if 0 < seq <= len(entries) else None
+
+    def acknowledge(self, relation: Relation, seq: int) -> None:
+        self.rows.acknowledged[relation.node] = max(seq, self.acknowledged(relation))
+
+
+class Streams(_Port):
+    """Answers `ports.Streams`."""
+
+    def head(self, relation: Relation) -> Head:
+        taken = self.rows.taken.get(relation.node)
+        return (
+            Head(taken[-1][0].seq, taken[-1][0].entry_hash) if taken else Head(0, relation.agreement_digest)
+        )
+
+    def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
+        return [each for each in self.rows.taken.get(relation.node, []) if first <= each[0].seq <= last]
+
+    def record(self, relation: Relation, taken: Iterable[tuple[Entry, Outcome]]) -> None:
+        self.rows.taken.setdefault(relation.node, []).extend(taken)
+
+    def hold(self, relation: Relation, seq: int, raw: bytes, about: str | None) -> None:
+        self.rows.held.append((relation.node, seq, raw, about))
+
+    def holds(self, relation: Relation, about: str | None) -> bool:
+        return about is not None and any(
+            node == relation.node and other == about for node, _, _, other in self.rows.held
+        )
+
+    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:  # noqa: ARG002
+        self.rows.disputes.append((relation.node, ours, theirs))
+
+
+class Receipts(_Port):
+    """Answers `ports.Receipts`."""
+
+    def given(self, relation: Relation, first: int, last: int) -> Document | None:
+        for receipt in self.rows.given.get(relation.node, []):
+            if (receipt["from"], receipt["to"]) == (first, last):
+                return receipt
+        return None
+
+    def keep_given(self, relation: Relation, receipt: Document) -> None:
+        self.rows.given.setdefault(relation.node, []).append(receipt)
+
+    def keep_received(
+        self,
+        relation: Relation,
+        receipt: Document,
+        request: Request,  # noqa: ARG002
+        response: Response,  # noqa: ARG002
+    ) -> None:
+        self.rows.received.setdefault(relation.node, []).append(receipt)
+
+
+class Nonces(_Port):
+    """Answers `ports.Nonces`."""
+
+    def first_use(self, key_id: str, nonce: str, now: datetime) -> bool:
+        used = self.rows.nonces.get((key_id, nonce))
+        if used is not None and (now - used).total_seconds() < limits.NONCE_MEMORY_S:
+            return False
+        self.rows.nonces[key_id, nonce] = now
+        return True
+
+
+class Introductions(_Port):
+    """Answers `ports.Introductions`."""
+
+    def known(self, relation: Relation, actor: str) -> str | None:
+        return self.rows.introduced.get((relation.node, actor))
+
+    def introduced(self, relation: Relation, actor: str, digest: str) -> None:
+        self.rows.introduced[relation.node, actor] = digest
+
+
+class Audit(_Port):
+    """Answers `ports.Audit`."""
+
+    def note(self, event: str, **facts: object) -> None:
+        self.rows.notes.append((event, facts))

@@ -1,0 +1,176 @@
+"""The charter: the agreement of two nodes, as a document and as a fence.
+
+Rule: the same function decides on send and on receive. Control messages (introductions, receipts,
+hello, handshake) pass outside `activityTypes` and `objectTypes`.
+Source: PROTOCOL 2.a.5; this version enforces spaces, types, sizes and public addressing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from federation import documents
+from federation.activity import CONTEXT, Activity, Document
+from federation.errors import NAMESPACE, OutOfScope
+from federation.ports import Relation, Space
+
+ACTIVITY_TYPES = (
+    "Create",
+    "Update",
+    "Delete",
+    "Announce",
+    "Like",
+    "Undo",
+    "Add",
+    "Remove",
+    "Follow",
+    "Join",
+    "Leave",
+    "Invite",
+    "Accept",
+    "Reject",
+)
+OBJECT_TYPES = ("Note", "Article", "Document", "Tombstone")
+TYPES = ("Relationship", "PeeringAgreement")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One side of an agreement; `keys` are Multikeys, `stream` the log that it writes."""
+
+    node: str
+    legal_name: str
+    role: str
+    domains: Sequence[str]
+    issuer: str
+    keys: Sequence[str]
+    stream: str
+    contact: str
+
+    def document(self) -> Document:
+        """The member of `parties`."""
+        return {
+            "node": self.node,
+            "legalName": self.legal_name,
+            "role": self.role,
+            "domains": list(self.domains),
+            "oidcIssuer": self.issuer,
+            "keys": list(self.keys),
+            "stream": self.stream,
+            "contact": self.contact,
+        }
+
+
+def draft(lineage: str, ours: Party, theirs: Party, now: datetime, *, days: int = 365) -> Document:
+    """A first agreement with safe defaults: closed, new spaces by invitation only.
+
+    `lineage` is an IRI of ours; `days` until it ends.
+    """
+    return {
+        "@context": list(CONTEXT),
+        "id": f"{lineage}/v1",
+        "type": list(TYPES),
+        "subject": ours.node,
+        "relationship": f"{NAMESPACE}#peersWith",
+        "object": theirs.node,
+        "version": 1,
+        "lineage": lineage,
+        "previousVersion": None,
+        "startTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "endTime": f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}",
+        "parties": [ours.document(), theirs.document()],
+        "scope": {
+            "spaces": [],
+            "allowNewSpaces": "by-invite",
+            "activityTypes": list(ACTIVITY_TYPES),
+            "objectTypes": list(OBJECT_TYPES),
+            "dataClasses": [
+                {"class": "partner", "personalData": True, "retention": "P2Y", "afterEnd": "P30D"}
+            ],
+            "maxObjectBytes": 262144,
+            "maxBatchBytes": 1048576,
+            "maxFileBytes": 52428800,
+            "onwardTransfer": "allowed",
+            "publicAddressing": "forbidden",
+        },
+        "identity": {
+            "minAcr": [],
+            "maxAuthAge": None,
+            "emailDomains": "none",
+            "offboardingSeconds": 60,
+        },
+        "evidence": {
+            "originProof": "required",
+            "receipt": "processed",
+            "receiptSeconds": 300,
+            "checkpoint": "PT24H",
+            "logRetention": "P10Y",
+            "timestamping": "none",
+        },
+        "recall": {"applySeconds": 3600, "backups": "P35D", "legalHold": "allowed-with-notice"},
+        "terms": {"notice": "P30D"},
+    }
+
+
+def party(agreement: Document, node: str) -> Document:
+    """The side of `node` in an agreement.
+
+    Raises OutOfScope when the node is no party.
+    """
+    for each in agreement["parties"]:
+        if each["node"] == node:
+            found: Document = each
+            return found
+    raise OutOfScope(f"{node} is no party of the agreement.")
+
+
+def limit(relation: Relation, name: str, otherwise: int) -> int:
+    """A size of the scope in bytes (`maxObjectBytes`, `maxBatchBytes`, `maxFileBytes`)."""
+    scope = relation.agreement["scope"] if relation.agreement else {}
+    value: int = scope.get(name, otherwise)
+    return value
+
+
+def covers(relation: Relation, activity: Activity, space: Space) -> None:
+    """Let pass what the agreement with `relation` allows in `space`, in either direction.
+
+    Raises:
+        OutOfScope: space, type, size or address lies outside; the detail says which.
+    """
+    covers_space(relation, space)
+    scope = relation.agreement["scope"] if relation.agreement else {}
+    if activity.type not in scope.get("activityTypes", ()):
+        raise OutOfScope(f"The agreement does not cover the activity type {activity.type}.")
+    kind = activity.object_type
+    if kind is not None and activity.type in _CARRIES_CONTENT and kind not in scope.get("objectTypes", ()):
+        raise OutOfScope(f"The agreement does not cover the object type {kind}.")
+    if len(activity.raw) > scope.get("maxObjectBytes", 0):
+        raise OutOfScope(f"The agreement allows {scope.get('maxObjectBytes', 0)} bytes an object.")
+    if scope.get("publicAddressing") != "allowed" and documents.is_public(activity.document):
+        raise OutOfScope("The agreement forbids addressing the public.")
+
+
+_CARRIES_CONTENT = frozenset({"Create", "Update", "Delete", "Add", "Remove"})
+
+
+def covers_space(relation: Relation, space: Space) -> None:
+    """Whether the space is listed, or may come by invitation.
+
+    Raises OutOfScope when neither.
+    """
+    scope = relation.agreement["scope"] if relation.agreement else {}
+    listed = any(each.get("id") == space.iri for each in scope.get("spaces", ()))
+    if not listed and scope.get("allowNewSpaces") != "by-invite":
+        raise OutOfScope("The agreement does not cover this space.")
+
+
+def covers_roster(relation: Relation, organisations: int) -> None:
+    """`onwardTransfer: none` means that a space under this agreement has no third organisation.
+
+    Raises OutOfScope when it has.
+    """
+    scope = relation.agreement["scope"] if relation.agreement else {}
+    if organisations > 2 and scope.get("onwardTransfer") != "allowed":
+        raise OutOfScope("The agreement allows no third organisation in a space.")

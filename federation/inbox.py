@@ -1,0 +1,228 @@
+"""The inbound walk: from a request to rows, log entries and one signed receipt.
+
+Order of trust: PROTOCOL 2.k. A line that fails has no effect and is an exception of the receipt; the
+others go on. Nothing is fetched. The caller commits when nothing is raised.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from federation import activity as reading
+from federation import exchange, gate, handshake, limits, receipts
+from federation.apply import take
+from federation.digest import content_digest
+from federation.errors import (
+    AgreementSuspended,
+    DigestMismatch,
+    DisputedHistory,
+    Malformed,
+    NoAgreement,
+    OtherAgreement,
+    OutOfScope,
+    RemoteError,
+    ReplayedMessage,
+    TooLarge,
+)
+from federation.http import Request
+from federation.ports import Entry, Head, Outcome, Relation, State, Work
+from federation.settings import Settings
+from federation.trust import Received
+
+log = logging.getLogger(__name__)
+
+PROCESSED = Outcome("processed")
+ANNOUNCE_HEADROOM_BYTES = 4096  # an Announce wraps a line that may itself be of full size
+
+HANDSHAKE = frozenset({"Offer", "Reject", "Update"})
+
+
+class Disputed(DisputedHistory):
+    """A disputed history with what is needed to keep both."""
+
+    def __init__(self, cause: DisputedHistory, relation: Relation, ours: Head, request: Request) -> None:
+        super().__init__(cause.detail)
+        self.relation, self.ours, self.request = relation, ours, request
+
+
+def receive_batch(
+    request: Request, work: Work, settings: Settings, failpoint: Callable[[str], None]
+) -> reading.Document:
+    """Take in one batch; the answer is the receipt.
+
+    Raises:
+        RemoteError: the request as a whole is refused; nothing was written.
+    """
+    relation = gate.transport(request, work, max_bytes=settings.max_batch_bytes)
+    field = exchange.read_field(request.headers.get("exchange-log"))
+    batch = exchange.read(field, request.body, settings.max_batch_lines)
+    _check_agreement(field, relation)
+    head = work.streams.head(relation)
+    try:
+        known = exchange.fresh(batch, head, lambda first, last: _hashes(relation, first, last, work))
+    except DisputedHistory as error:
+        raise Disputed(error, relation, head, request) from error
+    failpoint("inbox.chain-verified")
+    taken = []
+    for entry, line in zip(batch.entries[known:], batch.lines[known:], strict=True):
+        taken.append((entry, _take_line(entry, line, relation, work, settings)))
+        failpoint("inbox.line-taken")
+        if entry.type == "Accept":  # of our offer: the relation is another from here on
+            relation = work.peers.of_node(relation.node) or relation
+    work.streams.record(relation, taken)
+    failpoint("inbox.recorded")
+    if taken:
+        head = Head(taken[-1][0].seq, taken[-1][0].entry_hash)
+    return _receipt(request, batch, relation, head, taken, work, settings)
+
+
+def receive_single(request: Request, work: Work, settings: Settings) -> None:
+    """Take in one activity of the handshake (PROTOCOL 2.0, *Endpoints*: node inbox).
+
+    Raises RemoteError when it is refused; nothing was written.
+    """
+    if len(request.body) > limits.MAX_ACTIVITY_BYTES:
+        raise TooLarge(f"At most {limits.MAX_ACTIVITY_BYTES} bytes.")
+    activity = reading.read(request.body)
+    if activity.type == "Accept" and "inviteBinding" in activity.document:
+        if work.journal.digest_of(activity.id) == activity.content_digest:
+            gate.transport(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
+            return  # our answer was lost: the same again changes nothing
+        handshake.admit(handshake.introduced(request, activity, work, settings), work)
+        return
+    relation = gate.transport(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
+    if activity.type not in HANDSHAKE:
+        raise OutOfScope("The node inbox takes the handshake alone; all else goes through the exchange.")
+    trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
+    if _first_sight(activity, work):
+        take(trusted, work, settings)
+
+
+def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> Outcome:
+    """What becomes of one line; whatever it is, the next one goes on."""
+    if not line:
+        return PROCESSED  # erased since: its entry stays, there is nothing to apply
+    about: str | None = None
+    try:
+        with work.savepoint():
+            activity = _read_line(entry, line, settings)
+            about = activity.object_id
+            if work.streams.holds(relation, about):
+                work.streams.hold(relation, entry.seq, line, about)
+                return Outcome("received")
+            return _take_activity(activity, relation, work, settings)
+    except RemoteError as error:
+        return _rejected(error, entry, relation, work)
+    except Exception:
+        log.exception("entry %d of %s was not applied; kept to be tried again", entry.seq, relation.node)
+        work.streams.hold(relation, entry.seq, line, about)
+        return Outcome("received")
+
+
+def _take_activity(activity: reading.Activity, relation: Relation, work: Work, settings: Settings) -> Outcome:
+    if relation.state is not State.IN_FORCE and activity.type != "Accept":
+        raise NoAgreement("The agreement is not in force yet.")
+    trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
+    if not _first_sight(activity, work):
+        return Outcome("duplicate")
+    take(trusted, work, settings)
+    return PROCESSED
+
+
+def retry(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> Outcome:
+    """Try a held line once more, in a unit of work of its own. Our own faults go through."""
+    try:
+        with work.savepoint():
+            return _take_activity(_read_line(entry, line, settings), relation, work, settings)
+    except RemoteError as error:
+        return _rejected(error, entry, relation, work)
+
+
+def _read_line(entry: Entry, line: bytes, settings: Settings) -> reading.Activity:
+    headroom = ANNOUNCE_HEADROOM_BYTES if entry.type == "Announce" else 0
+    if len(line) > settings.max_line_bytes + headroom:
+        raise TooLarge(f"A line has at most {settings.max_line_bytes} bytes.")
+    if content_digest(line) != entry.content_digest:
+        raise DigestMismatch("The line is not the one that its entry names.")
+    activity = reading.read(line)
+    if activity.id != entry.activity or activity.type != entry.type:
+        raise Malformed("Entry and line differ in id or type.")
+    return activity
+
+
+def _first_sight(activity: reading.Activity, work: Work) -> bool:
+    """True for an id never taken; False for the same again.
+
+    Raises ReplayedMessage for the same id with another body.
+    """
+    seen = work.journal.digest_of(activity.id)
+    if seen is not None and seen != activity.content_digest:
+        raise ReplayedMessage("The id was taken before with another body.")
+    return seen is None
+
+
+def _rejected(error: RemoteError, entry: Entry, relation: Relation, work: Work) -> Outcome:
+    work.audit.note(
+        "exchange.line-rejected",
+        partner=relation.node,
+        seq=entry.seq,
+        activity=entry.activity,
+        digest=entry.content_digest,
+        problem=error.type,
+        rule=error.detail,
+    )
+    return Outcome("rejected", error.document())
+
+
+def _check_agreement(field: exchange.LogField, relation: Relation) -> None:
+    if relation.state is State.SUSPENDED:
+        raise AgreementSuspended("The relation is suspended.")
+    offered = relation.state is State.OFFERED and relation.offered_by_us
+    if relation.state is not State.IN_FORCE and not offered:
+        raise NoAgreement("No agreement is in force with this node.")
+    if field.agreement != relation.agreement_digest:
+        raise OtherAgreement("Another agreement is in force here.", agreement=relation.agreement_digest)
+    if field.stream != relation.stream_in:
+        raise NoAgreement("The agreement names another stream for this node.")
+
+
+def _hashes(relation: Relation, first: int, last: int, work: Work) -> list[str]:
+    """Our entry hashes from `first` to `last`; seq 0 is the digest of the agreement."""
+    genesis = [relation.agreement_digest] if first == 0 else []
+    known = work.streams.entries(relation, max(first, 1), last)
+    return [*genesis, *(entry.entry_hash for entry, _ in known)]
+
+
+def _receipt(
+    request: Request,
+    batch: exchange.Batch,
+    relation: Relation,
+    head: Head,
+    taken: Sequence[tuple[Entry, Outcome]],
+    work: Work,
+    settings: Settings,
+) -> reading.Document:
+    """The receipt for the range of the batch; for a hello, up to the head."""
+    first, count = batch.field.seq, len(batch.entries)
+    last = head.seq if count == 0 else first + count - 1
+    first = last if count == 0 else first
+    if count and not taken:
+        stored = work.receipts.given(relation, first, last)
+        if stored is not None:
+            return stored
+    outcomes = taken if len(taken) == count else work.streams.entries(relation, first, last)
+    end = Head(last, outcomes[-1][0].entry_hash) if outcomes else head
+    receipt = receipts.of_range(
+        settings,
+        relation,
+        work.actors.signer(settings.node),
+        first,
+        end,
+        outcomes,
+        content_digest(request.body),
+        work.now,
+    )
+    if count:
+        work.receipts.keep_given(relation, receipt)
+    return receipt

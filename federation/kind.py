@@ -1,0 +1,51 @@
+"""ActivityType: what one kind of activity is called and what it does.
+
+Rule: `receive` writes through `work` and returns what follows; it sends nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from federation.activity import Document
+from federation.errors import LocalError
+from federation.ports import Effect, Relation, Work
+from federation.trust import Trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for the partner: an activity still without id, time and proof. `actor` is ours."""
+
+    relation: Relation
+    actor: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityType:
+    """One row of the table in `federation.activities`.
+
+    What follows is a reply to send, or a further activity to take: the one inside an Announce.
+    """
+
+    name: str
+    receive: Callable[[Trusted, Work], Sequence[Reply | Trusted]]
+
+
+def effect_of(trusted: Trusted) -> Effect:
+    """What the host's handlers get to see of an activity in a space.
+
+    Raises LocalError for an activity outside any space.
+    """
+    if trusted.space is None:
+        raise LocalError(f"{trusted.activity.id} acts in no space.")
+    return Effect(
+        activity=trusted.activity,
+        space=trusted.space,
+        actor=trusted.activity.actor,
+        rev=trusted.rev,
+        own=trusted.relation is None,
+        relation=trusted.relation,
+    )

@@ -1,0 +1,82 @@
+"""The outbound walk: what our own people, spaces or node say, into the logs of those who must have it.
+
+Rule: held to the same table and charter as a partner's words, before anything is kept; entries and
+effect in the same unit of work. Nothing is sent here: `delivery` reads the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from federation import authority, authorship, charter, exchange, gate, sequencer
+from federation.activity import Activity, Document
+from federation.apply import take
+from federation.errors import LocalError, NoAgreement
+from federation.kind import effect_of
+from federation.ports import Relation, State, Work
+from federation.settings import Settings
+from federation.trust import Trusted
+
+
+def publish(
+    document: Document, actor: str, work: Work, settings: Settings, failpoint: Callable[[str], None]
+) -> Activity:
+    """Say `document` (type, object, audience …) as `actor`, in the space that is its audience.
+
+    In a space of ours it is ordered and announced at once. In another's it goes to the host, and a
+    new object waits, visible to its author, for the host's Announce (PROTOCOL 2.j).
+
+    Raises:
+        OutOfScope, NotMember: it may not be said here; nothing was kept.
+        NoAgreement: the host of the space is no partner any more.
+    """
+    said = authorship.write(document, actor, work, settings)
+    trusted = gate.own(said, work)
+    failpoint("outbox.written")
+    if trusted.space is None:
+        raise LocalError("What is said in no space is told to a partner: `tell`.")
+    if trusted.space.hosted:
+        if (said.type, authority.thing_of(said)) not in authority.CONTROL:
+            sequencer.check_partners(trusted, work)
+        take(trusted, work, settings)
+        failpoint("outbox.announced")
+        return said
+    _send_to_host(trusted, work, settings)
+    failpoint("outbox.appended")
+    return said
+
+
+def tell(relation: Relation, document: Document, actor: str, work: Work, settings: Settings) -> Activity:
+    """Say something to one partner: a space invited to, an answer. `actor` is ours."""
+    sequencer.introduce(relation, (actor,), None, work, settings)
+    said = authorship.write(document, actor, work, settings)
+    exchange.append(relation, said, work)
+    return said
+
+
+def backfill(
+    relation: Relation,
+    space: str,
+    announces: Iterable[tuple[Activity, str]],
+    work: Work,
+    settings: Settings,
+) -> int:
+    """Append past Announces, oldest first, each with its author introduced; how many (DECISIONS 5)."""
+    count = 0
+    for announce, author in announces:
+        sequencer.introduce(relation, (author,), space, work, settings)
+        exchange.append(relation, announce, work)
+        count += 1
+    return count
+
+
+def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
+    space = trusted.space
+    relation = None if space is None else work.peers.of_node(space.host)
+    if space is None or relation is None or relation.state is not State.IN_FORCE:
+        raise NoAgreement("The host of this space is no partner any more.")
+    charter.covers(relation, trusted.activity, space)
+    sequencer.introduce(relation, (trusted.activity.actor,), None, work, settings)
+    exchange.append(relation, trusted.activity, work)
+    if trusted.activity.type == "Create":
+        work.objects.create(effect_of(trusted))

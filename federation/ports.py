@@ -1,0 +1,428 @@
+"""What the protocol asks of its host, and the values that pass between them.
+
+Rule: one small `Protocol` a noun; `Work` puts them together for one unit of work, committed
+together or not at all. `federation.adapters.memory` answers all of them in dictionaries; a node
+answers with tables. One contract suite holds both to the same word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from federation.activity import Activity, Document
+from federation.http import Request, Response
+from federation.keys import PublicKey, SigningKey
+
+
+class State(StrEnum):
+    """The life of a relation (PROTOCOL 2.a.7)."""
+
+    INVITED = "invited"
+    KEYS_EXCHANGED = "keys-exchanged"
+    VERIFIED = "verified"
+    OFFERED = "offered"
+    IN_FORCE = "in-force"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One peering, as the wire needs it. `id` is the host's own name for it.
+
+    `agreement` is the one in force, or the one offered while none is; `offer` the id of the Offer
+    that carried it, `offered_by_us` who made it. Digests as D(x) of PROTOCOL 2.0, "" while none.
+    """
+
+    id: str
+    node: str
+    name: str
+    state: State
+    keys: tuple[PublicKey, ...]
+    inbox: str
+    exchange: str
+    invite: str
+    stream_in: str = ""
+    stream_out: str = ""
+    agreement: Document | None = None
+    agreement_digest: str = ""
+    offer: str = ""
+    offer_ends: str = ""
+    offered_by_us: bool = False
+    confirmed_here: bool = False
+    confirmed_there: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """An invitation of ours. `token` is raw (32 bytes); `expires` is a UTC time, RFC 3339."""
+
+    id: str
+    token: bytes
+    expires: str
+    used: bool
+    failures: int
+    expected_host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A space as this node sees it. `host` is a node actor; `hosted` says whether it is ours.
+
+    `rev` is the highest seen, `first_rev` the one from which we take part (0 on the host).
+    """
+
+    iri: str
+    host: str
+    hosted: bool
+    rev: int
+    first_rev: int
+    roster_version: int
+    active: bool
+
+
+class Role(StrEnum):
+    """What a person is in a space; given by the host, in the roster (DECISIONS 4)."""
+
+    MEMBER = "member"
+    MANAGER = "manager"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberNode:
+    """One organisation of a roster: its node actor, name, key (Multikey), role and since when."""
+
+    node: str
+    name: str
+    key: str
+    role: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of an object: enough to decide who may change it."""
+
+    id: str
+    type: str
+    attributed_to: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a stream. With nothing in it: seq 0 and the digest of the agreement."""
+
+    seq: int
+    entry_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of an exchange log (PROTOCOL 2.b). `time` is the writer's clock, RFC 3339."""
+
+    seq: int
+    activity: str
+    type: str
+    content_digest: str
+    time: str
+    prev: str
+    entry_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an entry: processed, duplicate, rejected or received; `problem` says why."""
+
+    outcome: str
+    problem: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An admitted act on a space, for the host's own handlers.
+
+    `rev` is its place in the space, None while it waits for the space's host. `own` says that the
+    actor is one of ours.
+    """
+
+    activity: Activity
+    space: Space
+    actor: str
+    rev: int | None
+    own: bool
+    relation: Relation | None
+
+
+class Actors(Protocol):
+    """Who is known, and by which key: our own, and those that were introduced (PROTOCOL 2.j)."""
+
+    def key(self, key_id: str) -> PublicKey | None:
+        """The public key `key_id`, if its owner is ours or was introduced."""
+
+    def document(self, actor: str) -> Document | None:
+        """The actor document with its node's proof, if known."""
+
+    def learn(self, document: Document, node: str) -> None:
+        """Keep an actor document that `node` has proved, and its keys, from now on."""
+
+    def signer(self, actor: str) -> SigningKey:
+        """Our own key for `actor`. Raises LocalError when the actor is not ours."""
+
+
+class Peers(Protocol):
+    """The relations we have."""
+
+    def of_origin(self, origin: str) -> Relation | None:
+        """The relation with the node at `origin` (scheme://host[:port]), whatever its state."""
+
+    def of_node(self, node: str) -> Relation | None:
+        """The relation with this node actor, whatever its state."""
+
+
+class Handshakes(Protocol):
+    """What the handshake writes (PROTOCOL 2.a)."""
+
+    def invite(self, invite_id: str) -> Invite | None:
+        """An invitation of ours, used or not."""
+
+    def use_invite(self, invite_id: str) -> bool:
+        """Mark it used and forget its token; True the first time only."""
+
+    def fail_invite(self, invite_id: str) -> None:
+        """Count a wrong MAC; the fifth burns the invitation."""
+
+    def introduce(self, node: str, key: PublicKey, invite: str) -> None:
+        """A new relation in state keys-exchanged."""
+
+    def confirmed_there(self, relation: Relation) -> None:
+        """The partner's admin has confirmed the fingerprint."""
+
+    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
+        """An Offer came in, or went out (then its actor is our node)."""
+
+    def in_force(self, relation: Relation, accept: Activity) -> Relation:
+        """The agreement on offer holds from now; answers the relation as it is then."""
+
+    def declined(self, relation: Relation, offer: str) -> None:
+        """The Offer was rejected: back to verified."""
+
+
+class Spaces(Protocol):
+    """Spaces, their order, rosters and members."""
+
+    def get(self, iri: str) -> Space | None:
+        """The space, if we host it or are on its roster or were invited."""
+
+    def take_rev(self, space: Space) -> int:
+        """The next `rev` of a space that we host."""
+
+    def advance(self, space: Space, rev: int) -> None:
+        """Note that `rev` of another's space arrived. Keeps what is missing between.
+
+        Raises ReplayedMessage when that `rev` was there already.
+        """
+
+    def role(self, space: str, actor: str) -> Role | None:
+        """What `actor` is in `space`; None when no member."""
+
+    def nodes(self, space: str) -> Sequence[MemberNode]:
+        """The organisations of the roster in force, the host first."""
+
+    def admit(self, effect: Effect, actor: str, role: Role) -> None:
+        """`actor` is a member from this rev on."""
+
+    def dismiss(self, effect: Effect, actor: str) -> None:
+        """`actor` is no member from this rev on."""
+
+    def request(self, effect: Effect) -> None:
+        """A Follow from outside: waits for a person's decision, gives nothing."""
+
+    def roster(self, effect: Effect, roster: Document) -> None:
+        """The roster of a space, a new version of it."""
+
+    def invited(self, relation: Relation, invite: Activity, group: Document) -> None:
+        """A partner offers us a space: waits for our admin."""
+
+    def invitation(self, invite: str) -> tuple[Space, str] | None:
+        """Our own open Invite: the space, and the node actor it was made to."""
+
+    def answered(self, relation: Relation, invite: str, *, accepted: bool) -> None:
+        """The partner's admin has answered our Invite."""
+
+    def left(self, relation: Relation, space: Space) -> None:
+        """A partner's organisation leaves our space, all its people with it."""
+
+
+class Objects(Protocol):
+    """What people post. The host dispatches by object type to whatever keeps it."""
+
+    def stored(self, object_id: str) -> Stored | None:
+        """What is known of an object, tombstones included."""
+
+    def knows(self, object_type: str) -> bool:
+        """Whether anything here keeps objects of this type."""
+
+    def create(self, effect: Effect) -> None:
+        """A new object, embedded in the activity."""
+
+    def update(self, effect: Effect) -> None:
+        """The object is replaced whole (ActivityPub 7.3)."""
+
+    def delete(self, effect: Effect) -> None:
+        """The object is gone: a tombstone stays."""
+
+    def like(self, effect: Effect) -> None:
+        """The actor likes the object."""
+
+    def unlike(self, effect: Effect) -> None:
+        """The actor's Like of the object is undone."""
+
+    def refused(self, activity_id: str, problem: Mapping[str, object]) -> None:
+        """A partner refused this activity of ours, for good."""
+
+
+class Journal(Protocol):
+    """Which activities were taken, and their bytes."""
+
+    def digest_of(self, activity_id: str) -> str | None:
+        """The content digest under which this id was taken; None when it never was."""
+
+    def keep(self, activity: Activity, *, inside: Activity | None = None) -> None:
+        """Take it: its id is seen from now on. For an Announce, `inside` is what it wraps.
+
+        What is wrapped is stored once, however often it is announced (DECISIONS 22).
+        """
+
+    def get(self, activity_id: str) -> Activity | None:
+        """An activity by id, unless its bytes were erased."""
+
+
+class Log(Protocol):
+    """What we have sent, or must send: one stream for each relation (PROTOCOL 2.b)."""
+
+    def head(self, relation: Relation) -> Head:
+        """The last entry appended."""
+
+    def acknowledged(self, relation: Relation) -> int:
+        """Up to which seq the partner has receipted; 0 for nothing."""
+
+    def append(self, relation: Relation, entry: Entry) -> None:
+        """Add the next entry. The bytes are the journal's."""
+
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        """Entries from `first` on with their bytes (empty when erased), within both bounds; at least
+        one when there is one.
+        """
+
+    def entry(self, relation: Relation, seq: int) -> Entry | None:
+        """One entry of ours."""
+
+    def acknowledge(self, relation: Relation, seq: int) -> None:
+        """The partner has receipted up to `seq`."""
+
+
+class Streams(Protocol):
+    """What partners have sent us."""
+
+    def head(self, relation: Relation) -> Head:
+        """The last entry taken."""
+
+    def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
+        """Known entries of a range, in order."""
+
+    def record(self, relation: Relation, taken: Iterable[tuple[Entry, Outcome]]) -> None:
+        """Append entries with what became of them."""
+
+    def hold(self, relation: Relation, seq: int, raw: bytes, about: str | None) -> None:
+        """Keep a line that we could not apply through our own fault, to be tried again."""
+
+    def holds(self, relation: Relation, about: str | None) -> bool:
+        """Whether a kept line speaks about this object: later ones wait behind it."""
+
+    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:
+        """Two histories: keep both, and mark the stream."""
+
+
+class Receipts(Protocol):
+    """Receipts given and received (PROTOCOL 2.b, 2.i)."""
+
+    def given(self, relation: Relation, first: int, last: int) -> Document | None:
+        """The receipt that we gave for exactly this range."""
+
+    def keep_given(self, relation: Relation, receipt: Document) -> None: ...
+
+    def keep_received(
+        self, relation: Relation, receipt: Document, request: Request, response: Response
+    ) -> None:
+        """Keep the partner's receipt, and the two signed header sets (receipt level 1)."""
+
+
+class Nonces(Protocol):
+    """Which nonces were used."""
+
+    def first_use(self, key_id: str, nonce: str, now: datetime) -> bool:
+        """True once, durably, for `NONCE_MEMORY_S`."""
+
+
+class Introductions(Protocol):
+    """What we have introduced to whom (PROTOCOL 2.j)."""
+
+    def known(self, relation: Relation, actor: str) -> str | None:
+        """The digest of the document of `actor` that this partner has from us."""
+
+    def introduced(self, relation: Relation, actor: str, digest: str) -> None: ...
+
+
+class Audit(Protocol):
+    """The audit log."""
+
+    def note(self, event: str, **facts: object) -> None:
+        """One line: what happened, to whom, by which rule; never content."""
+
+
+class Work(Protocol):
+    """One unit of work: everything a walk may touch, committed together or not at all."""
+
+    @property
+    def node(self) -> str:
+        """Our node actor."""
+
+    @property
+    def now(self) -> datetime:
+        """The clock, UTC."""
+
+    @property
+    def actors(self) -> Actors: ...
+    @property
+    def peers(self) -> Peers: ...
+    @property
+    def handshakes(self) -> Handshakes: ...
+    @property
+    def spaces(self) -> Spaces: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def receipts(self) -> Receipts: ...
+    @property
+    def nonces(self) -> Nonces: ...
+    @property
+    def introductions(self) -> Introductions: ...
+    @property
+    def audit(self) -> Audit: ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what was written inside when an exception leaves it."""

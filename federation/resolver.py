@@ -1,0 +1,93 @@
+"""Introductions: how a key becomes known without anybody fetching it.
+
+Rule: before a partner sees the first words of an actor, it has that actor's document, proved by the
+key of the actor's node. What was introduced to whom is remembered by digest; what is missing is
+added by itself, always before what needs it. Source: PROTOCOL 2.j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from federation import documents, iris, proofs
+from federation.activity import ACTOR_CONTEXT, Document
+from federation.digest import digest
+from federation.errors import BadProof, LocalError, Malformed, OutOfScope
+from federation.keys import PublicKey
+from federation.ports import Relation, Work
+from federation.settings import Settings
+
+
+def actor_document(
+    iri: str, kind: str, name: str, username: str, public_multibase: str, node: str, organisation: str
+) -> Document:
+    """The document of a person or a space, still without proof; no mail address, ever (SECURITY C10)."""
+    document: Document = {
+        "@context": list(ACTOR_CONTEXT),
+        "id": iri,
+        "type": kind,
+        "name": name,
+        "preferredUsername": username,
+        "inbox": f"{iri}/inbox",
+        "outbox": f"{iri}/outbox",
+        "assertionMethod": [
+            {
+                "id": f"{iri}#ed25519",
+                "type": "Multikey",
+                "controller": iri,
+                "publicKeyMultibase": public_multibase,
+            }
+        ],
+    }
+    if kind == "Person":
+        document["org"] = {"id": node, "name": organisation}
+    return document
+
+
+def missing(relation: Relation, actors: Iterable[str], work: Work) -> list[tuple[str, Document]]:
+    """The documents among `actors` that this partner lacks, in the order given; those on its own
+    origin it has.
+
+    Raises LocalError when one is not known here either.
+    """
+    lacking = []
+    for actor in dict.fromkeys(actors):
+        if iris.same_origin(actor, relation.node):
+            continue
+        document = work.actors.document(actor)
+        if document is None:
+            raise LocalError(f"{actor} is to be introduced, and unknown here.")
+        if work.introductions.known(relation, actor) != digest(document):
+            lacking.append((actor, document))
+    return lacking
+
+
+def introduction(document: Document, relation: Relation, space: str | None, settings: Settings) -> Document:
+    """What introduces, still to be written: `Update` by our node for our own, else `Announce` by `space`."""
+    if iris.same_origin(document["id"], settings.node):
+        return {"type": "Update", "actor": settings.node, "to": [relation.node], "object": document}
+    if space is None:
+        raise LocalError(f"{document['id']} can be introduced by a space alone.")
+    return {"type": "Announce", "actor": space, "to": [relation.node], "audience": space, "object": document}
+
+
+def check(document: Document, node_key: PublicKey) -> None:
+    """That an actor document is what its node says: its own key, on its own origin, and its proof.
+
+    Raises:
+        Malformed, OutOfScope, BadProof: it is not; nothing may be learned from it.
+    """
+    iri = document.get("id")
+    if not isinstance(iri, str) or not iris.same_origin(iri, node_key.key_id):
+        raise OutOfScope("An actor is introduced by the node of its own origin.")
+    if "@context" not in document or not isinstance(document.get("name"), str):
+        raise Malformed("An actor document has @context and name.")
+    methods = documents.as_list(document.get("assertionMethod"))
+    if not methods:
+        raise Malformed("An actor document has a key.")
+    for method in methods:
+        if not isinstance(method, dict) or method.get("controller") != iri:
+            raise BadProof("A key of the document belongs to another.")
+    if proofs.proof_of(document).verification_method != node_key.key_id:
+        raise BadProof("The document is proved by another key than its node's.")
+    proofs.verify(document, node_key)

@@ -1,0 +1,92 @@
+"""The host's ordering of a space: `rev`, Announce, and an entry in the log of each member node.
+
+Rule: the host alone gives `rev`, in the commit that accepts. An Announce is one activity for all
+partners; what it wraps is spliced in unchanged, never written again (FEP-1b12; PROTOCOL 2.0, 2.j).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from federation import activity as activities
+from federation import authorship, charter, documents, exchange, proofs, resolver
+from federation.activity import CONTEXT, Activity, Document
+from federation.digest import digest
+from federation.errors import LocalError
+from federation.ports import Relation, Space, Work
+from federation.settings import Settings
+from federation.trust import Trusted
+
+
+def give_rev(trusted: Trusted, work: Work) -> Trusted:
+    """The same, with the next place in its space, which we host."""
+    if trusted.space is None:
+        raise LocalError(f"{trusted.activity.id} acts in no space.")
+    return replace(trusted, rev=work.spaces.take_rev(trusted.space))
+
+
+def announce(trusted: Trusted, work: Work, settings: Settings, partners: Iterable[Relation]) -> Activity:
+    """Wrap what was accepted and append it to the log of each of `partners`."""
+    space, inner = trusted.space, trusted.activity
+    if space is None or trusted.rev is None:
+        raise LocalError(f"{inner.id} has no place in a space.")
+    announced = _wrap(space, inner, trusted.rev, work, settings)
+    work.journal.keep(announced, inside=inner)
+    for relation in partners:
+        introduce(relation, (space.iri, inner.actor, *_people(inner)), space.iri, work, settings)
+        exchange.append(relation, announced, work)
+    return announced
+
+
+def partners(trusted: Trusted, work: Work) -> list[Relation]:
+    """The relations with the other organisations on the roster of its space, which we host."""
+    if trusted.space is None:
+        raise LocalError(f"{trusted.activity.id} acts in no space.")
+    relations = (work.peers.of_node(each.node) for each in work.spaces.nodes(trusted.space.iri)[1:])
+    return [relation for relation in relations if relation is not None]
+
+
+def introduce(
+    relation: Relation, actors: Iterable[str], space: str | None, work: Work, settings: Settings
+) -> None:
+    """Append what this partner must know before it can verify the words of `actors`."""
+    known_actors = (actor for actor in actors if work.actors.document(actor) is not None)
+    for actor, document in resolver.missing(relation, known_actors, work):
+        unsigned = resolver.introduction(document, relation, space, settings)
+        exchange.append(relation, authorship.write(unsigned, unsigned["actor"], work, settings), work)
+        work.introductions.introduced(relation, actor, digest(document))
+
+
+def check_partners(trusted: Trusted, work: Work) -> None:
+    """That the charter of each partner on the roster lets it through, before it has any effect.
+
+    Raises OutOfScope, naming what lies outside.
+    """
+    if trusted.space is not None:
+        for relation in partners(trusted, work):
+            charter.covers(relation, trusted.activity, trusted.space)
+
+
+def _wrap(space: Space, inner: Activity, rev: int, work: Work, settings: Settings) -> Activity:
+    moment = f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
+    head: Document = {
+        "@context": list(CONTEXT),
+        "id": f"{settings.origin}/a/{activities.new_id()}",
+        "type": "Announce",
+        "actor": space.iri,
+        "to": [f"{space.iri}/members"],
+        "audience": space.iri,
+        "published": moment,
+        "salt": activities.new_id(),
+        "rev": rev,
+    }
+    signed = proofs.sign({**head, "object": inner.document}, work.actors.signer(space.iri), moment)
+    del signed["object"]
+    prefix = documents.dumps(signed)[:-1] + b',"object":'
+    return activities.of({**signed, "object": inner.document}, prefix + inner.raw + b"}")
+
+
+def _people(inner: Activity) -> list[str]:
+    """Whom the words name as a person to know: the one added, or taken out."""
+    return [inner.object_id] if inner.type in {"Add", "Remove"} and inner.object_id else []
