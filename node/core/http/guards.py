@@ -31,7 +31,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 OPEN_DOORS: dict[str, str] = {
     "static": "styles, scripts, fonts: the same for everybody",
-    "health": "a monitor asks whether the node answers",
+    "health.ready": "a monitor asks whether the node answers",
+    "api-docs.openapi_json": "the description of the API: the same for everybody",
 }
 """Endpoint -> why everybody may enter. The wire's doors are here too: the gate of federation guards them."""
 

@@ -1,0 +1,7 @@
+"""Which capabilities this node has, the lower ones first. THE REGISTRATION of everything below `node`."""
+
+from __future__ import annotations
+
+from node.core.capability import Capability
+
+CAPABILITIES: tuple[Capability, ...] = ()

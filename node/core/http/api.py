@@ -1,0 +1,40 @@
+"""The JSON API and its OpenAPI document: flask-smorest, with our errors in place of its own (DECISIONS 23)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask_smorest
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from node.core.http import problems
+from schemas.problem import Problem
+
+VERSION = "v1"
+PREFIX = "/api/v1"
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no types
+    """`/api/v1` and `/api/v1/openapi.json`. Errors are problem documents (RFC 9457)."""
+
+    ERROR_SCHEMA = Problem
+
+    def __init__(self, app: Flask) -> None:
+        app.config.update(
+            API_TITLE="Parvis",
+            API_VERSION=VERSION,
+            OPENAPI_VERSION="3.0.3",
+            OPENAPI_URL_PREFIX=PREFIX,
+            OPENAPI_JSON_PATH="openapi.json",
+        )
+        security: dict[str, Any] = {
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+            "security": [{"token": []}],
+        }
+        super().__init__(app, spec_kwargs=security)
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """One place answers: `problems`."""
+        return problems.of_http(error)
