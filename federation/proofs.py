@@ -11,12 +11,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from federation import jcs, multibase
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey, controller_of
+from federation.limits import CLOCK_SKEW_S
 
 SUITE = "eddsa-jcs-2022"
 TYPE = "DataIntegrityProof"
@@ -24,6 +25,7 @@ PURPOSE = "assertionMethod"
 
 _UNSIGNED = frozenset({"proof", "signature"})
 _SIGNATURE_BYTES = 64
+_SKEW = timedelta(seconds=CLOCK_SKEW_S)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -109,10 +111,13 @@ def proof_of(document: Mapping[str, Any]) -> Proof:
     return Proof(method, _moment(options, "created"), _moment(options, "expires"), raw, options)
 
 
-def _after(a: str, b: str) -> bool:
-    """True when the moment `a` is later than `b`; raises BadProof for what is on no calendar."""
+def _check_times(proof: Proof, now: str) -> None:
+    here = datetime.fromisoformat(now)
     try:
-        return datetime.fromisoformat(a) > datetime.fromisoformat(b)
+        if proof.created and datetime.fromisoformat(proof.created) > here + _SKEW:
+            raise BadProof("The proof is of the future.")
+        if proof.expires and datetime.fromisoformat(proof.expires) < here:
+            raise BadProof("The proof has expired.")
     except ValueError as error:
         raise BadProof("A time of the proof is on no calendar.") from error
 
@@ -120,12 +125,13 @@ def _after(a: str, b: str) -> bool:
 def verify(document: Mapping[str, Any], key: PublicKey, now: str | None = None) -> None:
     """Verify the one proof of a document with this key; `now` is RFC 3339, None leaves times alone.
 
-    Raises BadProof: as `proof_of`, for another key, another signature, or an `expires` before `now`.
+    Raises BadProof: as `proof_of`, for another key or signature, for `expires` before `now`, and for
+    `created` more than 300 s after it.
     """
     proof = proof_of(document)
     if proof.verification_method != key.key_id:
         raise BadProof("The proof names another key.")
-    if now is not None and proof.expires is not None and _after(now, proof.expires):
-        raise BadProof("The proof has expired.")
+    if now is not None:
+        _check_times(proof, now)
     if not key.verify(proof.raw, hash_data(document, proof.options)):
         raise BadProof("The proof does not fit the document.")
