@@ -266,7 +266,7 @@ def _require_verified(relation: Relation) -> None:
 
 def _of_two(agreement: Document) -> bool:
     nodes = [each.get("node") for each in agreement["parties"]]
-    return len(nodes) == 2 and set(nodes) == {agreement.get("subject"), agreement.get("object")}  # noqa: PLR2004
+    return len(nodes) == 2 and set(nodes) == {agreement.get("subject"), agreement.get("object")}
 
 
 def _bytes(text: str) -> bytes:
