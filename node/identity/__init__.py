@@ -1,0 +1,38 @@
+"""People of this organisation: sign-in, sessions, tokens, actors and their custodial keys."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from node.core.capability import Capability
+from node.core.ground import Ground
+from node.core.http.guards import set_viewer_loader
+from node.identity import browser
+from node.identity.api import api
+from node.identity.cli import initialise, person_group, token_group
+from node.identity.oidc import RelyingParty
+from node.identity.services.identity import identity_of
+from node.identity.web import RELYING_PARTY, web
+
+
+def _set_up(app: Flask, ground: Ground) -> None:
+    settings, identity = ground.settings, identity_of(ground)
+    app.session_interface = browser.Sessions(ground, identity)
+    set_viewer_loader(app, lambda: browser.load_viewer(ground, identity))
+    app.extensions[RELYING_PARTY] = RelyingParty(
+        settings.origin,
+        settings.providers,
+        development=settings.is_development,
+        networks=settings.networks,
+        ca_file=str(settings.ca_file) if settings.ca_file.name else None,
+    )
+
+
+capability = Capability(
+    name="identity",
+    blueprints=(web, api),
+    commands=(person_group, token_group),
+    initialise=initialise,
+    frame=browser.frame_of,
+    set_up=_set_up,
+)

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from typing import Any, cast
 
-from flask import Flask, g, request, session
+from flask import Flask, g, get_flashed_messages, request, session
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Request, Response
@@ -188,3 +188,15 @@ def _viewer(person: Person, *, session_id: str | None = None, scopes: frozenset[
         session_id=session_id,
         scopes=scopes,
     )
+
+
+def frame_of(_viewer: Viewer) -> dict[str, Any]:
+    """What a page has around it for who is signed in with this browser: fields of `shown.Frame`."""
+    live = here().live
+    if live is None:
+        return {}
+    return {
+        "theme": live.person.theme,
+        "shortcuts": live.person.shortcuts,
+        "notices": tuple(get_flashed_messages(with_categories=True)),
+    }

@@ -115,7 +115,7 @@ class RelyingParty:
         networks: Sequence[str] = (),
         ca_file: str | None = None,
     ) -> None:
-        """`origin` is ours; `networks` and `ca_file` as for `Egress`. Raises SettingsError for a provider that is us."""
+        """`origin` is ours; `networks` and `ca_file` as for `Egress`. Raises SettingsError when a provider is us."""
         self._origin = origin
         self._development = development
         for provider in providers:

@@ -27,6 +27,7 @@ from node.core.http.headers import allow_form_targets
 from node.core.http.rendering import page
 from node.core.i18n import LANGUAGE_COOKIE
 from node.identity import browser
+from node.identity.devices import device_of
 from node.identity.oidc import Pending, RelyingParty, SignInRefused
 from node.identity.services.accounts import Invitation, LinkUsed, Purpose, TooManyAttempts, WrongPassword
 from node.identity.services.identity import Browser, Identity, Welcome, identity_of
@@ -40,9 +41,6 @@ RELYING_PARTY = "parvis.relying_party"
 ONE_YEAR_S = 31_536_000
 MAX_NEXT_CHARS = 2048
 FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
-
-SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS X", "Linux")
-BROWSERS = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 
 web = Blueprint("identity", __name__)
 
@@ -255,13 +253,6 @@ def path_of_ours(wanted: str) -> str:
     return wanted
 
 
-def device_of(user_agent: str) -> str:
-    """What a browser says it is, in a few words: `Firefox, Linux`."""
-    named = next((name for mark, name in BROWSERS if mark in user_agent), "")
-    system = next((name for name in SYSTEMS if name in user_agent), "").replace("Mac OS X", "Mac")
-    return ", ".join(part for part in (named, system) if part) or _("Another program")
-
-
 def _identity() -> Identity:
     return identity_of(ground())
 
@@ -359,6 +350,7 @@ def _scopes(person: Person) -> list[tuple[str, str, str]]:
 def _scope(scope: Scope) -> tuple[str, str]:
     words = {
         Scope.ME_READ: _("Read who I am"),
+        Scope.ME_WRITE: _("Change my settings, end my sessions and tokens"),
         Scope.SPACES_READ: _("Read my spaces"),
         Scope.SPACES_WRITE: _("Change my spaces"),
         Scope.POSTS_READ: _("Read posts"),

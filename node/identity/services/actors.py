@@ -144,7 +144,7 @@ class Actors:
         iri = f"{self.origin}/{_FOLDER[Kind.SPACE]}/{ids.wire_id()}"
         key = SigningKey.generate(iri + KEY_FRAGMENT)
         return self._insert(
-            db, Kind.SPACE, key, names.shown(name), self.free_handle(db, name, "space"), None, now
+            db, Kind.SPACE, key, names.shown(name), self.free_handle(db, name, "space", "-"), None, now
         )
 
     def rename(self, db: Session, iri: str, name: str, now: datetime) -> LocalActor:
@@ -173,9 +173,9 @@ class Actors:
             raise NoSuchActor(iri)
         row.disabled_at = None
 
-    def free_handle(self, db: Session, wanted: str, otherwise: str) -> str:
+    def free_handle(self, db: Session, wanted: str, otherwise: str, joint: str = ".") -> str:
         """The handle that `wanted` suggests (else `otherwise`), numbered when taken or reserved."""
-        base = names.handle(wanted) or otherwise
+        base = names.handle(wanted, joint) or otherwise
         number = 2 if base in names.RESERVED_HANDLES else 1
         while True:
             candidate = names.numbered(base, number)

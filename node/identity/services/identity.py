@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from threading import Lock
 
 from sqlalchemy.orm import Session
 
 from node.config import LANGUAGES
 from node.core.audit import Act
+from node.core.db import Database
 from node.core.errors import NodeError
 from node.core.ground import Ground
 from node.identity.services.accounts import (
@@ -31,6 +32,11 @@ from node.identity.services.actors import Actors, LocalActor
 from node.identity.services.people import Claims, People, Person, Role
 from node.identity.services.sessions import Begun, Lifetimes, LiveSession, Sessions
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
+
+GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
+
+_made: dict[Database, Identity] = {}
+_making = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +262,12 @@ class Identity:
         return self._ground.clock.now()
 
 
-@lru_cache(maxsize=16)
 def identity_of(ground: Ground) -> Identity:
     """The one Identity of this process on this ground: it keeps opened keys."""
-    return Identity(ground)
+    with _making:
+        identity = _made.get(ground.database)
+        if identity is None:
+            while len(_made) >= GROUNDS_KEPT:
+                del _made[next(iter(_made))]
+            identity = _made[ground.database] = Identity(ground)
+        return identity

@@ -17,6 +17,7 @@ RESERVED_HANDLES = frozenset(
     | {"root", "security", "support", "system", "webmaster"}
 )
 
+_LATIN = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 
@@ -31,11 +32,12 @@ def without_mail(text: str) -> str:
     return text.partition("@")[0].strip() if "@" in text else text
 
 
-def handle(text: str) -> str:
-    """The handle that `text` suggests: "Inès Le Goff" -> "ines.le.goff". Empty when nothing of it is ASCII."""
-    plain = unicodedata.normalize("NFKD", without_mail(text)).encode("ascii", "ignore").decode().lower()
-    joined = re.sub(r"[^a-z0-9_-]+", ".", plain)
-    return re.sub(r"\.{2,}", ".", joined)[:MAX_HANDLE_CHARS].strip("._-")
+def handle(text: str, joint: str = ".") -> str:
+    """The handle that `text` suggests: "Inès Le Goff" -> "ines.le.goff". Empty when nothing of it is Latin."""
+    folded = unicodedata.normalize("NFKD", without_mail(text).lower().translate(_LATIN))
+    plain = "".join(c for c in folded if not unicodedata.combining(c))
+    joined = re.sub(r"[^a-z0-9_-]+", joint, plain)
+    return joined[:MAX_HANDLE_CHARS].strip("._-")
 
 
 def numbered(base: str, number: int) -> str:

@@ -178,9 +178,10 @@ class People:
         query = select(tables.Person).where(tables.Person.disabled_at.is_(None)).order_by(tables.Person.name)
         return [self.value(row) for row in db.scalars(query)]
 
-    def everybody(self, db: Session, *, after: int = 0, limit: int = 100) -> list[Person]:
-        """At most `limit` people with an inner id above `after`, in that order, those who left included."""
-        query = select(tables.Person).where(tables.Person.id > after).order_by(tables.Person.id).limit(limit)
+    def everybody(self, db: Session, *, after: str = "", limit: int = 100) -> list[Person]:
+        """At most `limit` people by handle, those after the handle `after`, those who left included."""
+        handle = tables.Person.preferred_username
+        query = select(tables.Person).where(handle > after).order_by(handle).limit(limit)
         return [self.value(row) for row in db.scalars(query)]
 
     def of_actors(self, db: Session, iris: Iterable[str]) -> dict[str, Person]:

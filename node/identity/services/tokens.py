@@ -30,6 +30,7 @@ class Scope(StrEnum):
     """What a token may be allowed. `…:admin` and `audit:read` hold for administrators only."""
 
     ME_READ = "me:read"
+    ME_WRITE = "me:write"
     SPACES_READ = "spaces:read"
     SPACES_WRITE = "spaces:write"
     POSTS_READ = "posts:read"
