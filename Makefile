@@ -1,0 +1,68 @@
+# What one does here, one word each. `make help` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PATHS := schemas federation node tests wsgi.py deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix docs bench texts migration browser
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: .venv/base ## three organisations on this machine; Ctrl-C ends them
+	$(BIN)/parvis demo
+
+test: .venv/test browser ## all tests, then what `check` does
+	$(BIN)/pytest
+	$(MAKE) --no-print-directory check
+
+check: .venv/test ## style, types, the contracts of the house, the texts: what must be green beside the tests
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/mypy $(PATHS)
+	$(BIN)/lint-imports setup.cfg
+
+fix: .venv/test ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+
+docs: .venv/docs ## the manual, into var/docs
+	$(BIN)/mkdocs build --strict --site-dir var/docs
+
+bench: .venv/test ## two nodes under load; prints JSON
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+texts: .venv/test ## gather the texts for translation, and compile the catalogues (both are committed)
+	$(BIN)/pybabel extract -q -F node/babel.cfg -k _later -k lazy_gettext --no-location --sort-output -o var/messages.pot node
+	$(BIN)/pybabel update -q -N --no-wrap -i var/messages.pot -d node/translations
+	$(BIN)/pybabel compile -q -d node/translations
+
+migration: .venv/test ## a migration from the tables in the code: make migration MESSAGE="Add the column x."
+	$(BIN)/parvis migration "$(MESSAGE)"
+
+# The system's own Chromium: only root can install it, and only where it is missing.
+browser:
+	@command -v chromium >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y chromium fonts-dejavu-core >/dev/null; \
+	} || echo "There is no chromium, and it cannot be installed here: tests in a browser are skipped."
+
+# Debian's python3 has no venv of its own; virtualenv, in a folder of ours, does the same.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
+		rm -rf .venv && $(PYTHON) -m pip install -q --target var/virtualenv virtualenv \
+		&& PYTHONPATH=var/virtualenv $(PYTHON) -m virtualenv -q .venv; \
+	}
+
+.venv/base: setup.cfg pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/test: setup.cfg pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,postgres]'
+	@touch $@ .venv/base
+
+.venv/docs: setup.cfg pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
