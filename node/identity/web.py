@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, flash, redirect, request, url_for
 from flask_babel import gettext as _
@@ -242,13 +241,9 @@ def path_of_ours(wanted: str) -> str:
     plain = re.fullmatch(r"/[!-\[\]-~]*", wanted)
     if plain is None or len(wanted) > MAX_NEXT_CHARS:
         return "/"
-    try:
-        parts = urlsplit(wanted)
-    except ValueError:
-        return "/"
-    if parts.scheme or parts.netloc or "//" in parts.path or parts.path.startswith(("/signin", "/auth/")):
-        return "/"
-    if any(segment in {".", ".."} for segment in parts.path.lower().replace("%2e", ".").split("/")):
+    path = re.split(r"[?#]", wanted, maxsplit=1)[0]
+    segments = path.lower().replace("%2e", ".").split("/")
+    if "//" in path or not {".", ".."}.isdisjoint(segments) or path.startswith(("/signin", "/auth/")):
         return "/"
     return wanted
 
