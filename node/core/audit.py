@@ -12,7 +12,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from node.core.clock import Clock, rfc3339
 from node.core.db import Base, BigKey, Database
 
 COUNTED_EVERY = timedelta(minutes=1)
+READ_AT_ONCE = 500
 FIRST_HASH = "0" * 64
 ADVISORY_LOCK = 0x7061727669731  # "parvis", 1
 
@@ -118,12 +119,16 @@ class Audit:
         With a `witnessed` head, also for a tail that was cut or written anew since.
         """
         previous, seq = FIRST_HASH, 0
-        for row in self._rows(session):
-            if row["seq"] != seq + 1 or row.pop("hash") != (expected := _hash(row, previous)):
-                raise Tampered(seq + 1)
-            previous, seq = expected, seq + 1
-            if witnessed is not None and witnessed.seq == seq and witnessed.hash != previous:
-                raise Tampered(seq)
+        columns = Entry.__table__.columns
+        query = select(*columns).order_by(Entry.seq).execution_options(yield_per=READ_AT_ONCE)
+        with session.execute(query) as rows:
+            for found in rows.mappings():
+                row = dict(found)
+                if row["seq"] != seq + 1 or row.pop("hash") != (expected := _hash(row, previous)):
+                    raise Tampered(seq + 1)
+                previous, seq = expected, seq + 1
+                if witnessed is not None and witnessed.seq == seq and witnessed.hash != previous:
+                    raise Tampered(seq)
         if witnessed is not None and witnessed.seq > seq:
             raise Tampered(seq + 1)
         return seq
@@ -156,12 +161,6 @@ class Audit:
     def count(self, session: Session) -> int:
         """How many rows there are."""
         return session.scalar(select(func.count()).select_from(Entry)) or 0
-
-    def _rows(self, session: Session) -> Iterator[dict[str, object]]:
-        columns = Entry.__table__.columns
-        rows = session.execute(select(*columns).order_by(Entry.seq).execution_options(yield_per=500))
-        for row in rows.mappings():
-            yield dict(row)
 
 
 def _hash(row: Mapping[str, object], previous: str) -> str:

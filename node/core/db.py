@@ -138,8 +138,7 @@ class Database:
         try:
             yield session
         finally:
-            session.rollback()
-            session.close()
+            session.close()  # not rollback, which would expire what was read
 
     @contextmanager
     def counting(self) -> Iterator[StatementCount]:
