@@ -237,9 +237,10 @@ def _is_node(claim: Claim, work: Work) -> bool:  # noqa: ARG001 - one signature 
 
 
 def _is_space(claim: Claim, work: Work) -> bool:  # noqa: ARG001
-    return (
-        claim.space is not None and claim.activity.actor == claim.space.iri and claim.space.host == claim.node
-    )
+    activity, space = claim.activity, claim.space
+    if space is None:  # it offers itself, to those who do not know it yet
+        return activity.type == "Invite" and activity.object_id == activity.actor
+    return activity.actor == space.iri and space.host == claim.node
 
 
 def _is_member(claim: Claim, work: Work) -> bool:

@@ -139,7 +139,7 @@ def covers(relation: Relation, activity: Activity, space: Space) -> None:
     Raises:
         OutOfScope: space, type, size or address lies outside; the detail says which.
     """
-    covers_space(relation, space)
+    covers_space(relation, space.iri)
     scope = relation.agreement["scope"] if relation.agreement else {}
     if activity.type not in scope.get("activityTypes", ()):
         raise OutOfScope(f"The agreement does not cover the activity type {activity.type}.")
@@ -155,13 +155,13 @@ def covers(relation: Relation, activity: Activity, space: Space) -> None:
 _CARRIES_CONTENT = frozenset({"Create", "Update", "Delete", "Add", "Remove"})
 
 
-def covers_space(relation: Relation, space: Space) -> None:
+def covers_space(relation: Relation, space: str) -> None:
     """Whether the space is listed, or may come by invitation.
 
     Raises OutOfScope when neither.
     """
     scope = relation.agreement["scope"] if relation.agreement else {}
-    listed = any(each.get("id") == space.iri for each in scope.get("spaces", ()))
+    listed = any(each.get("id") == space for each in scope.get("spaces", ()))
     if not listed and scope.get("allowNewSpaces") != "by-invite":
         raise OutOfScope("The agreement does not cover this space.")
 

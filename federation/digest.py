@@ -1,17 +1,21 @@
-"""Digests: D(x) over canonical JSON, the same alphabet over raw bytes, and Content-Digest of a body.
+"""Digests: D(x) over canonical JSON, the same alphabet over raw bytes, Content-Digest of a body, and the
+digest of followers that the fediverse compares.
 
 Rule: SHA-256 only. A body is checked against every algorithm we know that its header names; the insecure
-ones of the registry count as absent. Source: PROTOCOL 2.0; RFC 9530, section 5; SECURITY TH-03.
+ones of the registry count as absent. The digest of followers finds accidents; it is no proof against a hostile
+peer. Source: PROTOCOL 2.0; RFC 9530, section 5; FEP-8fcf; SECURITY TH-03.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hmac import compare_digest
 
-from federation import jcs, multibase, structured
+from federation import iris, jcs, multibase, structured
 from federation.errors import Malformed, Unauthentic
 
 _SHA256_MULTIHASH = b"\x12\x20"
@@ -71,3 +75,43 @@ def check_content_digest(header: str, body: bytes) -> None:
             given = members[name][0]
             if not isinstance(given, bytes) or not compare_digest(given, algorithm(body).digest()):
                 raise Unauthentic(f"The {name} of the body is another one.")
+
+
+_MEMBER = re.compile(r'\s*([A-Za-z]+)="([^"\\]*)"\s*')
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronization:
+    """What a `Collection-Synchronization` field says; `digest` is 64 hexadecimal digits."""
+
+    collection_id: str
+    url: str
+    digest: str
+
+
+def followers_of(ids: Iterable[str], authority: str) -> tuple[str, ...]:
+    """Those of the ids, each once, whose origin is that of `authority`; raises Malformed for what is no IRI."""
+    origin = iris.origin(authority)
+    return tuple(name for name in dict.fromkeys(ids) if iris.origin(name) == origin)
+
+
+def followers_digest(ids: Iterable[str]) -> str:
+    """XOR of the SHA-256 of each id, each once, as 64 hexadecimal digits; 64 zeros for none."""
+    total = 0
+    for name in set(ids):
+        total ^= int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest(), "big")
+    return f"{total:064x}"
+
+
+def read_synchronization(header: str) -> Synchronization:
+    """Read `Collection-Synchronization`; raises Malformed unless its three members stand in it once each."""
+    members: dict[str, str] = {}
+    for part in header.split(","):
+        match = _MEMBER.fullmatch(part)
+        if not match or match[1] in members:
+            raise Malformed("Collection-Synchronization is malformed.")
+        members[match[1]] = match[2]
+    if members.keys() != {"collectionId", "url", "digest"} or not _HEX_DIGEST.fullmatch(members["digest"]):
+        raise Malformed("Collection-Synchronization is malformed.")
+    return Synchronization(members["collectionId"], members["url"], members["digest"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.errors import Malformed, OutOfScope
+from federation.charter import covers_space
+from federation.errors import Malformed, UnknownActor
 from federation.kind import ActivityType, Reply
 from federation.ports import Work
 from federation.trust import Trusted
@@ -13,10 +14,11 @@ from federation.trust import Trusted
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Keep the invitation for our admin; the space itself was introduced before."""
     relation, group = trusted.relation, trusted.activity.object
-    if relation is None or group is None or group.get("id") != trusted.activity.actor:
-        raise Malformed("A space is offered by itself, embedded as object.")
-    if trusted.space is not None and trusted.space.host != relation.node:
-        raise OutOfScope("Only the host of a space offers it.")
+    if relation is None or group is None:
+        raise Malformed("A space is offered with its document embedded as object.")
+    covers_space(relation, trusted.activity.actor)
+    if work.actors.document(trusted.activity.actor) is None:
+        raise UnknownActor("The space was not introduced.")
     work.spaces.invited(relation, trusted.activity, group)
     return ()
 

@@ -11,7 +11,6 @@ Source: SECURITY 1.E, TH-25 to TH-29; PROTOCOL 2.0, *Development profile*; PERFO
 from __future__ import annotations
 
 import io
-import re
 import socket
 import ssl
 import threading
@@ -22,10 +21,9 @@ from functools import lru_cache
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
-from urllib.parse import urljoin
 
 from federation import iris, limits
-from federation.adapters import addresses
+from federation.adapters import addresses, framing
 from federation.errors import (
     AnswerTooLarge,
     DeadlineExceeded,
@@ -60,28 +58,6 @@ _CHUNK_BYTES = 64 * 1024
 _CONCURRENT_LOOKUPS = 8
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_FINAL_STATUS = 200
-_METHODS = frozenset({"GET", "POST"})
-_FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*", re.ASCII)
-# Framing and connection are ours alone, and a cookie has no business between nodes.
-_OURS = frozenset(
-    {
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "accept-encoding",
-        "connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "cookie",
-        "proxy-authorization",
-        "proxy-connection",
-    }
-)
 
 
 def system_resolver(host: str) -> tuple[str, ...]:
@@ -219,7 +195,7 @@ class Egress:
     ) -> Response:
         target = _target(request.url, development=self._development)
         self._check(list_name, target)
-        sent = _bytes_of(request, target, keep=keep)
+        sent = framing.bytes_of(request, target, keep=keep)
         until = self._clock() + deadline_s
         connection = self._take(target.origin) if keep else None
         if connection is not None:
@@ -254,7 +230,7 @@ class Egress:
         kept = False
         try:
             answer = wire.ask(sent, method)
-            headers = _headers_of(answer, max_bytes)
+            headers = framing.headers_of(answer.status, answer.getheaders(), max_bytes)
             reusable = keep and not answer.will_close
             pieces = wire.pieces(answer, max_bytes)
             if into is None or answer.status != _FIRST_FINAL_STATUS:
@@ -463,6 +439,8 @@ class _Wire(io.RawIOBase):
                     self.connection.socket.sendall(view[start : start + _CHUNK_BYTES])
             answer = HTTPResponse(cast("socket.socket", self), method=method)
             answer.begin()
+            if answer.headers.defects:
+                raise HTTPException(answer.headers.defects)
         except (HTTPException, ValueError, OSError) as exception:
             raise self._failure(exception) from exception
         return answer
@@ -571,64 +549,13 @@ def _text(field: str | bytes) -> str:
     return field.decode("latin-1") if isinstance(field, bytes) else field
 
 
-def _bytes_of(request: Request, target: iris.Iri, *, keep: bool) -> tuple[bytes, bytes]:
-    """Head and body as they are sent. Raises `Refused` for a field that could break out of its line."""
-    if request.method not in _METHODS:
-        raise LocalError(f"{request.method} is not a method that we send.")
-    lines = [
-        f"{request.method} {target.target} HTTP/1.1",
-        f"Host: {target.authority}",
-        "Accept-Encoding: identity",
-        "Connection: keep-alive" if keep else "Connection: close",
-    ]
-    if request.method == "POST":
-        lines.append(f"Content-Length: {len(request.body)}")
-    elif request.body:
-        raise LocalError("A GET has no body.")
-    for name, value in request.headers:
-        if name.lower() in _OURS:
-            continue
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Refused(f"The field {name!r} holds what a header may not: {value[:200]!r}.")
-        lines.append(f"{name}: {value}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), request.body
-
-
-def _headers_of(answer: HTTPResponse, max_bytes: int) -> Headers:
-    """The fields of an answer whose body is safe to read.
-
-    Raises `UnreadableAnswer` where the framing is ambiguous (RFC 9112, section 6.3) or the body encoded,
-    `AnswerTooLarge` where it says so itself.
-    """
-    pairs = answer.getheaders()
-    framing: dict[str, set[str]] = {}
-    for name, value in pairs:
-        if "\n" in value or "\r" in value or "\0" in value:
-            raise UnreadableAnswer(f"The field {name} is folded or broken.")
-        if (lower := name.lower()) in _FRAMING:
-            framing.setdefault(lower, set()).add(value.strip().lower())
-    lengths = framing.get("content-length", set())
-    transfer = framing.get("transfer-encoding", set())
-    if (
-        answer.status < _FIRST_FINAL_STATUS
-        or answer.headers.defects
-        or len(lengths) > 1
-        or not all(length.isascii() and length.isdigit() for length in lengths)
-        or not transfer <= {"chunked"}
-        or (lengths and transfer)
-    ):
-        raise UnreadableAnswer(f"A status {answer.status} whose framing is not clear: {framing}.")
-    if not framing.get("content-encoding", set()) <= {"", "identity"}:
-        raise UnreadableAnswer(f"Encoded as {framing['content-encoding']}, though we asked for identity.")
-    if answer.length is not None and answer.length > max_bytes:
-        raise AnswerTooLarge(f"{answer.length} bytes are announced, {max_bytes} allowed.")
-    return Headers(pairs)
-
-
 def _redirected(request: Request, response: Response) -> Request:
-    """The same request to where the answer points. Raises `Refused` for another origin."""
-    there = urljoin(request.url, response.headers.get("location") or "").partition("#")[0]
-    # Both forms of local and public names are read here; what may be reached, the next hop checks.
-    if _target(there, development=True).origin != _target(request.url, development=True).origin:
+    """The same request to where the answer points: a path, or a URL of the same origin. Raises `Refused`."""
+    # What may be reached, the next hop checks; here both profiles are only read.
+    here = _target(request.url, development=True).origin
+    there = (response.headers.get("location") or "").partition("#")[0]
+    if there.startswith("/") and not there.startswith("//"):
+        there = here + there
+    if _target(there, development=True).origin != here:
         raise Refused(f"{request.url} redirects to another origin: {there[:200]}.")
     return Request(request.method, there, request.headers)

@@ -1,0 +1,341 @@
+"""Nodes in memory that really talk: each with its own host, keys and logs; a wire that one can listen to."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from federation import charter, delivery, documents, handshake, outbox, resolver, roster, signatures
+from federation.activity import Activity, Document
+from federation.adapters.memory import MemoryWork, SpaceRow, Store
+from federation.http import Headers, Request, Response
+from federation.keys import SigningKey
+from federation.ports import Invite, MemberNode, Relation, Role, Space, State
+from federation.proofs import sign
+from federation.service import Federation
+from federation.settings import Settings
+
+START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Time that moves when told to."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @property
+    def moment(self) -> str:
+        return f"{self.now:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass
+class Node:
+    """One organisation, with what its admin and its people do."""
+
+    name: str
+    clock: Clock
+    store: Store = field(init=False)
+    settings: Settings = field(init=False)
+    federation: Federation = field(init=False)
+    key: SigningKey = field(init=False)
+
+    def __post_init__(self) -> None:
+        origin = f"https://{self.name}.example"
+        self.settings = Settings(node=f"{origin}/actor", origin=origin, name=self.name.title())
+        self.store = Store(self.settings.node, clock=self.clock)
+        self.key = SigningKey.generate(f"{self.settings.node}#ed25519")
+        self.store.signers[self.settings.node] = self.key
+        self.federation = Federation(self.settings, self.store.open_work)
+
+    @property
+    def iri(self) -> str:
+        return self.settings.node
+
+    @contextmanager
+    def work(self) -> Iterator[MemoryWork]:
+        with self.store.open_work() as work:
+            yield work
+
+    def relation(self, other: Node) -> Relation:
+        return self.store.rows.relations[other.iri]
+
+    def actor(self, kind: str, name: str, path: str) -> str:
+        """A new actor of ours, with key and introduced document."""
+        iri = f"{self.settings.origin}/{path}/{secrets.token_urlsafe(16)}"
+        key = SigningKey.generate(f"{iri}#ed25519")
+        document = resolver.actor_document(
+            iri, kind, name, name.lower(), key.public.multibase, self.iri, self.settings.name
+        )
+        self.store.signers[iri] = key
+        self.store.rows.documents[iri] = sign(document, self.key, self.clock.moment)
+        self.store.rows.keys[key.key_id] = key.public
+        return iri
+
+    def person(self, name: str) -> str:
+        return self.actor("Person", name, "people")
+
+    # -- peering
+
+    def invite(self, **members: Any) -> tuple[Invite, str]:
+        iri = f"{self.settings.origin}/peering/invites/{secrets.token_hex(4)}"
+        expires = f"{self.clock.now + timedelta(hours=72):%Y-%m-%dT%H:%M:%SZ}"
+        invite = Invite(iri, secrets.token_bytes(32), expires, used=False, failures=0, expected_host=None)
+        self.store.rows.invites[iri] = invite
+        return invite, handshake.link(invite, self.key.public)
+
+    def inbox(self, activity: Activity, to: Node) -> Response:
+        """Post one activity to the node inbox of another, signed by our node."""
+        unsigned = Request(
+            "POST", f"{to.iri}/inbox", Headers((("Content-Type", "application/activity+json"),)), activity.raw
+        )
+        created = int(self.clock.now.timestamp())
+        signed = signatures.sign_request(unsigned, self.key, created=created, nonce=secrets.token_urlsafe(16))
+        return to.federation.receive_single(signed)
+
+    def accept_invite(self, link: str, of: Node) -> Response:
+        from federation.authorship import write
+
+        read = handshake.read_link(link)
+        with self.work() as work:
+            document = handshake.acceptance(read, of.iri, self.key.public, self.settings)
+            said = write(document, self.iri, work, self.settings)
+            work.handshakes.introduce(of.iri, of.key.public, read.invite)
+        return self.inbox(said, of)
+
+    def confirm(self, other: Node) -> None:
+        with self.work() as work:
+            work.handshakes.confirmed_here(self.relation(other))
+            said = handshake.confirmation(self.relation(other), work, self.settings)
+        assert self.inbox(said, other).status == 202
+
+    def draft(self, other: Node) -> Document:
+        origin = self.settings.origin
+        return charter.draft(
+            f"{origin}/peering/agreements/{secrets.token_hex(4)}",
+            self.party("host", other),
+            other.party("partner", self),
+            self.clock.now,
+        )
+
+    def party(self, role: str, other: Node) -> charter.Party:
+        return charter.Party(
+            node=self.iri,
+            legal_name=self.settings.name,
+            role=role,
+            domains=(),
+            issuer=self.settings.origin,
+            keys=(self.key.public.multibase,),
+            stream=f"{self.settings.origin}/streams/{other.name}",
+            contact=f"mailto:extranet@{self.name}.example",
+        )
+
+    def offer(self, other: Node, agreement: Document | None = None) -> Response:
+        ends = f"{self.clock.now + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
+        with self.work() as work:
+            said = handshake.offer(
+                self.relation(other), agreement or self.draft(other), ends, work, self.settings
+            )
+        return self.inbox(said, other)
+
+    def agree(self, other: Node) -> None:
+        with self.work() as work:
+            relation = work.peers.of_node(other.iri)
+            assert relation is not None
+            said = handshake.acceptance_of_offer(relation, work, self.settings)
+            relation = work.handshakes.in_force(relation, said)
+            from federation.exchange import append
+
+            append(relation, said, work)
+        self.deliver(other)
+
+    # -- spaces
+
+    def space(self, name: str, *managers: str) -> str:
+        iri = self.actor("Group", name, "spaces")
+        self.store.rows.spaces[iri] = SpaceRow(
+            Space(iri, self.iri, hosted=True, rev=0, first_rev=0, roster_version=0, active=True),
+            members=dict.fromkeys(managers, Role.MANAGER),
+            nodes=[self.member_node("host")],
+        )
+        self.write_roster(iri)
+        return iri
+
+    def member_node(self, role: str) -> MemberNode:
+        return MemberNode(self.iri, self.settings.name, self.key.public.multibase, role, self.clock.moment)
+
+    def write_roster(self, space: str, *, add: Node | None = None, remove: Node | None = None) -> None:
+        row = self.store.rows.spaces[space]
+        nodes = [each for each in row.nodes if remove is None or each.node != remove.iri]
+        if add is not None:
+            nodes.append(add.member_node("member"))
+        kept = {
+            actor for actor in row.members if remove is None or not actor.startswith(remove.settings.origin)
+        }
+        members = [roster.Member(actor, role) for actor, role in row.members.items() if actor in kept]
+        written = roster.write(
+            space, row.space.roster_version + 1, None, nodes, members, self.key, self.clock.moment
+        )
+        self.say(space, {"type": "Update", "object": written.document}, space)
+
+    def share(self, space: str, other: Node) -> str:
+        document = self.store.rows.documents[space]
+        with self.work() as work:
+            said = outbox.tell(
+                self.relation(other),
+                {"type": "Invite", "target": other.iri, "object": document},
+                space,
+                work,
+                self.settings,
+            )
+            work.rows.invitations[said.id] = (space, other.iri, None)
+        self.deliver(other)
+        return said.id
+
+    def accept_space(self, invite: str, host: Node) -> None:
+        with self.work() as work:
+            outbox.tell(
+                self.relation(host),
+                {"type": "Accept", "object": {"id": invite, "type": "Invite"}},
+                self.iri,
+                work,
+                self.settings,
+            )
+        self.deliver(host)
+
+    # -- talk
+
+    def say(self, actor: str, document: Document, space: str) -> Activity:
+        with self.work() as work:
+            return self.federation.publish({"audience": space, "to": [space], **document}, actor, work)
+
+    def post(self, author: str, space: str, text: str, **members: Any) -> str:
+        note = self.note(author, space, text, **members)
+        self.say(author, {"type": "Create", "object": note}, space)
+        return str(note["id"])
+
+    def note(self, author: str, space: str, text: str, **members: Any) -> Document:
+        return {
+            "id": f"{self.settings.origin}/o/{secrets.token_urlsafe(16)}",
+            "type": "Note",
+            "attributedTo": author,
+            "audience": space,
+            "context": f"{space}/threads/1",
+            "content": f"<p>{text}</p>",
+            "published": self.clock.moment,
+            **members,
+        }
+
+    def texts(self, space: str) -> list[str]:
+        """What a reader sees, in the order of the space."""
+        rows = self.store.rows.objects.values()
+        seen = [row for row in rows if row.stored.audience == space and row.rev and row.document]
+        return [
+            row.document["content"][3:-4]
+            for row in sorted(seen, key=lambda row: row.rev or 0)
+            if row.document
+        ]
+
+    # -- delivery
+
+    def parcel(self, other: Node, lines: int = 50) -> delivery.Parcel:
+        with self.work() as work:
+            return delivery.prepare(self.relation(other), work, self.settings, lines)
+
+    def deliver(self, other: Node, lines: int = 50) -> delivery.Verdict:
+        """Everything that waits, batch by batch."""
+        while True:
+            parcel = self.parcel(other, lines)
+            response = other.federation.receive_batch(parcel.request)
+            with self.work() as work:
+                verdict = delivery.settle(parcel, response, work, self.settings)
+            if not parcel.entries or not isinstance(verdict, delivery.Delivered):
+                return verdict
+
+
+def post_batch(sender: Node, receiver: Node, lines: list[bytes], **changes: Any) -> tuple[Response, Document]:
+    """Send lines that no honest node would: entries are made for them as they are. Answers the receipt too."""
+    from federation import exchange
+
+    relation = sender.relation(receiver)
+    head = receiver_head(sender, receiver)
+    prev, entries = head[1], []
+    for seq, line in enumerate(lines, head[0] + 1):
+        read = changes.get("rows", {}).get(seq) or documents_of(line)
+        entries.append(
+            exchange.entry(
+                relation.stream_out,
+                seq,
+                prev,
+                read["id"],
+                read["type"],
+                changes.get("digest") or digest_of(line),
+                sender.clock.moment,
+            )
+        )
+        prev = entries[-1].entry_hash
+    log = exchange.LogField(relation.stream_out, head[0] + 1, len(lines), head[1], relation.agreement_digest)
+    unsigned = Request(
+        "POST",
+        f"{receiver.settings.origin}/exchange",
+        Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(log)))),
+        exchange.write(entries, lines),
+    )
+    signed = signatures.sign_request(
+        unsigned, sender.key, created=int(sender.clock.now.timestamp()), nonce=secrets.token_urlsafe(16)
+    )
+    response = receiver.federation.receive_batch(signed)
+    return response, documents.loads(response.body)
+
+
+def receiver_head(sender: Node, receiver: Node) -> tuple[int, str]:
+    with receiver.work() as work:
+        head = work.streams.head(receiver.relation(sender))
+    return head.seq, head.entry_hash
+
+
+def documents_of(line: bytes) -> Document:
+    try:
+        return documents.loads(line, floats=True)
+    except Exception:  # noqa: BLE001
+        return {"id": "https://unknown.example/a/1", "type": "Create"}
+
+
+def digest_of(line: bytes) -> str:
+    from federation.digest import content_digest
+
+    return content_digest(line)
+
+
+def peer(host: Node, guest: Node) -> None:
+    """The whole handshake, as two admins do it."""
+    _, link = host.invite()
+    assert guest.accept_invite(link, host).status == 202
+    guest.confirm(host)
+    host.confirm(guest)
+    assert host.offer(guest).status == 202
+    guest.agree(host)
+    assert host.relation(guest).state is State.IN_FORCE
+
+
+def open_space(host: Node, space: str, guest: Node) -> None:
+    """Share `space`, accept it there, and put the guest on the roster."""
+    guest.accept_space(host.share(space, guest), host)
+    host.write_roster(space, add=guest)
+    host.deliver(guest)
+
+
+def enter(person: str, node: Node, space: str, host: Node) -> None:
+    """A person of another organisation joins."""
+    node.say(person, {"type": "Join", "object": space}, space)
+    node.deliver(host)
