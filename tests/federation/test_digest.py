@@ -110,3 +110,41 @@ def test_no_changed_byte_of_the_body_passes(body: bytes, data: st.DataObject) ->
 def test_content_digest_is_the_field_of_rfc9530() -> None:
     assert digest.content_digest(BODY) == SHA256
     assert base64.b64decode(SHA256[9:-1]) == hashlib.sha256(BODY).digest()
+
+
+FOLLOWERS = [
+    "https://testing.example.org/users/1",
+    "https://a.example/x",
+    "https://testing.example.org/users/2",
+]
+XOR = "c33f48cd341ef046a206b8a72ec97af65079f9a3a9b90eef79c5920dce45c61f"
+
+
+def test_fep_8fcf_known_answer() -> None:
+    part = digest.followers_of([*FOLLOWERS, FOLLOWERS[0]], "https://testing.example.org")
+    assert part == (FOLLOWERS[0], FOLLOWERS[2])
+    assert digest.followers_digest(part) == digest.followers_digest([*part, *part]) == XOR
+    assert digest.followers_digest([]) == "0" * 64
+
+
+def test_the_field_of_fep_8fcf_reads() -> None:
+    header = f'collectionId="https://a.example/f", url="https://a.example/s", digest="{XOR}"'
+    read = digest.read_synchronization(header)
+    assert read == digest.Synchronization("https://a.example/f", "https://a.example/s", XOR)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "x",
+        f'collectionId="a", url="b", digest="{XOR}", url="c"',
+        f'collectionId="a", url="b", digest="{XOR}", other="c"',
+        f'collectionId="a", digest="{XOR}"',
+        'collectionId="a", url="b", digest="short"',
+        f'collectionId="a\\"", url="b", digest="{XOR}"',
+    ],
+)
+def test_another_field_is_malformed(header: str) -> None:
+    with pytest.raises(Malformed):
+        digest.read_synchronization(header)

@@ -228,3 +228,32 @@ def test_public_elsewhere_than_in_an_address_is_a_word() -> None:
     assert not documents.is_public(
         {"content": "Public", "to": ["https://a.example/"], "tag": [{"name": "Public"}]}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a":1,"object":{"b":[1,"}"]},"c":2}', '{"b":[1,"}"]}'),
+        (' { "é" : "😀" ,\n"object" :\t"ü" } ', '"ü"'),
+        ('{"\\u006fbject":[ ]}', "[ ]"),
+        ('{"x":{"object":1},"object":null}', "null"),
+    ],
+)
+def test_the_span_of_a_value_is_its_bytes(text: str, value: str) -> None:
+    data = text.encode()
+    start, end = documents.span_of(data, "object")
+    assert data[start:end].decode() == value
+
+
+@pytest.mark.parametrize("text", ["{}", '{"a":{"object":1}}', ' { "a" : 1 } '])
+def test_no_span_without_the_key(text: str) -> None:
+    with pytest.raises(Malformed, match="missing"):
+        documents.span_of(text.encode(), "object")
+
+
+@given(st.dictionaries(st.text(max_size=8), _json, min_size=1, max_size=5), st.data())
+def test_every_span_reads_as_its_value(document: dict[str, Any], data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(document)))
+    for text in (documents.dumps(document), json.dumps(document, indent=1).encode()):
+        start, end = documents.span_of(text, key)
+        assert json.loads(text[start:end]) == document[key]

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from urllib.parse import urlsplit
 
+import idna
 import pytest
 import requests
 import urllib3
@@ -292,3 +293,12 @@ def test_texts_of_strangers_are_read_or_malformed(text: str) -> None:
     for read in (iris.canonical_host, iris.origin, lambda t: iris.origin(f"https://{t}")):
         with contextlib.suppress(Malformed):
             assert isinstance(read(text), str)
+
+
+def test_an_a_label_that_is_not_canonical_is_refused_with_any_idna(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older idna decodes fake A-labels (RFC 5890, section 2.3.2.1) without asking whether they are canonical."""
+    with pytest.raises(Malformed):
+        iris.canonical_host("xn---bbk.example")
+    monkeypatch.setattr(idna, "decode", lambda _label, **_: "bücher")
+    with pytest.raises(Malformed, match="canonical"):
+        iris.canonical_host("xn--bcher-kvb.example")
