@@ -439,10 +439,10 @@ class _Wire(io.RawIOBase):
                     self.connection.socket.sendall(view[start : start + _CHUNK_BYTES])
             answer = HTTPResponse(cast("socket.socket", self), method=method)
             answer.begin()
-            if answer.headers.defects:
-                raise HTTPException(answer.headers.defects)
         except (HTTPException, ValueError, OSError) as exception:
             raise self._failure(exception) from exception
+        if answer.headers.defects:
+            raise UnreadableAnswer(f"{self._origin} answers with a broken head: {answer.headers.defects}.")
         return answer
 
     def pieces(self, answer: HTTPResponse, max_bytes: int) -> Iterator[bytes]:
