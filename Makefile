@@ -5,7 +5,7 @@ BIN := .venv/bin
 PATHS := schemas federation node tests wsgi.py deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench texts migration browser
+.PHONY: help demo test check fix docs bench texts migration manual browser
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -27,7 +27,7 @@ fix: .venv/test ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix $(PATHS)
 	$(BIN)/ruff format $(PATHS)
 
-docs: .venv/docs ## the manual, into var/docs
+docs: .venv/docs ## the whole manual as a site, into var/docs
 	$(BIN)/mkdocs build --strict --site-dir var/docs
 
 bench: .venv/test ## two nodes under load; prints JSON
@@ -40,6 +40,10 @@ texts: .venv/test ## gather the texts for translation, and compile the catalogue
 
 migration: .venv/test ## a migration from the tables in the code: make migration MESSAGE="Add the column x."
 	$(BIN)/parvis migration "$(MESSAGE)"
+	$(BIN)/ruff format -q node/core/migrations/versions
+
+manual: .venv/test ## the pages of the manual that are made from the code (committed)
+	$(BIN)/parvis manual docs/reference
 
 # The system's own Chromium: only root can install it, and only where it is missing.
 browser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node import identity
 from node.core.capability import Capability
 
-CAPABILITIES: tuple[Capability, ...] = ()
+CAPABILITIES: tuple[Capability, ...] = (identity.capability,)

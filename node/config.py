@@ -144,7 +144,9 @@ class Settings:
     check_clock: bool = setting(
         "Whether production refuses to start while the clock is not synchronised.", True
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+        "DEBUG, INFO, WARNING or ERROR.", "INFO"
+    )
     log_format: Literal["json", "text"] = setting("Form of a log line.", "json")
 
     @classmethod
@@ -228,6 +230,20 @@ def described() -> list[tuple[str, str, str, str]]:
         )
         for each in fields(Settings)
     ]
+
+
+def example(folder: Path) -> Settings:
+    """Settings of a development node in `folder` with a key of its own, for tools that need an application."""
+    return Settings(
+        environment="development",
+        origin="http://example.localhost:8000",
+        organisation="Example",
+        data_dir=folder,
+        run_dir=folder / "run",
+        database_url=f"sqlite:///{folder / 'parvis.db'}",
+        files_url=(folder / "files").as_uri(),
+        secret_key=new_secret_key(),
+    )
 
 
 def create_secret_key(env: Mapping[str, str]) -> Path | None:

@@ -12,6 +12,8 @@ from pytest_socket import socket_allow_hosts
 # The PostgreSQL wheel warns without it, and wake puts its sockets there (DECISIONS 25).
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="parvis-run-")
 
+pytest_plugins = ["tests.databases"]
+
 _BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "vectors"
 _FOLDER = Path(os.environ.get("PARVIS_VECTORS") or _BESIDE)
 

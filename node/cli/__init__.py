@@ -19,6 +19,7 @@ COMMANDS = {
     "upgrade": "node.cli.upgrade",
     "worker": "node.cli.worker",
     "migration": "node.cli.migration",
+    "manual": "node.cli.manual",
 }
 """Name -> the module that holds it as `command`. The others come from the capabilities."""
 

@@ -5,6 +5,8 @@ import-linter's own `protected` does not catch a sibling's service when modules 
 
 from __future__ import annotations
 
+from typing import Any
+
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
 
@@ -15,15 +17,14 @@ class PrivateTables(Contract):
     packages = fields.ListField(subfield=fields.StringField())
     module = fields.StringField()
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001 -- import-linter's signature
-        broken: list[tuple[str, str]] = []
-        for name in sorted(graph.modules):
-            owner = self._owner(name)
-            if owner is None:
-                continue
-            for importer in sorted(graph.find_modules_that_directly_import(name)):
-                if importer != owner and not importer.startswith(f"{owner}."):
-                    broken.append((importer, name))
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        broken = [
+            (importer, name)
+            for name in sorted(graph.modules)
+            if (owner := self._owner(name)) is not None
+            for importer in sorted(graph.find_modules_that_directly_import(name))
+            if importer != owner and not importer.startswith(f"{owner}.")
+        ]
         output.verbose_print(verbose, f"{len(broken)} imports of another's {self.module}.")
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
@@ -32,7 +33,9 @@ class PrivateTables(Contract):
             output.print_error(f"{importer} imports {private}, which is private to its package.")
 
     def _owner(self, name: str) -> str | None:
+        roots: Any = self.packages
+        private: Any = self.module
         parts = name.split(".")
-        if parts[0] not in self.packages or self.module not in parts:
+        if parts[0] not in roots or private not in parts:
             return None
-        return ".".join(parts[: parts.index(self.module)])
+        return ".".join(parts[: parts.index(private)])

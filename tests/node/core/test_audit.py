@@ -36,7 +36,9 @@ def audit(database: Database, clock: SetClock) -> Audit:
 def write(database: Database, audit: Audit, rows: int) -> Head:
     for number in range(rows):
         with database.writing() as session:
-            audit.append(session, Act("signin.done", actor=f"https://a.example/people/{number}", detail={"n": number}))
+            audit.append(
+                session, Act("signin.done", actor=f"https://a.example/people/{number}", detail={"n": number})
+            )
     with database.reading() as session:
         return audit.head(session)
 
@@ -87,7 +89,9 @@ def test_a_deleted_row_shows(database: Database, audit: Audit) -> None:
 def test_two_rows_changed_over_show(database: Database, audit: Audit) -> None:
     write(database, audit, 4)
     with database.writing() as session:
-        two, three = session.execute(select(Entry.detail).where(Entry.seq.in_([2, 3])).order_by(Entry.seq)).scalars()
+        two, three = session.execute(
+            select(Entry.detail).where(Entry.seq.in_([2, 3])).order_by(Entry.seq)
+        ).scalars()
         session.execute(update(Entry).where(Entry.seq == 2).values(detail=three))
         session.execute(update(Entry).where(Entry.seq == 3).values(detail=two))
     with database.reading() as session, pytest.raises(Tampered):
@@ -109,7 +113,9 @@ def test_a_cut_tail_shows_against_a_witnessed_head(database: Database, audit: Au
         audit.verify(session, Head(4, "f" * 64))
 
 
-def test_refusals_of_strangers_are_written_once_a_minute(database: Database, audit: Audit, clock: SetClock) -> None:
+def test_refusals_of_strangers_are_written_once_a_minute(
+    database: Database, audit: Audit, clock: SetClock
+) -> None:
     for _ in range(30):
         audit.count_refusal("unsigned")
     with database.reading() as session:
