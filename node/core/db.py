@@ -120,6 +120,7 @@ class Database:
         try:
             try:
                 yield session
+                events.run_before_commit(session)
                 session.commit()
             except BaseException:
                 session.rollback()

@@ -1,4 +1,4 @@
-"""What happened, told upward without knowing who listens, and what must wait for the commit.
+"""What happened, told upward without knowing who listens, and what comes just before or after the commit.
 
 Rule: a subscriber runs inside the unit of work of the publisher and may only write rows; what must happen
 outside (mail, wake, fetch) is registered with `after_commit`. Source: ARCHITECTURE, section 3.
@@ -18,6 +18,7 @@ log = get_logger(__name__)
 Event = TypeVar("Event")
 
 _AFTER_COMMIT = "parvis.after_commit"
+_BEFORE_COMMIT = "parvis.before_commit"
 
 
 class Events:
@@ -34,6 +35,17 @@ class Events:
         """Runs the subscribers now, in the caller's unit of work; what one raises rolls all of it back."""
         for subscriber in self._subscribers.get(type(event), ()):
             subscriber(event, session)
+
+
+def before_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Keeps `callback`, which writes what was kept in memory, until just before the commit."""
+    session.info.setdefault(_BEFORE_COMMIT, []).append(callback)
+
+
+def run_before_commit(session: Session) -> None:
+    """Runs what was kept, in order; what one raises rolls the unit of work back."""
+    for callback in session.info.pop(_BEFORE_COMMIT, ()):
+        callback()
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
@@ -53,3 +65,4 @@ def run_after_commit(session: Session) -> None:
 def forget(session: Session) -> None:
     """Drops what was kept: the unit of work was rolled back."""
     session.info.pop(_AFTER_COMMIT, None)
+    session.info.pop(_BEFORE_COMMIT, None)

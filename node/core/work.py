@@ -1,22 +1,55 @@
 """The ports of all capabilities put together for one unit of work: what `federation` calls `Work`.
 
 Rule: a capability names its answers (`Capability.ports`: field of `federation.ports.Work` -> factory); a port is
-made when first asked for, so that a walk pays for what it touches.
+made when first asked for, so that a walk pays for what it touches. A port that keeps what it will write, or what
+it has read, enlists as a `Participant`; any other port is forgotten, with what it cached, when a savepoint is
+undone. Tables are spoken to through Core: an ORM object does not survive a savepoint that was undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
+from node.core import events
 from node.core.audit import Act, Audit
 from node.core.clock import Clock
 
 PortFactory = Callable[[Session, Any], Any]
 """(session, ground) -> the port. `ground` is a `node.core.ground.Ground`."""
+
+_PARTICIPANTS = "parvis.participants"
+_SAVEPOINT = "line"
+
+
+class Participant(Protocol):
+    """Something that keeps rows in memory for the length of a unit of work (write-behind, cached reads)."""
+
+    def flush(self) -> None:
+        """Write what is kept. Called once before the commit."""
+
+    def mark(self) -> Any:
+        """Where it stands, as a savepoint begins."""
+
+    def restore(self, mark: Any) -> None:
+        """Forget all that came after `mark` (None: everything): the savepoint was undone."""
+
+
+P = TypeVar("P", bound=Participant)
+
+
+def enlist(session: Session, key: str, make: Callable[[], P]) -> P:
+    """The participant of this name in the unit of work of `session`; made when first asked for."""
+    participants: dict[str, P] = session.info.setdefault(_PARTICIPANTS, {})
+    found = participants.get(key)
+    if found is None:
+        found = participants[key] = make()
+        events.before_commit(session, found.flush)
+    return found
 
 
 class Ports:
@@ -25,7 +58,9 @@ class Ports:
     def __init__(self, factories: Mapping[str, PortFactory], session: Session, ground: Any) -> None:
         self._factories = factories
         self._ground = ground
+        self._made: list[str] = []
         self.session = session
+        self.node: str = f"{ground.settings.origin}/actor"
         self.audit = Notes(ground.audit, session)
 
     @property
@@ -34,6 +69,37 @@ class Ports:
         clock: Clock = self._ground.clock
         return clock.now()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undoes what was written inside when an exception leaves it, in the tables and in the participants."""
+        session = self.session
+        participants: dict[str, Participant] = session.info.setdefault(_PARTICIPANTS, {})
+        session.flush()
+        marks = {key: each.mark() for key, each in participants.items()}
+        # Past SQLAlchemy's nested transactions, which cost more than the line that they guard.
+        raw: Any = session.connection().connection.dbapi_connection
+        raw.execute(f"SAVEPOINT {_SAVEPOINT}")
+        try:
+            yield
+            session.flush()
+        except BaseException:
+            raw.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            raw.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+            session.expunge_all()
+            self._undo(marks)
+            raise
+        raw.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+    def _undo(self, marks: Mapping[str, Any]) -> None:
+        participants: dict[str, Participant] = self.session.info[_PARTICIPANTS]
+        for key in [key for key in participants if key not in marks]:
+            participants.pop(key).restore(None)
+        for key, each in participants.items():
+            each.restore(marks[key])
+        for name in self._made:
+            delattr(self, name)
+        self._made.clear()
+
     def __getattr__(self, name: str) -> Any:
         try:
             factory = self._factories[name]
@@ -41,6 +107,7 @@ class Ports:
             raise AttributeError(f"No capability answers the port {name!r}.") from None
         port = factory(self.session, self._ground)
         setattr(self, name, port)
+        self._made.append(name)
         return port
 
 
