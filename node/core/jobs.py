@@ -131,8 +131,6 @@ def _every(minutes: int) -> Callable[[datetime], bool]:
 
 
 def _opened(settings: Settings) -> Any:
-    needed = {"postgres": "psycopg", "postgresql": "psycopg", "redis": "redis", "rediss": "redis"}
-    optional = {"psycopg", "redis", "gevent"} - {needed.get(settings.jobs_url.partition(":")[0], "")}
-    with without(*optional):
+    with without("psycopg", "gevent"):
         from node.core.queue import opened
     return opened(settings)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from huey import storage
 from huey.api import Huey, PostgresHuey, RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.registry import Message
@@ -31,6 +32,9 @@ def opened(settings: Settings) -> Huey:
     if scheme in {"redis", "rediss"}:
         return RedisHuey(NAME, url=settings.jobs_url, **common)
     if scheme in {"postgres", "postgresql"}:
+        import psycopg
+
+        storage.psycopg = psycopg  # `jobs` hides it from huey, as other nodes have no use for it
         return PostgresHuey(NAME, dsn=settings.jobs_url, **common)
     path = Path(settings.jobs_url.removeprefix("sqlite:///")) if scheme else settings.data_dir / "jobs.db"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

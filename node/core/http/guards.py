@@ -112,11 +112,11 @@ def install(app: Flask) -> None:
     @app.before_request
     def check() -> ResponseReturnValue | None:
         g.viewer = None
-        if request.endpoint is None:
-            return None  # no such route: Flask raises its 404, or 405, next
         if request.endpoint != "static":
             loader = app.extensions.get(_LOADER)
             g.viewer = loader() if loader else None
+        if request.endpoint is None:
+            return None  # no such route: Flask raises its 404, or 405, next
         guard = guard_of(app.view_functions.get(request.endpoint), request.method)
         if guard is not None:
             admit(guard, g.viewer)
