@@ -84,8 +84,9 @@ def _header(token: str) -> dict[str, Any]:
     unknown = sorted(set(header) - HEADER_MEMBERS)
     if unknown:
         raise BadIdToken(f"The header says {', '.join(unknown)}.")
-    if header.get("alg") not in ALGORITHMS:
-        raise BadIdToken(f"alg is {header.get('alg')!r}.")
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
+        raise BadIdToken(f"alg is {alg!r}.")
     if str(header.get("typ", "JWT")).upper() != "JWT":
         raise BadIdToken(f"typ is {header['typ']!r}.")
     return header
@@ -94,7 +95,7 @@ def _header(token: str) -> dict[str, Any]:
 def _key(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Any:
     """The one key of the set that the header names and that fits its algorithm."""
     from joserfc.errors import JoseError
-    from joserfc.jwk import JWKRegistry, RSAKey
+    from joserfc.jwk import JWKRegistry
 
     kty, crv = ALGORITHMS[header["alg"]]
     fitting = [
@@ -109,13 +110,22 @@ def _key(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Any:
     if len(fitting) != 1:
         raise UnknownKey(f"{len(fitting)} keys fit kid {header.get('kid')!r} and alg {header['alg']}.")
     public = {name: value for name, value in fitting[0].items() if name in {"kty", "crv", "n", "e", "x", "y"}}
+    if kty == "RSA" and not MIN_RSA_BITS <= _bits(public.get("n")) <= MAX_RSA_BITS:
+        raise BadIdToken(f"An RSA key of {_bits(public.get('n'))} bits.")
     try:
-        key = JWKRegistry.import_key(public)
+        return JWKRegistry.import_key(public)
     except (JoseError, ValueError, TypeError) as cause:
         raise BadIdToken("The key is not readable.") from cause
-    if isinstance(key, RSAKey) and not MIN_RSA_BITS <= key.public_key.key_size <= MAX_RSA_BITS:
-        raise BadIdToken(f"An RSA key of {key.public_key.key_size} bits.")
-    return key
+
+
+def _bits(modulus: object) -> int:
+    """How many bits a base64url number has; 0 for what is none."""
+    if not isinstance(modulus, str):
+        return 0
+    try:
+        return int.from_bytes(urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))).bit_length()
+    except (NotBase64, ValueError):
+        return 0
 
 
 def _claims_of(token: str, key: Any) -> dict[str, Any]:

@@ -343,7 +343,7 @@ class RelyingParty:
     def _read(self, provider: Provider, request: Request) -> dict[str, Any]:
         """A JSON object from the provider. Raises ProviderUnavailable."""
         try:
-            answer = self._egress.get(LIST, request)
+            answer = self._egress.once(LIST, request)
             if answer.status != 200:
                 raise ProviderUnavailable(provider, f"{answer.status} for {request.url}")
             return documents.loads(answer.body, floats=True)

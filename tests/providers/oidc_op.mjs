@@ -1,7 +1,9 @@
 // A real OpenID provider for the tests: npm oidc-provider, which is OpenID-certified. Loopback only.
 //
-// Environment: PORT; ISSUER; CLIENTS and USERS as JSON
+// Environment: PORT; ISSUER; JWKS, CLIENTS and USERS as JSON
+//   JWKS    {"keys": […]} private keys, one for each algorithm that a client asks for
 //   CLIENTS [{"client_id", "client_secret", "redirect_uris", …}]   client metadata as OpenID registration names it
+//   THIN    "no" puts the claims of granted scopes into the ID token, too
 //   USERS   {"ines": {"name": "…", "email": "…", "password": "…"}} claims; a password is asked for only where given
 // A `login_hint` that names a user without a password signs in with no form; consent is always given.
 // Test hooks: POST /_control/user {"sub", "claims"} adds or replaces a user.
@@ -9,15 +11,18 @@ import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
 const { PORT, ISSUER } = process.env;
+const jwks = JSON.parse(process.env.JWKS);
 const clients = JSON.parse(process.env.CLIENTS);
 const users = JSON.parse(process.env.USERS);
 
 const provider = new Provider(ISSUER, {
   clients,
+  jwks,
+  enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
   cookies: { keys: ["only-for-tests"] },
   claims: { openid: ["sub"], profile: ["name", "preferred_username", "locale"], email: ["email", "email_verified"] },
   scopes: ["openid", "profile", "email"],
-  conformIdTokenClaims: false, // the claims of granted scopes stand in the ID token too
+  conformIdTokenClaims: process.env.THIN !== "no", // thin ID tokens: the other claims stand in userinfo alone
   pkce: { required: () => true },
   ttl: { AccessToken: 300, IdToken: 300, AuthorizationCode: 60, Session: 3600, Grant: 3600, Interaction: 600 },
   features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
