@@ -80,6 +80,7 @@ TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
     ("Accept", Thing.REQUEST): (frozenset({_S.SPACE}),),
     ("Reject", Thing.REQUEST): (frozenset({_S.SPACE}),),
     ("Offer", Thing.AGREEMENT): (frozenset({_S.NODE}),),
+    ("Undo", Thing.OFFER): (frozenset({_S.NODE}),),
     ("Announce", Thing.ACTOR): (frozenset({_S.SPACE}),),
     ("Announce", Thing.ANNOUNCED): (frozenset({_S.SPACE}),),
 }
@@ -99,6 +100,7 @@ CONTROL: frozenset[tuple[str, Thing]] = frozenset(
         ("Accept", Thing.REQUEST),
         ("Reject", Thing.REQUEST),
         ("Offer", Thing.AGREEMENT),
+        ("Undo", Thing.OFFER),
         ("Announce", Thing.ACTOR),
     }
 )

@@ -175,6 +175,9 @@ def _take_refusal(parcel: Parcel, seq: int, outcome: Outcome, work: Work, settin
     relation, entry = parcel.relation, parcel.entries[seq - parcel.entries[0].seq]
     problem = dict(outcome.problem or {})
     activity = work.journal.get(entry.activity)
+    if activity is not None and activity.type == "Accept" and activity.object_id == relation.offer:
+        work.handshakes.declined(relation, relation.offer)  # our Accept came too late: not in force
+        return
     if str(problem.get("type", "")).endswith("#unknown-actor") and activity is not None:
         document = work.actors.document(activity.actor)
         if document is not None:

@@ -34,6 +34,7 @@ from federation.keys import PublicKey, fingerprint
 from federation.ports import Invite, Relation, State, Work
 from federation.settings import Settings
 from federation.trust import Introduced
+from schemas.as2 import agreement as agreements
 
 MAX_FAILURES = 5
 GROUPS = 6
@@ -179,11 +180,13 @@ def confirmation(relation: Relation, work: Work, settings: Settings) -> Activity
 
 
 def offer(relation: Relation, agreement: Document, ends: str, work: Work, settings: Settings) -> Activity:
-    """Our Offer of an agreement, good until `ends` (UTC, RFC 3339); both have confirmed before.
+    """Our Offer of an agreement, good until `ends` (UTC, RFC 3339); an answer to theirs while that is open.
 
-    Raises Forbidden when they have not.
+    Raises Forbidden when not both have confirmed, and while one of ours is open: it is withdrawn first.
     """
     _require_verified(relation)
+    if relation.offered_by_us and _is_open(relation, work):
+        raise Forbidden("An offer of ours is open.")
     offered = digest(agreement)
     document: Document = {
         "type": "Offer",
@@ -192,6 +195,8 @@ def offer(relation: Relation, agreement: Document, ends: str, work: Work, settin
         "object": agreement,
         "objectDigest": offered,
     }
+    if _is_open(relation, work):
+        document["inReplyTo"] = relation.offer
     written = write(document, settings.node, work, settings)
     work.handshakes.offered(relation, written, agreement, offered)
     return written
@@ -201,19 +206,30 @@ def take_offer(activity: Activity, relation: Relation, work: Work) -> None:
     """Keep the partner's Offer for our admin.
 
     Raises:
-        Forbidden: the fingerprint is not confirmed by both.
+        Forbidden: the fingerprint is not confirmed by both, or an agreement is in force.
         DigestMismatch: the document is not the one that was proved.
-        OutOfScope: it binds others, or other keys, than the two of us.
+        OutOfScope: it binds others, or other keys, than the two of us, or ours was offered at once and wins.
     """
     _require_verified(relation)
     agreement = activity.object or {}
     check_offer(activity, agreement)
-    if activity.document["endTime"] <= f"{work.now:%Y-%m-%dT%H:%M:%SZ}":
-        raise OutOfScope("The offer has expired.")
-    theirs = charter.party(agreement, relation.node)
-    if theirs.get("keys") != [key.multibase for key in relation.keys] or not _of_two(agreement):
-        raise OutOfScope("The agreement names other keys or other parties than those exchanged.")
-    work.handshakes.offered(relation, activity, agreement, digest(agreement))
+    moment = f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
+    if activity.document["endTime"] <= moment or agreement["endTime"] <= moment:
+        raise OutOfScope("The offer, or what it offers, has expired.")
+    own = work.actors.signer(work.node).public
+    for node, keys in ((relation.node, relation.keys), (work.node, (own,))):
+        side = charter.party(agreement, node)
+        if side["keys"] != [key.multibase for key in keys] or not iris.same_origin(side["stream"], node):
+            raise OutOfScope("The agreement names other keys or streams than those of the two of us.")
+    offered = digest(agreement)
+    crossed = relation.offered_by_us and _is_open(relation, work)
+    if (
+        crossed
+        and activity.document.get("inReplyTo") != relation.offer
+        and offered > relation.agreement_digest
+    ):
+        raise OutOfScope("Superseded: of two offers made at once the lower digest wins.")
+    work.handshakes.offered(relation, activity, agreement, offered)
 
 
 def check_offer(activity: Activity, agreement: Document) -> None:
@@ -227,6 +243,40 @@ def check_offer(activity: Activity, agreement: Document) -> None:
         activity.document.get("endTime"), str
     ):
         raise Malformed("An Offer has an agreement as object, and an endTime.")
+    wrong = agreements.objections(agreement)
+    if wrong:
+        raise Malformed(f"The agreement is none: {wrong}")
+
+
+def withdrawal(relation: Relation, work: Work, settings: Settings) -> Activity:
+    """What takes our open Offer back; it is open until the partner has taken this in."""
+    document: Document = {
+        "type": "Undo",
+        "to": [relation.node],
+        "object": {"id": relation.offer, "type": "Offer", "actor": settings.node},
+        "objectDigest": relation.agreement_digest,
+    }
+    return write(document, settings.node, work, settings)
+
+
+def take_withdrawal(activity: Activity, relation: Relation, work: Work) -> None:
+    """The partner takes its Offer back, unless we have accepted it: back to verified.
+
+    Raises OutOfScope when there is no such open offer.
+    """
+    if activity.object_id != relation.offer or relation.offered_by_us or relation.state is not State.OFFERED:
+        raise OutOfScope("No such open offer.")
+    work.handshakes.declined(relation, relation.offer)
+
+
+def rejection(relation: Relation, work: Work, settings: Settings) -> Activity:
+    """Our no to the partner's Offer."""
+    document: Document = {
+        "type": "Reject",
+        "to": [relation.node],
+        "object": {"id": relation.offer, "type": "Offer", "actor": relation.node},
+    }
+    return write(document, settings.node, work, settings)
 
 
 def acceptance_of_offer(relation: Relation, work: Work, settings: Settings) -> Activity:
@@ -262,11 +312,12 @@ def accept(activity: Activity, relation: Relation, work: Work) -> None:
 def _require_verified(relation: Relation) -> None:
     if not (relation.confirmed_here and relation.confirmed_there):
         raise Forbidden("Both admins compare the fingerprint before an agreement is offered.")
+    if relation.state not in {State.VERIFIED, State.OFFERED}:
+        raise Forbidden("An agreement is in force.")
 
 
-def _of_two(agreement: Document) -> bool:
-    nodes = [each.get("node") for each in agreement["parties"]]
-    return len(nodes) == 2 and set(nodes) == {agreement.get("subject"), agreement.get("object")}
+def _is_open(relation: Relation, work: Work) -> bool:
+    return relation.state is State.OFFERED and relation.offer_ends > f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _bytes(text: str) -> bytes:

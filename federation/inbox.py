@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 PROCESSED = Outcome("processed")
 ANNOUNCE_HEADROOM_BYTES = 4096  # an Announce wraps a line that may itself be of full size
 
-HANDSHAKE = frozenset({"Offer", "Reject", "Update"})
+HANDSHAKE = frozenset({"Offer", "Reject", "Undo", "Update"})
 
 
 class Disputed(DisputedHistory):

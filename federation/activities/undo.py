@@ -1,9 +1,10 @@
-"""Undo: the same actor takes back a Like, or an organisation its acceptance of a space (PROTOCOL 2.j)."""
+"""Undo: the same actor takes back a Like, a node its open Offer, or its acceptance of a space (PROTOCOL 2.a, 2.j)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from federation import handshake
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply, effect_of
@@ -12,11 +13,14 @@ from federation.trust import Trusted
 
 
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
-    """Take the Like off, or the partner's organisation out of the space."""
+    """Take the Like or the Offer off, or the partner's organisation out of the space."""
     if thing_of(trusted.activity) is Thing.LIKE:
         work.objects.unlike(effect_of(trusted))
         return ()
     space, relation = trusted.space, trusted.relation
+    if thing_of(trusted.activity) is Thing.OFFER and relation is not None:
+        handshake.take_withdrawal(trusted.activity, relation, work)
+        return ()
     if space is None or relation is None or not space.hosted:
         raise OutOfScope("Only the host's space can be left.")
     work.spaces.left(relation, space)
