@@ -1,7 +1,7 @@
 """From values to pages: templates, languages, dates and sizes for people.
 
-Rule: texts are English msgids, French comes from the catalogue; whatever depends on the reader (language, zone) is asked
-of Flask-Babel at the time of rendering. No inline script or style leaves from here (SECURITY TH-34).
+Rule: texts are English msgids, French comes from the catalogue; whatever depends on the reader (language, zone) is
+asked of Flask-Babel at the time of rendering. No inline script or style leaves from here (SECURITY TH-34).
 Source: PRODUCT D.0 (words, dates), ARCHITECTURE section 3.
 """
 
@@ -33,6 +33,8 @@ REGIONS = {
 HTMX_CONFIG = (
     '{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyCacheSize":0}'
 )
+STEP = 1000  # SI, as disks and mails count
+ROUND_FROM = 10
 DAYS_NAMED = 6  # younger than a week: the weekday says it
 
 
@@ -57,6 +59,7 @@ def install(
         "day": day,
         "short_day": short_day,
         "moment": lambda when: moment(when, now()),
+        "since": lambda when: since(when, now()),
         "full": full,
         "clock": clock,
         "ago": lambda when: ago(when, now()),
@@ -136,11 +139,17 @@ def moment(when: datetime, now: datetime) -> str:
     return f"{short_day(when) if local.year == today.year else day(when)}, {clock(when)}"
 
 
+def since(when: datetime, now: datetime) -> str:
+    """The same after `since`: French puts an article before a day (`depuis le 3 novembre, 11:50`)."""
+    said = moment(when, now)
+    return f"le {said}" if language() == "fr" and said[0].isdigit() and "," in said else said
+
+
 def ago(when: datetime, now: datetime) -> str:
     """`il y a 2 minutes`, `2 minutes ago`."""
     passed = max(now - when, timedelta())
     if passed < timedelta(minutes=1):
-        return gettext("just now")
+        return str(gettext("just now"))
     return format_timedelta(-passed, granularity="minute", add_direction=True, locale=_region())
 
 
@@ -154,14 +163,13 @@ def iso(when: date) -> str:
 def size(count: int) -> str:
     """`240 ko`, `240 kB`: bytes in steps of a thousand."""
     letter = "o" if language() == "fr" else "B"
-    value: float = count
-    for unit in ("", "k", "M"):
-        if value < 1000:  # noqa: PLR2004 - SI
+    value, unit = float(count), ""
+    for larger in ("k", "M", "G"):
+        if value < STEP:
             break
-        value /= 1000
-    else:
-        unit = "G"
-    return f"{number(round(value, 0 if value >= 10 or not unit else 1))}\u00a0{unit}{letter}"  # noqa: PLR2004
+        value, unit = value / STEP, larger
+    shown = round(value) if value >= ROUND_FROM or not unit else round(value, 1)
+    return f"{number(shown)}\u00a0{unit}{letter}"
 
 
 def number(value: float) -> str:
