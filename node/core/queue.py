@@ -12,7 +12,7 @@ from typing import Any
 
 from huey import storage
 from huey.api import Huey, PostgresHuey, RedisHuey, SqliteHuey
-from huey.consumer import Consumer
+from huey.consumer import Consumer, Worker
 from huey.registry import Message
 from huey.serializer import Serializer
 
@@ -54,8 +54,20 @@ def consumer(huey: Huey, threads: int) -> Consumer:
     )
 
 
+class _Worker(Worker):  # type: ignore[misc]  # huey has no types
+    """Ends with its thread what PostgreSQL's queue keeps for each: a connection that listens."""
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        listening = getattr(getattr(self.huey.storage, "_listen_local", None), "conn", None)
+        if listening is not None:
+            listening.close()
+
+
 class _QuietConsumer(Consumer):  # type: ignore[misc]  # huey has no types
     """Huey's consumer inside a process whose signals belong to gunicorn."""
+
+    worker_class = _Worker
 
     def _set_signal_handlers(self) -> None:
         pass
