@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply
-from federation.ports import Work
+from federation.ports import State, Work
 from federation.trust import Trusted
 
 
@@ -18,8 +18,9 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         raise OutOfScope("A node rejects what its partner offered.")
     match thing_of(activity):
         case Thing.OFFER:
-            if activity.object_id != relation.offer or not relation.offered_by_us:
-                raise OutOfScope("No such offer.")
+            open_offer = relation.state is State.OFFERED and relation.offered_by_us
+            if activity.object_id != relation.offer or not open_offer:
+                raise OutOfScope("No such open offer.")
             work.handshakes.declined(relation, relation.offer)
         case Thing.INVITE:
             found = work.spaces.invitation(str(activity.object_id))
