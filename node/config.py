@@ -152,8 +152,9 @@ class Settings:
     @classmethod
     def load(cls, env: Mapping[str, str]) -> Settings:
         """Settings from `env` and the optional file, paths filled in, checked. Raises `SettingsError`."""
-        settings = cls(**_filled(_values(cls, env), require_key=True))
+        settings = cls(**_filled(_values(cls, env)))
         settings.check()
+        settings.check_key()
         return settings
 
     @property
@@ -189,6 +190,13 @@ class Settings:
             _check_network(network)
         if "*" in self.proxies:
             raise SettingsError("PARVIS_PROXIES may not be '*'; name the addresses of your reverse proxies.")
+
+    def check_key(self) -> None:
+        """Raises `SettingsError` when the secret key is absent or weak."""
+        if not self.secret_key:
+            raise SettingsError(
+                f"There is no secret key: set PARVIS_SECRET_KEY, or let `parvis init` make {self.secret_key_file}.",
+            )
         _ = self.key_bytes
 
     def check_machine(self) -> None:
@@ -247,10 +255,14 @@ def example(folder: Path) -> Settings:
 
 
 def create_secret_key(env: Mapping[str, str]) -> Path | None:
-    """Makes the key file where `env` wants it, mode 0600, unless there is a key; its path when it was made."""
-    values = _filled(_values(Settings, env), require_key=False)
-    path: Path = values["secret_key_file"]
-    if values["secret_key"] or path.exists():
+    """Makes the key file where `env` wants it, mode 0600, unless there is a key; its path when it was made.
+
+    Raises `SettingsError` for what else could not work.
+    """
+    settings = Settings(**_filled(_values(Settings, env)))
+    settings.check()
+    path = settings.secret_key_file
+    if settings.secret_key:
         return None
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -378,7 +390,7 @@ def _providers(text: str) -> tuple[Provider, ...]:
     return providers
 
 
-def _filled(values: dict[str, Any], *, require_key: bool) -> dict[str, Any]:
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
     data: Path = (values.get("data_dir") or DATA_DIR).absolute()
     values["data_dir"] = data
     for name, below in (("run_dir", "run"), ("secret_key_file", "secret.key")):
@@ -386,18 +398,12 @@ def _filled(values: dict[str, Any], *, require_key: bool) -> dict[str, Any]:
         values[name] = given.absolute() if given.name else data / below
     values["database_url"] = values.get("database_url") or f"sqlite:///{data / 'parvis.db'}"
     values["files_url"] = values.get("files_url") or (data / "files").as_uri()
-    values["secret_key"] = values.get("secret_key") or _key_from(
-        values["secret_key_file"], required=require_key
-    )
+    values["secret_key"] = values.get("secret_key") or _key_from(values["secret_key_file"])
     return values
 
 
-def _key_from(path: Path, *, required: bool) -> str:
+def _key_from(path: Path) -> str:
     if not path.exists():
-        if required:
-            raise SettingsError(
-                f"There is no secret key: set PARVIS_SECRET_KEY, or let `parvis init` make {path}."
-            )
         return ""
     _refuse_readable(path)
     return path.read_text(encoding="ascii").strip()
