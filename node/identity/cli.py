@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 import click
+from flask_babel import force_locale
 
 from node.core.errors import NodeError
 from node.core.ground import Ground
@@ -37,7 +38,7 @@ def _grounded(command: Callable[Concatenate[Ground, P], None]) -> Callable[P, No
     @wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> None:
         opened: Callable[[], AbstractContextManager[Ground]] = click.get_current_context().obj
-        with opened() as ground:
+        with opened() as ground, force_locale(ground.settings.language):
             try:
                 command(ground, *args, **options)
             except NodeError as refusal:

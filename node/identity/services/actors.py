@@ -16,8 +16,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from federation import digest, documents, proofs
-from federation.keys import SigningKey
+from federation import digest, discovery, documents, iris, proofs
+from federation.activity import ACTOR_CONTEXT
+from federation.keys import PublicKey, SigningKey
+from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
 from node.core.errors import Absent
@@ -25,12 +27,6 @@ from node.core.secrets import Vault
 from node.identity import tables
 from node.identity.services import names
 
-DOCUMENT_CONTEXT = (
-    "https://www.w3.org/ns/activitystreams",
-    "https://www.w3.org/ns/cid/v1",
-    "https://w3id.org/security/data-integrity/v2",
-    "https://w3id.org/parvis/v1",
-)
 KEY_FRAGMENT = "#ed25519"
 
 
@@ -75,14 +71,16 @@ class NoSuchActor(Absent):
 class Actors:
     """The local actors over their table; one instance a process, because it keeps opened keys."""
 
-    def __init__(self, origin: str, organisation: str, vault: Vault) -> None:
+    def __init__(self, origin: str, organisation: str, vault: Vault, *, development: bool = False) -> None:
         """`origin` without a final slash; `vault` seals the private keys."""
         self.origin = origin
         self.organisation = organisation
         self.node_iri = f"{origin}/actor"
         self.keys_opened = 0
+        self._said = Settings(node=self.node_iri, origin=origin, name=organisation, development=development)
         self._vault = vault
         self._opened: dict[str, SigningKey] = {}
+        self._public: dict[str, PublicKey] = {}
 
     def person_iri(self, wire_id: str) -> str:
         """The IRI of the person with this wire id."""
@@ -98,6 +96,16 @@ class Actors:
             self.keys_opened += 1
             key = SigningKey.from_raw(self._vault.open(sealed, _purpose(iri)), iri + KEY_FRAGMENT)
             self._opened[iri] = key
+        return key
+
+    def public_key(self, db: Session, iri: str) -> PublicKey:
+        """The public key of a local actor, which never changes; read once. Raises NoSuchActor."""
+        key = self._public.get(iri)
+        if key is None:
+            multibase = db.scalar(select(tables.Actor.public_multibase).where(tables.Actor.iri == iri))
+            if multibase is None:
+                raise NoSuchActor(iri)
+            key = self._public[iri] = PublicKey.from_multibase(iri + KEY_FRAGMENT, multibase)
         return key
 
     def node(self, db: Session) -> LocalActor:
@@ -131,7 +139,7 @@ class Actors:
         if row is not None:
             return _value(row)
         key = SigningKey.generate(self.node_iri + KEY_FRAGMENT)
-        handle = self.origin.partition("://")[2]
+        handle = iris.parse(self.origin, development=self._said.development).authority
         return self._insert(db, Kind.NODE, key, self.organisation, handle, None, now)
 
     def create_person(self, db: Session, person: tables.Person, now: datetime) -> LocalActor:
@@ -225,8 +233,11 @@ class Actors:
         row.digest = digest.digest(proved)
 
     def _unproved(self, row: tables.Actor) -> dict[str, Any]:
+        if row.kind == Kind.NODE:
+            key = PublicKey.from_multibase(row.iri + KEY_FRAGMENT, row.public_multibase)
+            return discovery.node_actor(self._said, (key,))
         document: dict[str, Any] = {
-            "@context": list(DOCUMENT_CONTEXT),
+            "@context": list(ACTOR_CONTEXT),
             "id": row.iri,
             "type": row.kind,
             "name": row.name,

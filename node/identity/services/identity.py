@@ -6,11 +6,13 @@ is counted, because anybody can try. Source: SECURITY TH-45, S14; ARCHITECTURE, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from node.config import LANGUAGES
@@ -32,6 +34,8 @@ from node.identity.services.actors import Actors, LocalActor
 from node.identity.services.people import Claims, People, Person, Role
 from node.identity.services.sessions import Begun, Lifetimes, LiveSession, Sessions
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
+
+T = TypeVar("T")
 
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
 
@@ -62,7 +66,9 @@ class Identity:
     def __init__(self, ground: Ground) -> None:
         settings = ground.settings
         self._ground = ground
-        self.actors = Actors(settings.origin, settings.organisation, ground.vault)
+        self.actors = Actors(
+            settings.origin, settings.organisation, ground.vault, development=settings.is_development
+        )
         first = settings.language
         self.people = People(self.actors, (first, *(each for each in LANGUAGES if each != first)))
         self.accounts = Accounts(settings.origin, self.people)
@@ -109,11 +115,15 @@ class Identity:
     ) -> Welcome:
         """Someone for whom a provider vouched. Raises NotAdmitted, AccountClosed, StateUsed."""
         now = self._now()
-        try:
+
+        def enter() -> Welcome:
             with self._ground.database.writing() as db:
                 person = self.people.person_of(db, claims, creates=creates, now=now)
                 begun = Begun(person.id, browser.user_agent, provider, provider_session, state)
                 return self._welcome(db, person, begun, browser, now)
+
+        try:
+            return _once_more(enter)
         except NodeError as refusal:
             self._ground.audit.count_refusal(f"signin.{type(refusal).__name__}")
             raise
@@ -197,10 +207,14 @@ class Identity:
 
     def add_person(self, name: str, role: Role, *, handle: str = "", by: str = "") -> tuple[Person, str]:
         """A new built-in account, and the secret of the link to set its password."""
-        with self._ground.database.writing() as db:
-            person, secret = self.accounts.add(db, name, role, self._now(), handle=handle)
-            self._record(db, Act("person.added", by, subject=person.actor, detail={"role": role}))
-            return person, secret
+
+        def add() -> tuple[Person, str]:
+            with self._ground.database.writing() as db:
+                person, secret = self.accounts.add(db, name, role, self._now(), handle=handle)
+                self._record(db, Act("person.added", by, subject=person.actor, detail={"role": role}))
+                return person, secret
+
+        return _once_more(add)
 
     def expect_person(self, claims: Claims, role: Role, *, by: str = "") -> Person:
         """Someone who will sign in with a provider, added before the first sign-in."""
@@ -260,6 +274,14 @@ class Identity:
 
     def _now(self) -> datetime:
         return self._ground.clock.now()
+
+
+def _once_more(unit_of_work: Callable[[], T]) -> T:
+    """Runs it again when another process took the same person or handle meanwhile (on PostgreSQL)."""
+    try:
+        return unit_of_work()
+    except IntegrityError:
+        return unit_of_work()
 
 
 def identity_of(ground: Ground) -> Identity:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from jinja2 import FileSystemBytecodeCache
 
 from node.app import create_app
 from node.config import Provider, Settings, new_secret_key
@@ -24,8 +25,14 @@ def clock() -> SetClock:
     return SetClock(datetime.now(UTC))
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates compiled once, not once a node."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_node(tmp_path: Path, clock: SetClock) -> Iterator[MakeNode]:
+def make_node(tmp_path: Path, clock: SetClock, compiled: FileSystemBytecodeCache) -> Iterator[MakeNode]:
     grounds: list[Ground] = []
 
     def make(name: str = "aubier", *, providers: tuple[Provider, ...] = (), **settings: str) -> Node:
@@ -39,6 +46,7 @@ def make_node(tmp_path: Path, clock: SetClock) -> Iterator[MakeNode]:
         }
         loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
         app = create_app(replace(loaded, providers=providers), capabilities=(capability,), clock=clock)
+        app.jinja_env.bytecode_cache = compiled
         with app.app_context():
             ground = ground_of()
         grounds.append(ground)

@@ -105,6 +105,6 @@ class Browser:
         """Puts a cookie of this node's host into the browser."""
         self.client.set_cookie(name, value, domain=self.host)
 
-    @property
     def is_in(self) -> bool:
+        """Whether the browser may see its account page."""
         return bool(self.get("/me").status_code == 200)

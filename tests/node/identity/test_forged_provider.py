@@ -46,7 +46,7 @@ def refusals(node: Node) -> str:
 def test_the_forged_provider_is_believed_while_it_says_the_truth(node: Node, forged: ForgedProvider) -> None:
     browser = node.browser()
     assert answer(browser, forged).status_code == 303
-    assert browser.is_in
+    assert browser.is_in()
     (_method, _path, form) = next(each for each in forged.asked if each[1] == "/token")
     assert form["grant_type"] == ["authorization_code"]
     assert form["redirect_uri"] == [f"{ORIGIN}/auth/callback/op"]
@@ -268,7 +268,7 @@ def test_refuses_an_id_token(node: Node, forged: ForgedProvider, lie: str) -> No
     LIES[lie](forged)
     browser = node.browser()
     assert answer(browser, forged).status_code == 400
-    assert not browser.is_in
+    assert not browser.is_in()
     assert node.count("person") == 0
     assert "signin.id-token" in refusals(node)
 
@@ -295,7 +295,7 @@ def test_refuses_an_issuer_that_looks_alike(
     forged.claims["iss"] = change(forged.issuer)
     browser = node.browser()
     assert answer(browser, forged).status_code == 400
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 @pytest.mark.parametrize("lie", ["+/", "upper", "other", "missing", "null"])
@@ -371,7 +371,7 @@ def test_a_provider_that_fails_half_way_is_no_sign_in(node: Node, forged: Forged
         forged.keys = "none"  # type: ignore[assignment]
     back = browser.get(f"/auth/callback/op?{urlencode({'code': 'c', 'state': request['state']})}")
     assert back.status_code in {400, 503}
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_refuses_what_the_token_endpoint_must_not_say(
     forged.tokens |= tokens
     browser = node.browser()
     assert answer(browser, forged).status_code == 400
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 @pytest.mark.parametrize("said", [{"sub": "another", "name": "Ève"}, {"name": "Ève"}, {"sub": None}])
@@ -406,7 +406,7 @@ def test_refuses_userinfo_about_somebody_else(
     browser = node.browser()
     assert answer(browser, forged).status_code == 400
     assert "signin.userinfo" in refusals(node)
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 def test_userinfo_never_overrules_the_id_token(node: Node, forged: ForgedProvider) -> None:
@@ -465,7 +465,7 @@ def test_two_providers_are_never_mixed_up(make_node: MakeNode, forged: ForgedPro
             assert request["redirect_uri"] == f"{ORIGIN}/auth/callback/evil"
             query = urlencode({"code": "stolen", "state": request["state"], **iss})
             assert browser.get(f"/auth/callback/good?{query}").status_code == 400
-            assert not browser.is_in
+            assert not browser.is_in()
         assert "signin.provider" in refusals(node)
         assert not [path for _method, path, _form in (*honest.asked, *forged.asked) if path == "/token"]
 

@@ -24,7 +24,7 @@ def test_refuses_a_form_without_its_token(node: Node, door: str) -> None:
     browser.sign_in(node.person("Inès"))
     form = {"csrf_token": "", "name": "ines", "password": PASSWORD, "label": "x", "scopes": "me:read"}
     assert browser.post(door, form, page="/me").status_code == 403
-    assert browser.is_in
+    assert browser.is_in()
     assert node.count("token") == 0
 
 
@@ -36,7 +36,7 @@ def test_refuses_a_form_of_another_site(node: Node, door: str, field: dict[str, 
     browser = node.browser()
     browser.sign_in(node.person("Inès"))
     assert browser.post(door, page="/me", headers=field).status_code == 403
-    assert browser.is_in
+    assert browser.is_in()
 
 
 def test_refuses_a_form_token_of_another_browser(node: Node) -> None:
@@ -45,7 +45,7 @@ def test_refuses_a_form_token_of_another_browser(node: Node) -> None:
     form = {"csrf_token": eve.token(), "name": person.preferred_username, "password": PASSWORD}
     victim.get("/signin")
     assert victim.post("/signin", form).status_code == 403
-    assert not victim.is_in
+    assert not victim.is_in()
 
 
 def test_looking_at_a_link_changes_nothing(node: Node) -> None:
@@ -53,4 +53,4 @@ def test_looking_at_a_link_changes_nothing(node: Node) -> None:
     browser.sign_in(node.person("Inès"))
     for door in DOORS:
         browser.get(door)
-    assert browser.is_in
+    assert browser.is_in()

@@ -20,7 +20,7 @@ def test_the_first_link_makes_an_administrator_and_signs_in(node: Node) -> None:
     assert "You are the first one in" in browser.get(link).text
     answer = browser.post(link, FIRST, page=link)
     assert (answer.status_code, answer.location) == (303, "/")
-    assert browser.is_in
+    assert browser.is_in()
     with node.ground.database.reading() as db:
         ada = node.identity.people.by_handle(db, "ada")
     assert (ada.name, ada.role) == ("Ada Aubier", Role.ADMIN)
@@ -108,7 +108,7 @@ def test_an_invited_person_chooses_a_password(node: Node) -> None:
     assert weak.status_code == 422
     assert browser.post(answer.location, {}, page=answer.location).status_code == 422
     assert browser.post(answer.location, {"password": PASSWORD}, page=answer.location).status_code == 303
-    assert browser.is_in
+    assert browser.is_in()
     assert node.browser().sign_in(person).status_code == 303
 
 

@@ -44,7 +44,7 @@ def test_a_person_comes_in_and_is_known_the_next_time(node: Node) -> None:
     browser = node.browser()
     answer = sign_in(browser, next_path="/me")
     assert (answer.status_code, answer.location) == (303, "/me")
-    assert browser.is_in
+    assert browser.is_in()
     assert people(node) == [("Inès Le Goff", "ines", "ines@aubier.example")]
     assert browser.cookie("parvis-visit") is None
     assert any('signin.done {"provider": "op"}' in line for line in node.audited())
@@ -56,7 +56,7 @@ def test_a_person_comes_in_and_is_known_the_next_time(node: Node) -> None:
 def test_the_provider_asks_for_a_password_where_it_wants_one(node: Node) -> None:
     browser = node.browser()
     assert sign_in(browser, "bruno", "only-for-tests").status_code == 303
-    assert browser.is_in
+    assert browser.is_in()
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
@@ -64,14 +64,14 @@ def test_every_listed_algorithm_works(make_node: MakeNode, provider: RealProvide
     node = make_node(providers=(configured(provider, client_id=f"node-{alg}"),))
     browser = node.browser()
     assert sign_in(browser).status_code == 303
-    assert browser.is_in
+    assert browser.is_in()
 
 
 def test_a_public_client_works(make_node: MakeNode, provider: RealProvider) -> None:
     node = make_node(providers=(configured(provider, client_id="node-public", secret=""),))
     browser = node.browser()
     sign_in(browser)
-    assert browser.is_in
+    assert browser.is_in()
 
 
 def test_claims_in_the_id_token_need_no_second_request(make_node: MakeNode) -> None:
@@ -131,7 +131,7 @@ def test_refuses_who_has_left_and_does_not_make_her_anew(node: Node) -> None:
     with node.ground.database.reading() as db:
         ines = node.identity.people.by_handle(db, "ines")
     node.identity.disable(ines.id)
-    assert not browser.is_in
+    assert not browser.is_in()
     assert sign_in(node.browser()).status_code == 403
     assert node.count("person") == 1
     assert refusal(node, "AccountClosed")
@@ -147,7 +147,7 @@ def test_where_sign_in_makes_nobody_only_the_expected_come_in(
     node.identity.expect_person(Claims(provider.issuer, "ines", "Inès"), Role.ADMIN)
     browser = node.browser()
     assert sign_in(browser).status_code == 303
-    assert browser.is_in
+    assert browser.is_in()
     assert people(node)[0][0] == "Inès Le Goff"
 
 
@@ -162,7 +162,7 @@ def test_a_sign_in_replaces_the_session_that_the_browser_had(node: Node) -> None
     address = Visitor().walk(begin_again(browser), "ines")
     come_back(browser, address)
     assert browser.cookie() not in {None, first}
-    assert not thief.is_in
+    assert not thief.is_in()
 
 
 def begin_again(browser: Browser) -> str:
@@ -176,10 +176,10 @@ def test_refuses_the_answer_in_another_browser(node: Node) -> None:
     eve, victim = node.browser(), node.browser()
     address = Visitor().walk(begin(eve), "ines")
     assert come_back(victim, address).status_code == 400
-    assert not victim.is_in
+    assert not victim.is_in()
     begin(victim)
     assert come_back(victim, address).status_code == 400
-    assert not victim.is_in
+    assert not victim.is_in()
     assert refusal(node, "state")
 
 
@@ -193,7 +193,7 @@ def test_refuses_the_same_answer_twice(node: Node) -> None:
     thief = node.browser()
     thief.put("parvis-visit", kept)
     assert come_back(thief, address).status_code == 400
-    assert not thief.is_in
+    assert not thief.is_in()
     assert node.count("session") == 1
 
 
@@ -215,7 +215,7 @@ def test_refuses_a_code_of_another_sign_in(node: Node) -> None:
     mine = parse_qs(urlsplit(Visitor().walk(begin(eve), "bruno", "only-for-tests")).query)
     answer = {"state": mine["state"][0], "iss": mine["iss"][0], "code": stolen}
     assert eve.get(f"/auth/callback/op?{urlencode(answer)}").status_code == 400
-    assert not eve.is_in
+    assert not eve.is_in()
     assert refusal(node, "code")
 
 
@@ -224,7 +224,7 @@ def test_refuses_an_answer_that_took_more_than_ten_minutes(node: Node) -> None:
     address = Visitor().walk(begin(browser), "ines")
     node.clock.move(minutes=10, seconds=1)
     assert come_back(browser, address).status_code == 400
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 def test_refuses_an_answer_without_the_issuer_that_the_provider_promised(node: Node) -> None:
@@ -241,7 +241,7 @@ def test_refuses_an_answer_without_the_issuer_that_the_provider_promised(node: N
         again = node.browser()
         again.put("parvis-visit", browser.cookie("parvis-visit") or "")
         assert again.get(f"/auth/callback/op?{urlencode(answer)}").status_code == 400
-        assert not again.is_in
+        assert not again.is_in()
     assert refusal(node, "issuer")
 
 

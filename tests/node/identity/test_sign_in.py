@@ -18,7 +18,7 @@ def test_the_right_password_opens_and_leads_on(node: Node) -> None:
     person, browser = node.person("Inès Le Goff"), node.browser()
     answer = browser.post("/signin", {"name": "ines.le.goff", "password": PASSWORD, "next": "/me?x=1"})
     assert (answer.status_code, answer.location) == (303, "/me?x=1")
-    assert browser.is_in
+    assert browser.is_in()
     assert any(line.startswith("signin.done") for line in node.audited())
     assert person.name in browser.get("/me").text
 
@@ -72,7 +72,7 @@ def test_refuses_passwords_where_only_providers_count(make_node: MakeNode) -> No
         headers={"Origin": node.origin},
     )
     assert refused.status_code == 422
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 def test_ten_failures_close_the_door_for_the_name_and_for_the_address(node: Node) -> None:
@@ -131,7 +131,7 @@ def test_a_sign_in_gives_a_new_session_whatever_the_browser_brought(node: Node) 
     assert browser.cookie() != first
     other = node.browser()
     other.put("parvis", first)
-    assert not other.is_in
+    assert not other.is_in()
 
 
 def test_a_nameless_cookie_is_no_session(node: Node) -> None:
@@ -166,9 +166,9 @@ def test_a_session_ends_when_idle(node: Node) -> None:
     browser.sign_in(node.person("Inès"))
     for _ in range(4):
         node.clock.move(minutes=20)
-        assert browser.is_in
+        assert browser.is_in()
     node.clock.move(minutes=31)
-    assert not browser.is_in
+    assert not browser.is_in()
     assert browser.cookie() is None
 
 
@@ -177,19 +177,19 @@ def test_a_session_ends_at_last_however_busy(node: Node) -> None:
     browser.sign_in(node.person("Inès"))
     for _ in range(47):
         node.clock.move(minutes=15)
-        assert browser.is_in
+        assert browser.is_in()
     node.clock.move(minutes=15)
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 def test_signing_out_ends_the_session_on_our_side(node: Node) -> None:
     browser, thief = node.browser(), node.browser()
     browser.sign_in(node.person("Inès"))
     thief.put("parvis", browser.cookie() or "")
-    assert thief.is_in
+    assert thief.is_in()
     browser.post("/signout", page="/me")
     assert browser.cookie() is None
-    assert not thief.is_in
+    assert not thief.is_in()
 
 
 def test_signing_out_without_a_session_does_nothing(node: Node) -> None:
@@ -205,15 +205,15 @@ def test_one_may_end_ones_own_sessions_and_no_others(node: Node) -> None:
         mine = [each.id for each in node.identity.sessions.of_person(db, ines.id, node.clock.now())]
         other = node.identity.sessions.of_person(db, bruno.id, node.clock.now())[0].id
     assert desk.post(f"/me/sessions/{other}/end", page="/me").status_code == 404
-    assert his.is_in
+    assert his.is_in()
     phones = max(mine)
     assert phone.post(f"/me/sessions/{phones}/end", page="/me").status_code == 404
     assert desk.post(f"/me/sessions/{phones}/end", page="/me").status_code == 303
-    assert not phone.is_in
+    assert not phone.is_in()
     phone.sign_in(ines)
     assert desk.post("/me/sessions/end", page="/me").status_code == 303
-    assert desk.is_in
-    assert not phone.is_in
+    assert desk.is_in()
+    assert not phone.is_in()
 
 
 def test_a_closed_account_loses_everything_at_once_and_stays_closed(node: Node) -> None:
@@ -223,7 +223,7 @@ def test_a_closed_account_loses_everything_at_once_and_stays_closed(node: Node) 
     link = node.identity.password_link(person.id)
     secret, _token = node.identity.create_token(person.id, "script", list(node_scopes()))
     node.identity.disable(person.id, by=admin.actor)
-    assert not browser.is_in
+    assert not browser.is_in()
     assert node.browser().sign_in(person).status_code == 403
     assert node.browser().get(f"/welcome/{link}").status_code == 404
     bearer = {"Authorization": f"Bearer {secret}"}
@@ -231,7 +231,7 @@ def test_a_closed_account_loses_everything_at_once_and_stays_closed(node: Node) 
     with pytest.raises(AccountClosed):
         node.identity.password_link(person.id)
     node.identity.enable(person.id, by=admin.actor)
-    assert not browser.is_in
+    assert not browser.is_in()
     assert node.browser().get("/api/v1/me", bearer).status_code == 401
     assert node.browser().sign_in(person).status_code == 303
 
@@ -247,7 +247,7 @@ def test_a_new_password_ends_every_session_and_token(node: Node) -> None:
     browser.sign_in(person)
     secret, _token = node.identity.create_token(person.id, "script", node_scopes())
     node.identity.set_password(person.id, "une autre phrase de passe")
-    assert not browser.is_in
+    assert not browser.is_in()
     assert node.browser().get("/api/v1/me", {"Authorization": f"Bearer {secret}"}).status_code == 401
     assert node.browser().sign_in(person).status_code == 403
 
@@ -347,7 +347,7 @@ def test_long_polls_do_not_keep_a_session_alive(node: Node) -> None:
         node.clock.move(minutes=14)
         assert browser.get("/poll").status_code == 200
     node.clock.move(minutes=3)
-    assert not browser.is_in
+    assert not browser.is_in()
 
 
 def test_what_a_page_keeps_stays_in_the_session(node: Node) -> None:

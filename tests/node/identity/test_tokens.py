@@ -177,7 +177,7 @@ def test_the_api_lists_and_ends_sessions_and_tokens(node: Node) -> None:
     sessions = ask(node, secret, "/api/v1/me/sessions").json
     assert isinstance(sessions, list)
     assert ask(node, secret, f"/api/v1/me/sessions/{sessions[0]['key']}", "DELETE").status_code == 204
-    assert not browser.is_in
+    assert not browser.is_in()
     tokens = ask(node, secret, "/api/v1/me/tokens").json
     assert isinstance(tokens, list)
     assert tokens[0]["name"] == "script"

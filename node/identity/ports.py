@@ -1,0 +1,56 @@
+"""The local half of `federation.ports.Actors`: our node, our people, our spaces, and their keys.
+
+Rule: an actor on our origin is known from our own tables alone; nobody introduces it to us (PROTOCOL 2.j).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from federation import documents
+from federation.activity import Document
+from federation.errors import Forbidden, LocalError
+from federation.keys import PublicKey, SigningKey, controller_of
+from node.core.ground import Ground
+from node.identity.services.actors import KEY_FRAGMENT, NoSuchActor
+from node.identity.services.identity import identity_of
+
+
+class LocalActors:
+    """Answers for the actors on our origin, in one unit of work."""
+
+    def __init__(self, db: Session, ground: Ground) -> None:
+        self._db = db
+        self._actors = identity_of(ground).actors
+        self._prefix = f"{self._actors.origin}/"
+
+    def has(self, actor: str) -> bool:
+        """Whether the IRI lies on our origin, known or not."""
+        return actor.startswith(self._prefix)
+
+    def key(self, key_id: str) -> PublicKey | None:
+        """The public key of a local actor; None when there is no such key."""
+        if not key_id.endswith(KEY_FRAGMENT):
+            return None
+        try:
+            return self._actors.public_key(self._db, controller_of(key_id))
+        except NoSuchActor:
+            return None
+
+    def document(self, actor: str) -> Document | None:
+        """The actor document with our node's proof; None when there is no such actor."""
+        try:
+            return documents.loads(self._actors.get(self._db, actor).document)
+        except NoSuchActor:
+            return None
+
+    def learn(self, document: Document, node: str) -> None:
+        """Never: raises Forbidden."""
+        raise Forbidden(f"{node} introduces {document.get('id')!r}, which is ours.")
+
+    def signer(self, actor: str) -> SigningKey:
+        """Our own key for `actor`. Raises LocalError when the actor is not ours."""
+        try:
+            return self._actors.signing_key(self._db, actor)
+        except NoSuchActor as cause:
+            raise LocalError(f"{actor} is no actor of ours.") from cause
