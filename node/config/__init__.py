@@ -8,53 +8,39 @@ from its default; what cannot work stops the start with one sentence. Source: SE
 from __future__ import annotations
 
 import base64
-import binascii
-import configparser
-import ctypes
-import ipaddress
-import json
 import os
-import re
 import secrets
-import stat
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-PREFIX = "PARVIS_"
-SECTION = "parvis"
-OTHER_NAMES = frozenset({"PARVIS_CONFIG", "PARVIS_FAILPOINT", "PARVIS_VECTORS"})
-OTHER_PREFIXES = ("PARVIS_TEST_", "PARVIS_DEMO_", "PARVIS_BENCH_")
+from node.config.checks import (
+    LOCAL_NAMES,
+    MIN_SECRET_BYTES,
+    check_network,
+    clock_is_synchronised,
+    decoded_key,
+    is_loopback,
+    refuse_readable,
+)
+from node.config.errors import SettingsError
+from node.config.reading import PREFIX, Provider, key_from, values_of
+
+__all__ = [
+    "LANGUAGES",
+    "Provider",
+    "Settings",
+    "SettingsError",
+    "create_secret_key",
+    "described",
+    "example",
+    "new_secret_key",
+]
+
 LANGUAGES = ("en", "fr")
 DATA_DIR = Path("var/node")
-MIN_SECRET_BYTES = 32
-PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-LOCAL_NAMES = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
-STA_UNSYNC = 0x0040  # <sys/timex.h>
-
-
-class SettingsError(Exception):
-    """The node cannot start like this. The message is one sentence for the operator."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
-    """An OpenID Connect provider that people of this organisation may sign in with."""
-
-    name: str
-    """Short name, part of the redirect URI `<origin>/auth/callback/<name>`."""
-    label: str
-    """What the sign-in button says."""
-    issuer: str
-    """Exactly the `issuer` of its metadata."""
-    client_id: str
-    client_secret: str = field(default="", repr=False)
-    """Empty for a public client."""
-    scopes: str = "openid profile email"
-    creates_people: bool = True
-    """Whether the first sign-in of somebody unknown creates the person."""
 
 
 def setting(meaning: str, default: object = MISSING, *, unit: str = "", secret: bool = False) -> Any:
@@ -152,7 +138,7 @@ class Settings:
     @classmethod
     def load(cls, env: Mapping[str, str]) -> Settings:
         """Settings from `env` and the optional file, paths filled in, checked. Raises `SettingsError`."""
-        settings = cls(**_filled(_values(cls, env)))
+        settings = cls(**_filled(values_of(cls, env)))
         settings.check()
         settings.check_key()
         return settings
@@ -165,7 +151,7 @@ class Settings:
     @property
     def key_bytes(self) -> bytes:
         """The secret key, at least 32 bytes. Raises `SettingsError` when it is none."""
-        return _decoded(self.secret_key)
+        return decoded_key(self.secret_key)
 
     def check(self) -> None:
         """Raises `SettingsError` for the first thing that cannot work, or must not in production."""
@@ -176,18 +162,18 @@ class Settings:
             raise SettingsError(
                 f"PARVIS_LANGUAGE is {self.language!r}; it must be one of {', '.join(LANGUAGES)}."
             )
-        if self.debug and not (self.is_development and _is_loopback(self.bind)):
+        if self.debug and not (self.is_development and is_loopback(self.bind)):
             raise SettingsError(
                 "PARVIS_DEBUG is on; it is allowed in development on a loopback address only."
             )
-        if self.is_development and not _is_loopback(self.bind):
+        if self.is_development and not is_loopback(self.bind):
             raise SettingsError(f"PARVIS_BIND is {self.bind}; in development it must be a loopback address.")
         if bool(self.tls_cert_file.name) != bool(self.tls_key_file.name):
             raise SettingsError("PARVIS_TLS_CERT_FILE and PARVIS_TLS_KEY_FILE must be set together.")
         if self.tls_key_file.name:
-            _refuse_readable(self.tls_key_file)
+            refuse_readable(self.tls_key_file)
         for network in self.networks:
-            _check_network(network)
+            check_network(network)
         if "*" in self.proxies:
             raise SettingsError("PARVIS_PROXIES may not be '*'; name the addresses of your reverse proxies.")
 
@@ -223,7 +209,7 @@ class Settings:
             raise SettingsError(
                 f"PARVIS_ORIGIN is {self.origin!r}; outside development it must begin with https://."
             )
-        if parts.scheme == "http" and not (LOCAL_NAMES.fullmatch(host) or _is_loopback(host)):
+        if parts.scheme == "http" and not (LOCAL_NAMES.fullmatch(host) or is_loopback(host)):
             raise SettingsError(f"PARVIS_ORIGIN is {self.origin!r}; http is for names under .localhost only.")
 
 
@@ -259,7 +245,7 @@ def create_secret_key(env: Mapping[str, str]) -> Path | None:
 
     Raises `SettingsError` for what else could not work.
     """
-    settings = Settings(**_filled(_values(Settings, env)))
+    settings = Settings(**_filled(values_of(Settings, env)))
     settings.check()
     path = settings.secret_key_file
     if settings.secret_key:
@@ -278,118 +264,6 @@ def new_secret_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(MIN_SECRET_BYTES)).decode("ascii").rstrip("=")
 
 
-def clock_is_synchronised() -> bool:
-    """Whether the kernel says so (adjtimex); True where it cannot be asked."""
-    try:
-        adjtimex = ctypes.CDLL(None).adjtimex
-    except (OSError, AttributeError):
-        return True
-    # `struct timex` begins with unsigned modes, four longs (offset, freq, maxerror, esterror), int status.
-    timex = (ctypes.c_long * 64)()
-    if adjtimex(ctypes.byref(timex)) < 0:
-        return True
-    return not int(timex[5]) & STA_UNSYNC
-
-
-def _values(cls: type[Settings], env: Mapping[str, str]) -> dict[str, Any]:
-    known = {each.name: each for each in fields(cls)}
-    texts = _from_file(env, known)
-    for name, text in env.items():
-        if not name.startswith(PREFIX) or name in OTHER_NAMES or name.startswith(OTHER_PREFIXES):
-            continue
-        key = "environment" if name == "PARVIS_ENV" else name.removeprefix(PREFIX).lower()
-        if key not in known:
-            raise SettingsError(f"{name} is set, but there is no such setting.")
-        texts[key] = text
-    for name, each in known.items():
-        if each.default is MISSING and name not in texts:
-            raise SettingsError(f"{PREFIX}{name.upper()} is not set. {each.metadata['meaning']}")
-    hints = get_type_hints(cls)
-    return {name: _parsed(name, text, hints[name]) for name, text in texts.items()}
-
-
-def _from_file(env: Mapping[str, str], known: Mapping[str, Field[Any]]) -> dict[str, str]:
-    path = Path(env.get("PARVIS_CONFIG", "parvis.cfg"))
-    if not path.exists():
-        if "PARVIS_CONFIG" in env:
-            raise SettingsError(f"PARVIS_CONFIG names {path}, which does not exist.")
-        return {}
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(path, encoding="utf-8")
-        texts = dict(parser[SECTION])
-    except (configparser.Error, KeyError, UnicodeDecodeError) as bad:
-        raise SettingsError(f"{path} is not a settings file with a section [{SECTION}].") from bad
-    for name in texts:
-        if name not in known:
-            raise SettingsError(f"{path} sets {name}, but there is no such setting.")
-        if known[name].metadata["secret"]:
-            _refuse_readable(path)
-    return texts
-
-
-def _parsed(name: str, text: str, kind: Any) -> Any:
-    shown = PREFIX + name.upper()
-    text = text.strip()
-    if kind is bool:
-        answers = {
-            "1": True,
-            "yes": True,
-            "true": True,
-            "on": True,
-            "0": False,
-            "no": False,
-            "false": False,
-            "off": False,
-        }
-        if text.lower() not in answers:
-            raise SettingsError(f"{shown} is {text!r}; it must be yes or no.")
-        return answers[text.lower()]
-    if kind is int:
-        if not re.fullmatch(r"[0-9]{1,12}", text):
-            raise SettingsError(f"{shown} is {text!r}; it must be a whole number.")
-        return int(text)
-    if kind is Path:
-        return Path(text).expanduser() if text else Path()
-    if kind == tuple[str, ...]:
-        return tuple(part for part in re.split(r"[\s,]+", text) if part)
-    if kind == tuple[Provider, ...]:
-        return _providers(text)
-    choices = getattr(kind, "__args__", None)
-    if choices and text not in choices:
-        raise SettingsError(f"{shown} is {text!r}; it must be one of {', '.join(choices)}.")
-    return text
-
-
-def _providers(text: str) -> tuple[Provider, ...]:
-    if not text:
-        return ()
-    if not text.startswith("["):
-        path = Path(text)
-        if not path.exists():
-            raise SettingsError(f"PARVIS_PROVIDERS names {path}, which does not exist.")
-        _refuse_readable(path)
-        text = path.read_text(encoding="utf-8")
-    try:
-        providers = tuple(Provider(**each) for each in json.loads(text))
-    except (ValueError, TypeError) as bad:
-        raise SettingsError(
-            "PARVIS_PROVIDERS is not a JSON list of providers with name, label, issuer and client_id."
-        ) from bad
-    for provider in providers:
-        if not PROVIDER_NAME.fullmatch(provider.name):
-            raise SettingsError(
-                f"A provider is named {provider.name!r}; use lower-case letters, digits and hyphens."
-            )
-        if "openid" not in provider.scopes.split():
-            raise SettingsError(f"The provider {provider.name} lacks the scope openid.")
-    if len({provider.name for provider in providers}) != len(providers):
-        raise SettingsError("Two providers in PARVIS_PROVIDERS have the same name.")
-    if len({provider.issuer for provider in providers}) != len(providers):
-        raise SettingsError("Two providers in PARVIS_PROVIDERS have the same issuer.")
-    return providers
-
-
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
     data: Path = (values.get("data_dir") or DATA_DIR).absolute()
     values["data_dir"] = data
@@ -398,54 +272,8 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
         values[name] = given.absolute() if given.name else data / below
     values["database_url"] = values.get("database_url") or f"sqlite:///{data / 'parvis.db'}"
     values["files_url"] = values.get("files_url") or (data / "files").as_uri()
-    values["secret_key"] = values.get("secret_key") or _key_from(values["secret_key_file"])
+    values["secret_key"] = values.get("secret_key") or key_from(values["secret_key_file"])
     return values
-
-
-def _key_from(path: Path) -> str:
-    if not path.exists():
-        return ""
-    _refuse_readable(path)
-    return path.read_text(encoding="ascii").strip()
-
-
-def _decoded(key: str) -> bytes:
-    try:
-        raw = base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as bad:
-        raise SettingsError("The secret key is not base64url.") from bad
-    if len(raw) < MIN_SECRET_BYTES or len(set(raw)) < MIN_SECRET_BYTES // 4:
-        raise SettingsError(f"The secret key is too weak: it needs {MIN_SECRET_BYTES} random bytes.")
-    return raw
-
-
-def _refuse_readable(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError as gone:
-        raise SettingsError(f"{path} cannot be read.") from gone
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SettingsError(f"{path} holds a secret and others may read it; run: chmod 600 {path}")
-
-
-def _check_network(text: str) -> None:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as bad:
-        raise SettingsError(
-            f"PARVIS_NETWORKS names {text!r}, which is no network such as 10.1.0.0/16."
-        ) from bad
-    if network.prefixlen < (8 if network.version == 4 else 16):
-        raise SettingsError(f"PARVIS_NETWORKS names {text}, which is too wide to be a network of yours.")
-
-
-def _is_loopback(host: str) -> bool:
-    if LOCAL_NAMES.fullmatch(host):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(default: object) -> str:
