@@ -24,35 +24,59 @@ from federation.errors import (
 from federation.http import Request
 from federation.keys import PublicKey
 from federation.ports import Relation, Space, Work
+from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received, Trusted
 
 
-def transport(request: Request, work: Work, *, max_bytes: int) -> Relation:
-    """Whose node sent this: size, relation, signature, nonce, in this order (2.k steps 1 and 2).
+def sender(request: Request, work: Work, *, max_bytes: int) -> PeerSignature:
+    """The signature of a partner's node on this request: size, relation, signature, in this order.
+
+    Only reads, so that a stranger's request costs no unit of work for writing (2.k steps 1 and 2).
 
     Raises:
-        TooLarge, Unauthentic, ClockSkew, ReplayedMessage: the request is not to be believed.
+        TooLarge, Unauthentic, ClockSkew: the request is not to be believed.
         NoAgreement: a node without any relation; nothing was verified for it.
     """
     if len(request.body) > max_bytes:
         raise TooLarge(f"At most {max_bytes} bytes.")
     signature = signatures.peer_signature(request)
-    relation = work.peers.of_origin(iris.origin(signature.key_id))
-    if relation is None:
-        raise NoAgreement("No agreement with the node of this key.")
-    key = node_key(relation, signature.key_id)
+    key = node_key(_relation_of(signature, work), signature.key_id)
     signatures.verify_request(request, signature, key, int(work.now.timestamp()))
-    if request.method != "GET" and not work.nonces.first_use(signature.key_id, signature.nonce, work.now):
+    return signature
+
+
+def enter(signature: PeerSignature, work: Work) -> Relation:
+    """Whose node it was, as the relation stands now; the nonce is used up.
+
+    Raises:
+        ReplayedMessage: the nonce was used before.
+        Unauthentic, NoAgreement: relation or key ended meanwhile.
+    """
+    relation = _relation_of(signature, work)
+    node_key(relation, signature.key_id)
+    if not work.nonces.first_use(signature.key_id, signature.nonce, work.now):
         raise ReplayedMessage("The nonce was used before.")
     return relation
+
+
+def transport(request: Request, work: Work, *, max_bytes: int) -> Relation:
+    """Both at once: `sender`, then `enter`."""
+    return enter(sender(request, work, max_bytes=max_bytes), work)
 
 
 def reader(request: Request, work: Work) -> Relation:
     """Whose node asks, for a signed GET: anything wrong is the same NotFound (2.0, *Errors*)."""
     try:
-        return transport(request, work, max_bytes=0)
+        return _relation_of(sender(request, work, max_bytes=0), work)
     except (Unauthentic, NoAgreement, TooLarge) as error:
         raise NotFound("Not found.") from error
+
+
+def _relation_of(signature: PeerSignature, work: Work) -> Relation:
+    relation = work.peers.of_origin(iris.origin(signature.key_id))
+    if relation is None:
+        raise NoAgreement("No agreement with the node of this key.")
+    return relation
 
 
 def node_key(relation: Relation, key_id: str) -> PublicKey:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from federation import activity as reading
-from federation import exchange, gate, handshake, limits, receipts
+from federation import documents, exchange, gate, handshake, limits, receipts
 from federation.apply import take
 from federation.digest import content_digest
 from federation.errors import (
@@ -28,6 +28,7 @@ from federation.errors import (
 from federation.http import Request
 from federation.ports import Entry, Head, Outcome, Relation, State, Work
 from federation.settings import Settings
+from federation.signatures import PeerSignature
 from federation.trust import Received
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,18 @@ class Disputed(DisputedHistory):
 
 
 def receive_batch(
-    request: Request, work: Work, settings: Settings, failpoint: Callable[[str], None]
+    request: Request,
+    sender: PeerSignature,
+    work: Work,
+    settings: Settings,
+    failpoint: Callable[[str], None],
 ) -> reading.Document:
-    """Take in one batch; the answer is the receipt.
+    """Take in one batch that `gate.sender` has verified; the answer is the receipt.
 
     Raises:
         RemoteError: the request as a whole is refused; nothing was written.
     """
-    relation = gate.transport(request, work, max_bytes=settings.max_batch_bytes)
+    relation = gate.enter(sender, work)
     field = exchange.read_field(request.headers.get("exchange-log"))
     batch = exchange.read(field, request.body, settings.max_batch_lines)
     _check_agreement(field, relation)
@@ -77,21 +82,33 @@ def receive_batch(
     return _receipt(request, batch, relation, head, taken, work, settings)
 
 
-def receive_single(request: Request, work: Work, settings: Settings) -> None:
-    """Take in one activity of the handshake (PROTOCOL 2.0, *Endpoints*: node inbox).
-
-    Raises RemoteError when it is refused; nothing was written.
-    """
+def read_single(request: Request) -> reading.Activity:
+    """The one activity of a request to the node inbox. Raises RemoteError when it is none."""
     if len(request.body) > limits.MAX_ACTIVITY_BYTES:
         raise TooLarge(f"At most {limits.MAX_ACTIVITY_BYTES} bytes.")
-    activity = reading.read(request.body)
-    if activity.type == "Accept" and "inviteBinding" in activity.document:
+    return reading.read(request.body)
+
+
+def accepts_invite(activity: reading.Activity) -> bool:
+    """Whether it is the acceptance of an invitation, whose sender no relation knows yet."""
+    return activity.type == "Accept" and "inviteBinding" in activity.document
+
+
+def receive_single(
+    request: Request, activity: reading.Activity, sender: PeerSignature | None, work: Work, settings: Settings
+) -> None:
+    """Take in one activity of the handshake (PROTOCOL 2.0, *Endpoints*: node inbox).
+
+    `sender` as `gate.sender` gave it, None for the acceptance of an invitation.
+    Raises RemoteError when it is refused; nothing was written.
+    """
+    if sender is None:
         if work.journal.digest_of(activity.id) == activity.content_digest:
             gate.transport(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
             return  # our answer was lost: the same again changes nothing
         handshake.admit(handshake.introduced(request, activity, work, settings), work)
         return
-    relation = gate.transport(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
+    relation = gate.enter(sender, work)
     if activity.type not in HANDSHAKE:
         raise OutOfScope("The node inbox takes the handshake alone; all else goes through the exchange.")
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
@@ -107,7 +124,7 @@ def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settin
     try:
         with work.savepoint():
             activity = _read_line(entry, line, settings)
-            about = activity.object_id
+            about = _about(activity)
             if work.streams.holds(relation, about):
                 work.streams.hold(relation, entry.seq, line, about)
                 return Outcome("received")
@@ -128,6 +145,13 @@ def _take_activity(activity: reading.Activity, relation: Relation, work: Work, s
         return Outcome("duplicate")
     take(trusted, work, settings)
     return PROCESSED
+
+
+def _about(activity: reading.Activity) -> str | None:
+    """The object that it speaks of; for an Announce, the one that is spoken of inside."""
+    if activity.type == "Announce" and activity.object is not None and "object" in activity.object:
+        return documents.id_of(activity.object["object"])
+    return activity.object_id
 
 
 def retry(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> Outcome:

@@ -168,6 +168,9 @@ class Actors(Protocol):
     def document(self, actor: str) -> Document | None:
         """The actor document with its node's proof, if known."""
 
+    def digest(self, actor: str) -> str | None:
+        """D of that document: so that nobody computes it for each message."""
+
     def learn(self, document: Document, node: str) -> None:
         """Keep an actor document that `node` has proved, and its keys, from now on."""
 
@@ -386,6 +389,9 @@ class Audit(Protocol):
 
     def note(self, event: str, **facts: object) -> None:
         """One line: what happened, to whom, by which rule; never content."""
+
+    def count(self, event: str, problem: str) -> None:
+        """A stranger was refused: counted and written now and then, so that nobody can fill the log."""
 
 
 class Work(Protocol):

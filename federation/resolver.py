@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from federation import documents, iris, proofs
 from federation.activity import ACTOR_CONTEXT, Document
-from federation.digest import digest
 from federation.errors import BadProof, LocalError, Malformed, OutOfScope
 from federation.keys import PublicKey
 from federation.ports import Relation, Work
@@ -54,11 +53,13 @@ def missing(relation: Relation, actors: Iterable[str], work: Work) -> list[tuple
     for actor in dict.fromkeys(actors):
         if iris.same_origin(actor, relation.node):
             continue
+        wanted = work.actors.digest(actor)
+        if wanted is not None and work.introductions.known(relation, actor) == wanted:
+            continue
         document = work.actors.document(actor)
         if document is None:
             raise LocalError(f"{actor} is to be introduced, and unknown here.")
-        if work.introductions.known(relation, actor) != digest(document):
-            lacking.append((actor, document))
+        lacking.append((actor, document))
     return lacking
 
 

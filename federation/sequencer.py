@@ -51,7 +51,7 @@ def introduce(
     relation: Relation, actors: Iterable[str], space: str | None, work: Work, settings: Settings
 ) -> None:
     """Append what this partner must know before it can verify the words of `actors`."""
-    known_actors = (actor for actor in actors if work.actors.document(actor) is not None)
+    known_actors = (actor for actor in actors if work.actors.digest(actor) is not None)
     for actor, document in resolver.missing(relation, known_actors, work):
         unsigned = resolver.introduction(document, relation, space, settings)
         exchange.append(relation, authorship.write(unsigned, unsigned["actor"], work, settings), work)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from federation import documents, exchange, gate, handshake, inbox, limits, outbox, signatures
 from federation.activity import Activity, Document
-from federation.errors import ClockSkew, NoAgreement, NotFound, RemoteError, Unauthentic
+from federation.errors import ClockSkew, NotFound, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, Work
 from federation.settings import Settings
+from federation.signatures import PeerSignature
 
 PROBLEM_TYPE = "application/problem+json"
 ACTIVITY_TYPE = "application/activity+json"
@@ -23,21 +24,30 @@ def _no_failpoint(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """`open_work` gives one unit of work: commits on a clean exit, else rolls back."""
+    """`open_work` gives one unit of work: commits on a clean exit, else rolls back.
+
+    `open_reading` gives one that only reads, for what strangers ask; `open_work` when there is none.
+    """
 
     settings: Settings
     open_work: Callable[[], AbstractContextManager[Work]]
     failpoint: Callable[[str], None] = field(default=_no_failpoint)
+    open_reading: Callable[[], AbstractContextManager[Work]] | None = None
 
     def receive_batch(self, request: Request) -> Response:
         """Answer `POST /exchange`: a signed receipt, or a problem that says what to do."""
         try:
+            with self._reading() as work:
+                sender = gate.sender(request, work, max_bytes=self.settings.max_batch_bytes)
+        except RemoteError as error:
+            return self._turn_away(error)
+        try:
             with self.open_work() as work:
-                receipt = inbox.receive_batch(request, work, self.settings, self.failpoint)
+                receipt = inbox.receive_batch(request, sender, work, self.settings, self.failpoint)
                 response = Response(
                     200, Headers((("Content-Type", ACTIVITY_TYPE),)), documents.dumps(receipt)
                 )
-                answer = self._signed(response, request, work)
+                answer = self._signed(response, request, work, sender)
             self.failpoint("inbox.committed")
         except RemoteError as error:
             return self._refuse(request, error)
@@ -45,17 +55,25 @@ class Federation:
 
     def receive_single(self, request: Request) -> Response:
         """Answer `POST` to the node inbox: 202, or a problem."""
+        sender = None
         try:
+            signatures.peer_signature(request)
+            activity = inbox.read_single(request)
+            if not inbox.accepts_invite(activity):
+                with self._reading() as work:
+                    sender = gate.sender(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
             with self.open_work() as work:
-                inbox.receive_single(request, work, self.settings)
+                inbox.receive_single(request, activity, sender, work, self.settings)
         except RemoteError as error:
+            if sender is None and not isinstance(error, handshake.WrongToken):
+                return self._turn_away(error)
             return self._refuse(request, error)
         return Response(202)
 
     def read_log(self, request: Request, first: int, last: int) -> Response:
         """Answer a signed GET on a stream of ours: field and body as it was pushed (PROTOCOL 2.i)."""
         try:
-            with self.open_work() as work:
+            with self._reading() as work:
                 relation = self.reader(request, work)
                 if relation.stream_out != request.url.partition("?")[0]:
                     raise NotFound("Not found.")
@@ -87,33 +105,34 @@ class Federation:
         """Say something to one partner. See `federation.outbox.tell`."""
         return outbox.tell(relation, document, actor, work, self.settings)
 
-    def _signed(self, response: Response, request: Request, work: Work) -> Response:
+    def _reading(self) -> AbstractContextManager[Work]:
+        return (self.open_reading or self.open_work)()
+
+    def _signed(
+        self, response: Response, request: Request, work: Work, sender: PeerSignature | None = None
+    ) -> Response:
         key = work.actors.signer(self.settings.node)
-        return signatures.sign_response(response, request, key, int(work.now.timestamp()))
+        return signatures.sign_response(response, request, key, int(work.now.timestamp()), signature=sender)
+
+    def _turn_away(self, error: RemoteError) -> Response:
+        """Answer a request whose sender nothing proves. It is only counted, or anybody could fill the log."""
+        response = _problem(error)
+        with self._reading() as work:
+            work.audit.count("exchange.unauthenticated", error.type)
+            moment = f"{work.now:%a, %d %b %Y %H:%M:%S GMT}"
+        if isinstance(error, ClockSkew):
+            return Response(response.status, response.headers.with_(("Date", moment)), response.body)
+        return response
 
     def _refuse(self, request: Request, error: RemoteError) -> Response:
-        """Note it where it must be noted, in a unit of work of its own, and answer.
-
-        An authenticated sender's refusal is a line of the audit log; a stranger's is only counted.
-        """
+        """Answer an authenticated sender, and note it, in a unit of work of its own."""
         with self.open_work() as work:
             if isinstance(error, inbox.Disputed):
                 work.streams.dispute(error.relation, error.ours.entry_hash, error.detail, error.request)
             if isinstance(error, handshake.WrongToken):
                 work.handshakes.fail_invite(error.invite)
-            stranger = isinstance(error, (Unauthentic, NoAgreement)) and not isinstance(error, ClockSkew)
-            work.audit.note(
-                "exchange.unauthenticated" if stranger else "exchange.refused",
-                problem=error.type,
-                rule=error.detail,
-                target=request.url,
-            )
-            now = work.now
-        response = _problem(error)
-        if isinstance(error, ClockSkew):
-            moment = f"{now:%a, %d %b %Y %H:%M:%S GMT}"
-            return Response(response.status, response.headers.with_(("Date", moment)), response.body)
-        return response
+            work.audit.note("exchange.refused", problem=error.type, rule=error.detail, target=request.url)
+        return _problem(error)
 
 
 def _problem(error: RemoteError) -> Response:

@@ -14,6 +14,7 @@ from typing import Any
 
 from federation import charter, iris, limits
 from federation.activity import Activity, Document
+from federation.digest import digest
 from federation.errors import LocalError, ReplayedMessage
 from federation.http import Request, Response
 from federation.keys import PublicKey, SigningKey
@@ -136,6 +137,10 @@ class Actors(_Port):
 
     def document(self, actor: str) -> Document | None:
         return self.rows.documents.get(actor)
+
+    def digest(self, actor: str) -> str | None:
+        document = self.rows.documents.get(actor)
+        return None if document is None else digest(document)
 
     def learn(self, document: Document, node: str) -> None:  # noqa: ARG002 - kept by hosts with tables
         self.rows.documents[document["id"]] = document
@@ -464,3 +469,6 @@ class Audit(_Port):
 
     def note(self, event: str, **facts: object) -> None:
         self.rows.notes.append((event, facts))
+
+    def count(self, event: str, problem: str) -> None:
+        self.rows.notes.append((event, {"problem": problem}))
