@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
@@ -68,6 +68,11 @@ class Base(DeclarativeBase):
         },
     )
     type_annotation_map = {datetime: Moment()}  # noqa: RUF012 -- SQLAlchemy reads it as a plain class attribute
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements past the ORM."""
+    return cast("Table", model.__table__)
 
 
 class NestedWriting(RuntimeError):
