@@ -114,18 +114,41 @@ class Ports:
 class Notes:
     """The answer to `federation.ports.Audit`."""
 
-    COLUMNS = frozenset({"actor", "peer", "subject", "rule", "digest"})
+    COLUMNS: Mapping[str, tuple[str, int]] = {  # noqa: RUF012 -- read only
+        "actor": ("actor", 2048),
+        "peer": ("peer", 2048),
+        "partner": ("peer", 2048),
+        "relation": ("peer", 2048),
+        "subject": ("subject", 2048),
+        "activity": ("subject", 2048),
+        "problem": ("rule", 80),
+        "digest": ("digest", 100),
+    }
+    """What a walk calls a fact -> the column that holds it, and how much of it."""
+
+    MAX_DETAIL_CHARS = 500
 
     def __init__(self, audit: Audit, session: Session) -> None:
         self._audit = audit
         self._session = session
 
     def note(self, event: str, **facts: object) -> None:
-        """One row; facts that are no columns go into the detail."""
-        columns = {name: str(value) for name, value in facts.items() if name in self.COLUMNS}
-        detail = {
-            name: value if isinstance(value, int) else str(value)
-            for name, value in facts.items()
-            if name not in self.COLUMNS
-        }
+        """One row; facts that are no columns go into the detail. What a stranger may have written is cut short."""
+        columns: dict[str, str] = {}
+        detail: dict[str, str | int] = {}
+        for name, value in facts.items():
+            if name in self.COLUMNS:
+                column, most = self.COLUMNS[name]
+                said = str(getattr(value, "node", value))
+                columns[column] = (_fragment(said) if name == "problem" else said)[:most]
+            else:
+                detail[name] = value if isinstance(value, int) else str(value)[: self.MAX_DETAIL_CHARS]
         self._audit.append(self._session, Act(event, detail=detail, **columns))
+
+    def count(self, event: str, problem: str) -> None:
+        """One more refusal of a stranger; written at most once a minute, outside any unit of work for writing."""
+        self._audit.count_refusal(f"{event} {_fragment(problem)}")
+
+
+def _fragment(problem: str) -> str:
+    return problem.rpartition("#")[2]
