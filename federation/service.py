@@ -50,7 +50,7 @@ class Federation:
                 answer = self._signed(response, request, work, sender)
             self.failpoint("inbox.committed")
         except RemoteError as error:
-            return self._refuse(request, error)
+            return self._refuse(request, sender, error)
         return answer
 
     def receive_single(self, request: Request) -> Response:
@@ -67,7 +67,7 @@ class Federation:
         except RemoteError as error:
             if sender is None and not isinstance(error, handshake.WrongToken):
                 return self._turn_away(error)
-            return self._refuse(request, error)
+            return self._refuse(request, sender, error)
         return Response(202)
 
     def read_log(self, request: Request, first: int, last: int) -> Response:
@@ -124,14 +124,21 @@ class Federation:
             return Response(response.status, response.headers.with_(("Date", moment)), response.body)
         return response
 
-    def _refuse(self, request: Request, error: RemoteError) -> Response:
+    def _refuse(self, request: Request, sender: PeerSignature | None, error: RemoteError) -> Response:
         """Answer an authenticated sender, and note it, in a unit of work of its own."""
         with self.open_work() as work:
             if isinstance(error, inbox.Disputed):
                 work.streams.dispute(error.relation, error.ours.entry_hash, error.detail, error.request)
             if isinstance(error, handshake.WrongToken):
                 work.handshakes.fail_invite(error.invite)
-            work.audit.note("exchange.refused", problem=error.type, rule=error.detail, target=request.url)
+            work.audit.note(
+                "exchange.refused",
+                partner=sender.key_id.partition("#")[0] if sender else "",
+                problem=error.type,
+                rule=error.detail,
+                target=request.url,
+                digest=request.headers.get("content-digest") or "",
+            )
         return _problem(error)
 
 

@@ -114,7 +114,7 @@ class Ports:
 class Notes:
     """The answer to `federation.ports.Audit`."""
 
-    COLUMNS: Mapping[str, tuple[str, int]] = {  # noqa: RUF012 -- read only
+    COLUMNS: Mapping[str, tuple[str, int]] = {
         "actor": ("actor", 2048),
         "peer": ("peer", 2048),
         "partner": ("peer", 2048),
