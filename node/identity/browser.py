@@ -17,6 +17,7 @@ from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Request, Response
 
+from federation import documents
 from node.core.errors import NotSignedIn
 from node.core.ground import Ground
 from node.core.http.guards import Role, Viewer
@@ -112,7 +113,7 @@ class Sessions(SessionInterface):
     def _visit(self, cookie: str) -> dict[str, Any]:
         try:
             sealed = urlsafe_b64decode(cookie.encode("ascii") + b"=" * (-len(cookie) % 4))
-            visit = json.loads(self._ground.vault.open(sealed, VISIT_PURPOSE))
+            visit = documents.loads(self._ground.vault.open(sealed, VISIT_PURPOSE))
         except (NotBase64, ValueError, DoesNotOpen):
             return {}
         fresh = 0 <= self._seconds() - visit["at"] <= VISIT_S

@@ -232,7 +232,6 @@ class RelyingParty:
     def _tokens(self, provider: Provider, metadata: _Metadata, code: str, pending: Pending) -> dict[str, str]:
         """`access_token` and `id_token` of the token endpoint."""
         from authlib.integrations.base_client import OAuthError
-        from requests.exceptions import RequestException
 
         try:
             with self._client(provider, metadata) as client:
@@ -245,7 +244,7 @@ class RelyingParty:
                 )
         except OAuthError as cause:
             raise SignInRefused("code", str(cause)) from cause
-        except (EgressError, RequestException, ValueError) as cause:
+        except (EgressError, OSError, ValueError) as cause:  # every error of requests is an OSError
             raise ProviderUnavailable(provider, repr(cause)) from cause
         tokens = {name: answer.get(name) for name in ("access_token", "id_token")}
         if not all(isinstance(value, str) and value for value in tokens.values()):

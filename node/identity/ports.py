@@ -5,6 +5,7 @@ Rule: an actor on our origin is known from our own tables alone; nobody introduc
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federation import documents
@@ -12,8 +13,8 @@ from federation.activity import Document
 from federation.errors import Forbidden, LocalError
 from federation.keys import PublicKey, SigningKey, controller_of
 from node.core.ground import Ground
-from node.identity.services.actors import KEY_FRAGMENT, NoSuchActor
-from node.identity.services.identity import identity_of
+from node.identity import tables
+from node.identity.keyring import KEY_FRAGMENT, NoSuchActor, keyring_of
 
 
 class LocalActors:
@@ -21,8 +22,8 @@ class LocalActors:
 
     def __init__(self, db: Session, ground: Ground) -> None:
         self._db = db
-        self._actors = identity_of(ground).actors
-        self._prefix = f"{self._actors.origin}/"
+        self._ring = keyring_of(ground)
+        self._prefix = f"{ground.settings.origin}/"
 
     def has(self, actor: str) -> bool:
         """Whether the IRI lies on our origin, known or not."""
@@ -33,16 +34,14 @@ class LocalActors:
         if not key_id.endswith(KEY_FRAGMENT):
             return None
         try:
-            return self._actors.public_key(self._db, controller_of(key_id))
+            return self._ring.public_key(self._db, controller_of(key_id))
         except NoSuchActor:
             return None
 
     def document(self, actor: str) -> Document | None:
         """The actor document with our node's proof; None when there is no such actor."""
-        try:
-            return documents.loads(self._actors.get(self._db, actor).document)
-        except NoSuchActor:
-            return None
+        raw = self._db.scalar(select(tables.Actor.document).where(tables.Actor.iri == actor))
+        return None if raw is None else documents.loads(raw)
 
     def learn(self, document: Document, node: str) -> None:
         """Never: raises Forbidden."""
@@ -51,6 +50,6 @@ class LocalActors:
     def signer(self, actor: str) -> SigningKey:
         """Our own key for `actor`. Raises LocalError when the actor is not ours."""
         try:
-            return self._actors.signing_key(self._db, actor)
+            return self._ring.signing_key(self._db, actor)
         except NoSuchActor as cause:
             raise LocalError(f"{actor} is no actor of ours.") from cause

@@ -58,6 +58,7 @@ OPEN_DOORS.update(
 
 @web.route("/signin", methods=["GET", "POST"])
 def signin() -> str | Response | tuple[str, int]:
+    """The door: providers of this organisation, and name and password of a built-in account."""
     if request.method == "GET":
         next_path = path_of_ours(request.args.get("next", ""))
         return _to(next_path) if viewer_or_none() else _door(next_path)
@@ -74,6 +75,7 @@ def signin() -> str | Response | tuple[str, int]:
 
 @web.post("/signin/<provider>")
 def start(provider: str) -> Response:
+    """Leads to a provider, keeping in this browser what its answer must match."""
     party = _party()
     next_path = path_of_ours(request.form.get("next", ""))
     address, pending = party.begin(party.provider(provider), next_path, ground().clock.now())
@@ -86,6 +88,7 @@ def start(provider: str) -> Response:
 
 @web.get("/auth/callback/<provider>")
 def callback(provider: str) -> Response:
+    """Takes the answer of a provider, once, in the browser that asked."""
     party = _party()
     known = party.provider(provider)
     kept = browser.here().pop(PENDING, None)
@@ -109,6 +112,7 @@ def callback(provider: str) -> Response:
 
 @web.post("/signout")
 def signout() -> Response:
+    """Ends the session of this browser."""
     live = browser.here().live
     if live is not None:
         _identity().sign_out(live)
@@ -118,6 +122,7 @@ def signout() -> Response:
 
 @web.route("/welcome/<token>", methods=["GET", "POST"])
 def first_admin(token: str) -> str | Response | tuple[str, int]:
+    """A one-time link that makes the first administrator; looking at it does not use it."""
     invitation = _invitation(token)
     if invitation.purpose is not Purpose.FIRST_ADMIN:
         return redirect(url_for("identity.new_password", token=token), FOUND_ELSEWHERE)
@@ -138,6 +143,7 @@ def first_admin(token: str) -> str | Response | tuple[str, int]:
 
 @web.route("/welcome/<token>/password", methods=["GET", "POST"])
 def new_password(token: str) -> str | Response | tuple[str, int]:
+    """A one-time link to choose the password of a built-in account."""
     person = _invitation(token).person
     if person is None:
         return redirect(url_for("identity.first_admin", token=token), FOUND_ELSEWHERE)
@@ -155,11 +161,13 @@ def new_password(token: str) -> str | Response | tuple[str, int]:
 @web.get("/me")
 @guarded()
 def me() -> str:
+    """One's own account: display, sessions, tokens."""
     return _account(browser.live())
 
 
 @web.post("/me/preferences")
 def preferences() -> Response | tuple[str, int]:
+    """Keeps language, theme and keyboard; for a visitor the language, in a cookie."""
     values, errors = _read(Preferences())
     answer = _to(path_of_ours(values.get("next", "")) if "next" in request.form else url_for("identity.me"))
     if errors:
@@ -185,6 +193,7 @@ def preferences() -> Response | tuple[str, int]:
 @web.post("/me/sessions/<int:key>/end")
 @guarded()
 def revoke_session(key: int) -> Response:
+    """Signs another browser of the same person out."""
     live = browser.live()
     if key == live.id:
         raise Absent("one's own session ends by signing out")
@@ -196,6 +205,7 @@ def revoke_session(key: int) -> Response:
 @web.post("/me/sessions/end")
 @guarded()
 def revoke_others() -> Response:
+    """Signs every other browser of the same person out."""
     live = browser.live()
     _identity().end_other_sessions(live.person, live.id)
     flash(_("Every other browser is signed out."), "ok")
@@ -205,6 +215,7 @@ def revoke_others() -> Response:
 @web.post("/me/tokens")
 @guarded()
 def new_token() -> str | tuple[str, int]:
+    """Makes a token and shows it this once."""
     live = browser.live()
     values, errors = _read(NewToken())
     if "scopes" in errors:
@@ -228,6 +239,7 @@ def new_token() -> str | tuple[str, int]:
 @web.post("/me/tokens/<int:key>/end")
 @guarded()
 def revoke_token(key: int) -> Response:
+    """Ends a token at once."""
     _identity().end_token(browser.live().person, key)
     flash(_("The token is worth nothing now."), "ok")
     return _to(url_for("identity.me"))

@@ -1,8 +1,7 @@
 """The actors of this node and their custodial keys: the node itself, its people, its spaces.
 
-Rule: a private key stands sealed in the database and is opened once a process, when its actor signs
-first; the actor document is made here, proved by the node's key, and kept byte for byte as introduced.
-Source: PROTOCOL 2.0 (node key, user keys), 2.j (introductions); SECURITY TH-54, C10; ADR of DECISIONS 14.
+Rule: the actor document is made here, proved by the node's key, and kept byte for byte as introduced; it
+holds no mail address. Source: PROTOCOL 2.0 (node key, user keys), 2.j (introductions); SECURITY C10.
 """
 
 from __future__ import annotations
@@ -22,12 +21,9 @@ from federation.keys import PublicKey, SigningKey
 from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
-from node.core.errors import Absent
-from node.core.secrets import Vault
 from node.identity import tables
+from node.identity.keyring import KEY_FRAGMENT, KeyRing, NoSuchActor
 from node.identity.services import names
-
-KEY_FRAGMENT = "#ed25519"
 
 
 class Kind(StrEnum):
@@ -61,52 +57,24 @@ class LocalActor:
         return self.iri + KEY_FRAGMENT
 
 
-class NoSuchActor(Absent):
-    """No actor of this node has the IRI."""
-
-    def __init__(self, iri: str) -> None:
-        super().__init__(f"No local actor {iri}.")
-
-
 class Actors:
-    """The local actors over their table; one instance a process, because it keeps opened keys."""
+    """The local actors over their table."""
 
-    def __init__(self, origin: str, organisation: str, vault: Vault, *, development: bool = False) -> None:
-        """`origin` without a final slash; `vault` seals the private keys."""
+    def __init__(self, origin: str, organisation: str, ring: KeyRing, *, development: bool = False) -> None:
+        """`origin` without a final slash."""
         self.origin = origin
         self.organisation = organisation
         self.node_iri = f"{origin}/actor"
-        self.keys_opened = 0
+        self.ring = ring
         self._said = Settings(node=self.node_iri, origin=origin, name=organisation, development=development)
-        self._vault = vault
-        self._opened: dict[str, SigningKey] = {}
-        self._public: dict[str, PublicKey] = {}
 
     def person_iri(self, wire_id: str) -> str:
         """The IRI of the person with this wire id."""
         return f"{self.origin}/people/{wire_id}"
 
     def signing_key(self, db: Session, iri: str) -> SigningKey:
-        """The key of a local actor; from the database once, then from memory. Raises NoSuchActor."""
-        key = self._opened.get(iri)
-        if key is None:
-            sealed = db.scalar(select(tables.Actor.sealed_key).where(tables.Actor.iri == iri))
-            if sealed is None:
-                raise NoSuchActor(iri)
-            self.keys_opened += 1
-            key = SigningKey.from_raw(self._vault.open(sealed, _purpose(iri)), iri + KEY_FRAGMENT)
-            self._opened[iri] = key
-        return key
-
-    def public_key(self, db: Session, iri: str) -> PublicKey:
-        """The public key of a local actor, which never changes; read once. Raises NoSuchActor."""
-        key = self._public.get(iri)
-        if key is None:
-            multibase = db.scalar(select(tables.Actor.public_multibase).where(tables.Actor.iri == iri))
-            if multibase is None:
-                raise NoSuchActor(iri)
-            key = self._public[iri] = PublicKey.from_multibase(iri + KEY_FRAGMENT, multibase)
-        return key
+        """The key of a local actor; opened once a process. Raises NoSuchActor."""
+        return self.ring.signing_key(db, iri)
 
     def node(self, db: Session) -> LocalActor:
         """The node's own actor. Raises NoSuchActor before `parvis init`."""
@@ -172,7 +140,7 @@ class Actors:
         if row is None:
             raise NoSuchActor(iri)
         row.disabled_at = row.disabled_at or now
-        self._opened.pop(iri, None)
+        self.ring.forget(iri)
 
     def enable(self, db: Session, iri: str) -> None:
         """Takes `disable` back."""
@@ -211,7 +179,7 @@ class Actors:
             person_id=person_id,
             preferred_username=handle,
             name=name,
-            sealed_key=self._vault.seal(key.raw(), _purpose(iri)),
+            sealed_key=self.ring.sealed(key),
             public_multibase=key.public.multibase,
             document=b"",
             digest="",
@@ -220,7 +188,6 @@ class Actors:
             disabled_at=None,
         )
         db.add(row)
-        self._opened[iri] = key
         self._document(db, row, now)
         db.flush()
         return _value(row)
@@ -258,11 +225,6 @@ def _multikey(row: tables.Actor) -> Mapping[str, str]:
         "controller": row.iri,
         "publicKeyMultibase": row.public_multibase,
     }
-
-
-def _purpose(iri: str) -> str:
-    """What a sealed key is bound to: it opens for this actor only."""
-    return f"actor {iri}"
 
 
 def _value(row: tables.Actor) -> LocalActor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -17,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from node.config import LANGUAGES
 from node.core.audit import Act
-from node.core.db import Database
 from node.core.errors import NodeError
 from node.core.ground import Ground
+from node.identity.keyring import keyring_of
+from node.identity.process import once_per_ground
 from node.identity.services.accounts import (
     Accounts,
     Invitation,
@@ -36,11 +36,6 @@ from node.identity.services.sessions import Begun, Lifetimes, LiveSession, Sessi
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
 
 T = TypeVar("T")
-
-GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
-
-_made: dict[Database, Identity] = {}
-_making = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Identity:
         settings = ground.settings
         self._ground = ground
         self.actors = Actors(
-            settings.origin, settings.organisation, ground.vault, development=settings.is_development
+            settings.origin, settings.organisation, keyring_of(ground), development=settings.is_development
         )
         first = settings.language
         self.people = People(self.actors, (first, *(each for each in LANGUAGES if each != first)))
@@ -284,12 +279,7 @@ def _once_more(unit_of_work: Callable[[], T]) -> T:
         return unit_of_work()
 
 
+@once_per_ground
 def identity_of(ground: Ground) -> Identity:
-    """The one Identity of this process on this ground: it keeps opened keys."""
-    with _making:
-        identity = _made.get(ground.database)
-        if identity is None:
-            while len(_made) >= GROUNDS_KEPT:
-                del _made[next(iter(_made))]
-            identity = _made[ground.database] = Identity(ground)
-        return identity
+    """The one Identity of this process on this ground."""
+    return Identity(ground)

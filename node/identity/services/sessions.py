@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from federation import documents
 from node.core.errors import Absent, NodeError
 from node.core.secrets import hash_of, new_secret
 from node.identity import tables
@@ -193,5 +194,5 @@ def _live(row: tables.Session, person: Person) -> LiveSession:
         created_at=row.created_at,
         seen_at=row.seen_at,
         user_agent=row.user_agent,
-        kept=json.loads(row.kept),
+        kept=documents.loads(row.kept.encode()),
     )

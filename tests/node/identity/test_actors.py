@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from federation import digest, documents, proofs
 from node.core.secrets import DoesNotOpen
-from node.identity.services.actors import Actors, NoSuchActor
+from node.identity.keyring import KeyRing, NoSuchActor
 from node.identity.services.people import Claims, Role
 from tests.node.identity.houses import MakeNode, Node
 
@@ -88,10 +88,10 @@ def test_a_new_name_makes_a_new_document_with_a_new_digest(node: Node) -> None:
 
 def test_a_private_key_is_opened_once_a_process(node: Node) -> None:
     person = node.person("Inès Le Goff")
-    fresh = Actors(node.origin, "Aubier", node.ground.vault)
+    fresh = KeyRing(node.ground.vault)
     with node.ground.database.reading() as db:
         keys = {id(fresh.signing_key(db, person.actor)) for _ in range(50)}
-    assert fresh.keys_opened == 1
+    assert fresh.opened == 1
     assert len(keys) == 1
 
 
@@ -111,7 +111,7 @@ def test_refuses_a_key_that_was_copied_from_another_actor(node: Node) -> None:
             "UPDATE actor SET sealed_key = (SELECT sealed_key FROM actor WHERE iri = :theirs) WHERE iri = :mine"
         )
         db.execute(copied, {"theirs": bruno.actor, "mine": ines.actor})
-    fresh = Actors(node.origin, "Aubier", node.ground.vault)
+    fresh = KeyRing(node.ground.vault)
     with node.ground.database.reading() as db, pytest.raises(DoesNotOpen):
         fresh.signing_key(db, ines.actor)
 

@@ -374,3 +374,25 @@ def test_ended_sessions_are_forgotten_after_a_month(node: Node) -> None:
     node.browser().sign_in(person)
     assert node.count("session") == 1
     assert node.identity.sessions.lifetimes.absolute == timedelta(hours=12)
+
+
+def test_hashing_in_many_threads_keeps_no_memory() -> None:
+    """A node idles in 100 MiB; each hash takes 19 MiB while it runs."""
+    import subprocess
+    import sys
+
+    program = """
+import threading
+from node.identity.services.accounts import hash_password
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+hash_password("the first one loads the library")
+before = resident()
+for number in range(8):
+    thread = threading.Thread(target=lambda: [hash_password("a password") for _ in range(3)])
+    thread.start()
+    thread.join()
+print(resident() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 8 * 1024
