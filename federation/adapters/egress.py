@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from federation import iris, limits
@@ -152,13 +151,11 @@ class Egress:
     def mount(self, session: S, list_name: ListName) -> S:
         """Make every request of `session` (or of a subclass, such as Authlib's) pass here; give it back.
 
+        Cookies, proxies and settings of trust, wherever they come from, have no effect from then on.
         Such requests use a connection each, as repeating them may not be safe. A redirect raises
         `requests.TooManyRedirects`, everything else `EgressError`.
         """
         session.trust_env = False
-        session.auth = None
-        session.proxies.clear()
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.max_redirects = 0
         session.adapters.clear()
         adapter = cast("requests.adapters.BaseAdapter", _Adapter(self, list_name))
@@ -204,7 +201,7 @@ class Egress:
                 return self._speak(wire, target, sent, request.method, max_bytes, into, keep=keep)
             except Unreachable:
                 # gunicorn#2676: closed by the other side while we were about to use it again.
-                if wire.received or not wire.broken:
+                if wire.received:
                     raise
         wire = _Wire(self._open(target, until), target.origin, until, self._clock, max_bytes)
         return self._speak(wire, target, sent, request.method, max_bytes, into, keep=keep)
@@ -239,7 +236,7 @@ class Egress:
                 body = b""
                 for piece in pieces:
                     into(piece)
-            if reusable and answer.isclosed():
+            if reusable:
                 self._give(target.origin, wire.connection)
                 kept = True
             return Response(answer.status, headers, body)
@@ -421,7 +418,6 @@ class _Wire(io.RawIOBase):
         super().__init__()
         self.connection = connection
         self.received = 0
-        self.broken = False
         self._origin = origin
         self._until = until
         self._clock = clock
@@ -477,11 +473,10 @@ class _Wire(io.RawIOBase):
         return count
 
     def _failure(self, exception: Exception) -> EgressError:
-        """What a broken exchange is called; notes whether the connection was simply gone."""
+        """What a broken exchange is called."""
         if isinstance(exception, TimeoutError):
             return DeadlineExceeded(f"{self._origin} did not answer in time.")
         if isinstance(exception, OSError):
-            self.broken = isinstance(exception, ConnectionError | ssl.SSLEOFError)
             return Unreachable(f"{self._origin} broke the connection: {exception}.")
         return UnreadableAnswer(f"{self._origin} does not answer in whole HTTP: {exception!r}.")
 

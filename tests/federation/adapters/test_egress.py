@@ -458,6 +458,19 @@ def test_a_reset_of_an_idle_connection_costs_one_repetition(serve: Serve, egress
     assert server.connections == 2
 
 
+def test_a_silent_peer_is_not_asked_twice(serve: Serve, egress: Egress) -> None:
+    def script(server: Server, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(OK)
+        silent(server, connection)
+
+    server = serve(script)
+    egress.post("peers", post(server.url()))
+    with pytest.raises(DeadlineExceeded):
+        egress.post("peers", post(server.url()), deadline_s=0.1)
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_a_new_connection_that_breaks_is_not_repeated(serve: Serve, egress: Egress) -> None:
     server = serve(lambda server, connection: server.read_request(connection) and None)
     with pytest.raises(Unreachable):
@@ -470,13 +483,22 @@ def test_an_answer_that_began_is_not_asked_for_again(serve: Serve, egress: Egres
         server.read_request(connection)
         connection.sendall(OK)
         server.read_request(connection)
-        connection.sendall(b"HTTP/1.1 2")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+        time.sleep(0.05)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     server = serve(script)
     egress.post("peers", post(server.url()))
-    with pytest.raises(EgressError):
+    with pytest.raises(Unreachable):
         egress.post("peers", post(server.url()))
     assert len(server.requests) == 2
+
+
+def test_a_connection_that_the_peer_wants_closed_is_closed(serve: Serve, egress: Egress) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    for _ in range(2):
+        egress.post("peers", post(server.url()))
+    assert server.connections == 2
 
 
 def test_sessions_never_repeat(serve: Serve, egress: Egress) -> None:
@@ -687,6 +709,16 @@ def test_an_endless_answer_is_cut(name: str, serve: Serve, egress: Egress) -> No
     assert given <= 200_000
 
 
+def test_an_answer_that_announces_too_much_is_not_waited_for(serve: Serve, egress: Egress) -> None:
+    def script(server: Server, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n")
+        server.stopped.wait(5)
+
+    with pytest.raises(AnswerTooLarge, match="announced"):
+        egress.get("peers", get(serve(script).url()), max_bytes=1000, deadline_s=1)
+
+
 def test_the_largest_allowed_answer_passes_and_one_byte_more_does_not(serve: Serve, egress: Egress) -> None:
     for extra, head in ((0, b"Content-Length: 1000"), (0, b"Connection: close"), (1, b"Connection: close")):
 
@@ -717,6 +749,7 @@ def test_the_largest_allowed_answer_passes_and_one_byte_more_does_not(serve: Ser
         b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 19 + b"\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nX: a\n b\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nno colon here\r\nContent-Length: 2\r\n\r\n{}",
@@ -980,6 +1013,15 @@ def test_a_session_follows_no_redirect(serve: Serve, egress: Egress) -> None:
     with egress.session_for("providers") as session, pytest.raises(requests.TooManyRedirects):
         session.get(server.url())
     assert sinkhole.connections == 0
+
+
+def test_a_session_keeps_no_way_of_its_own(serve: Serve, egress: Egress) -> None:
+    server = serve()
+    session = requests.Session()
+    session.mount(server.url(host="127.0.0.1"), requests.adapters.HTTPAdapter())
+    with egress.mount(session, "providers"), pytest.raises(Refused):
+        session.get(server.url(host="127.0.0.1"))
+    assert server.connections == 0
 
 
 def test_a_session_sends_no_stream(serve: Serve, egress: Egress) -> None:
