@@ -57,7 +57,7 @@ class Ports:
 
     def __init__(self, factories: Mapping[str, PortFactory], session: Session, ground: Any) -> None:
         self._factories = factories
-        self._ground = ground
+        self.ground = ground
         self._made: list[str] = []
         self.session = session
         self.node: str = f"{ground.settings.origin}/actor"
@@ -66,7 +66,7 @@ class Ports:
     @property
     def now(self) -> datetime:
         """The clock, UTC."""
-        clock: Clock = self._ground.clock
+        clock: Clock = self.ground.clock
         return clock.now()
 
     @contextmanager
@@ -105,7 +105,7 @@ class Ports:
             factory = self._factories[name]
         except KeyError:
             raise AttributeError(f"No capability answers the port {name!r}.") from None
-        port = factory(self.session, self._ground)
+        port = factory(self.session, self.ground)
         setattr(self, name, port)
         self._made.append(name)
         return port

@@ -1,0 +1,1 @@
+"""What only the wire needs to remember, and what sends: streams, raw activities, receipts, lanes."""

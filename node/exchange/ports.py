@@ -1,0 +1,422 @@
+"""The answers of the exchange to `federation.ports`: Journal, Log, Streams, Receipts, Nonces, Introductions.
+
+Rule: what a walk writes line by line goes through the `Unit`; what it writes once a batch goes to the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from federation import activity as activities
+from federation import digest, documents, limits
+from federation.activity import Activity, Document
+from federation.digest import sha256_of
+from federation.http import Request, Response
+from federation.ports import Entry, Head, Outcome, Relation
+from node.core import events, failpoints
+from node.core.db import table_of
+from node.core.ground import Ground
+from node.exchange import tables
+from node.exchange.packing import pack, unpack
+from node.exchange.unit import (
+    ACTIVITY,
+    IN_ENTRY,
+    OUT_ENTRY,
+    STREAM,
+    content_digest_of,
+    unit_of,
+    whole,
+)
+
+HELD_WAIT = timedelta(seconds=30)  # before a line that failed is tried again
+READ_AT_ONCE = 100  # lines of a log: up to 25 MiB in memory at the largest
+HELD = table_of(tables.HeldLine)
+GIVEN = table_of(tables.Given)
+TAKEN = table_of(tables.Taken)
+DISPUTE = table_of(tables.Dispute)
+NONCE = table_of(tables.Nonce)
+INTRODUCTION = table_of(tables.Introduction)
+INNER = ACTIVITY.alias("inside")
+
+_BYTES = (
+    select(ACTIVITY.c.raw, ACTIVITY.c.suffix, INNER.c.raw.label("inner"))
+    .select_from(ACTIVITY.outerjoin(INNER, INNER.c.id == ACTIVITY.c.inside_id))
+    .where(ACTIVITY.c.iri == bindparam("name"))
+)
+_LINES = (
+    select(
+        OUT_ENTRY.c.seq,
+        OUT_ENTRY.c.time,
+        OUT_ENTRY.c.entry_hash,
+        ACTIVITY.c.iri,
+        ACTIVITY.c.type,
+        ACTIVITY.c.digest,
+        ACTIVITY.c.raw,
+        ACTIVITY.c.suffix,
+        INNER.c.raw.label("inner"),
+    )
+    .select_from(
+        OUT_ENTRY.join(ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id).outerjoin(
+            INNER, INNER.c.id == ACTIVITY.c.inside_id
+        )
+    )
+    .where(OUT_ENTRY.c.stream_id == bindparam("stream"), OUT_ENTRY.c.seq >= bindparam("first"))
+    .order_by(OUT_ENTRY.c.seq)
+    .limit(bindparam("lines"))
+)
+_OUT_ROWS = (
+    select(
+        OUT_ENTRY.c.seq,
+        OUT_ENTRY.c.time,
+        OUT_ENTRY.c.entry_hash,
+        ACTIVITY.c.iri,
+        ACTIVITY.c.type,
+        ACTIVITY.c.digest,
+    )
+    .select_from(OUT_ENTRY.join(ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id))
+    .where(
+        OUT_ENTRY.c.stream_id == bindparam("stream"),
+        OUT_ENTRY.c.seq.in_((bindparam("seq"), bindparam("before"))),
+    )
+    .order_by(OUT_ENTRY.c.seq)
+)
+_IN_ROWS = (
+    select(
+        IN_ENTRY.c.seq,
+        IN_ENTRY.c.time,
+        IN_ENTRY.c.entry_hash,
+        IN_ENTRY.c.named,
+        IN_ENTRY.c.outcome,
+        IN_ENTRY.c.problem,
+        ACTIVITY.c.iri,
+        ACTIVITY.c.type,
+        ACTIVITY.c.digest,
+    )
+    .select_from(IN_ENTRY.outerjoin(ACTIVITY, ACTIVITY.c.id == IN_ENTRY.c.activity_id))
+    .where(
+        IN_ENTRY.c.stream_id == bindparam("stream"),
+        IN_ENTRY.c.seq.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(IN_ENTRY.c.seq)
+)
+_HELD_ABOUT = select(HELD.c.about).where(
+    HELD.c.stream_id == bindparam("stream"), HELD.c.quarantined_at.is_(None)
+)
+_GIVEN = select(GIVEN.c.document).where(
+    GIVEN.c.stream_id == bindparam("stream"),
+    GIVEN.c.first == bindparam("from_seq"),
+    GIVEN.c.last == bindparam("to_seq"),
+)
+_REFUSED = (
+    update(OUT_ENTRY)
+    .where(OUT_ENTRY.c.stream_id == bindparam("stream"), OUT_ENTRY.c.seq == bindparam("entry"))
+    .values(problem=bindparam("why"))
+)
+_INTRODUCED = select(INTRODUCTION.c.digest).where(
+    INTRODUCTION.c.lane_id == bindparam("lane"), INTRODUCTION.c.actor == bindparam("name")
+)
+
+
+def insert_for(session: Session, table: Any) -> Any:
+    """The `INSERT` of this database, which knows ON CONFLICT; the dialect is loaded when first needed."""
+    dialect = session.get_bind().dialect.name
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+
+
+class _Port:
+    def __init__(self, session: Session, ground: Ground) -> None:
+        self.unit = unit_of(session, ground)
+        self.session, self.ground = session, ground
+
+    def _bytes_of(self, activity_id: str) -> bytes:
+        """The bytes of an activity of an earlier unit of work; empty when there are none."""
+        row = self.unit.execute(_BYTES, {"name": activity_id}).first()
+        return b"" if row is None else whole(row.raw, row.inner, row.suffix)
+
+
+class Journal(_Port):
+    """Answers `ports.Journal`."""
+
+    def digest_of(self, activity_id: str) -> str | None:
+        sha256 = self.unit.digest_of(activity_id)
+        return None if sha256 is None else content_digest_of(sha256)
+
+    def keep(self, activity: Activity, *, inside: Activity | None = None) -> None:
+        self.unit.keep(activity, inside)
+
+    def get(self, activity_id: str) -> Activity | None:
+        if activity_id in self.unit.erased:
+            return None
+        kept = self.unit.activities.get(activity_id)
+        if kept is not None:
+            return kept.activity
+        raw = self._bytes_of(activity_id)
+        return activities.of(documents.loads(raw), raw) if raw else None
+
+
+class Log(_Port):
+    """Answers `ports.Log`."""
+
+    def __init__(self, session: Session, ground: Ground) -> None:
+        super().__init__(session, ground)
+        self._read: dict[tuple[str, int], Entry] = {}
+
+    def head(self, relation: Relation) -> Head:
+        position = self.unit.position(relation, relation.stream_out)
+        return _head(position.seq, position.entry_hash, relation)
+
+    def acknowledged(self, relation: Relation) -> int:
+        return self.unit.position(relation, relation.stream_out).acknowledged
+
+    def append(self, relation: Relation, entry: Entry) -> None:
+        self.unit.log(relation, entry)
+
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        found: list[tuple[Entry, bytes]] = []
+        for entry, raw in self._lines(relation, first, lines):
+            size_bytes -= len(raw) + 1
+            if found and size_bytes < 0:
+                break
+            found.append((entry, raw))
+        return found
+
+    def _lines(self, relation: Relation, first: int, lines: int) -> Iterator[tuple[Entry, bytes]]:
+        """Entries from `first` on with their bytes: those in the table, then those kept in this unit."""
+        stream = self.unit.position(relation, relation.stream_out).id
+        prev, wanted = relation.agreement_digest, range(first, first + lines)
+        following = max(first - 1, 1)  # the one before it says what `prev` is
+        while stream is not None and following < wanted.stop:
+            at_once = min(wanted.stop - following, READ_AT_ONCE)
+            rows = self.unit.execute(_LINES, {"stream": stream, "first": following, "lines": at_once}).all()
+            for row in rows:
+                entry = self._remember(relation, _entry(row, prev))
+                prev = entry.entry_hash
+                if entry.seq in wanted:
+                    yield entry, whole(row.raw, row.inner, row.suffix)
+            following += len(rows)
+            if len(rows) < at_once:
+                break
+        for key, entry in self.unit.outgoing:
+            if key == (relation.id, relation.stream_out) and entry.seq in wanted:
+                said = self.unit.activities.get(entry.activity)
+                yield entry, self._bytes_of(entry.activity) if said is None else said.activity.raw
+
+    def entry(self, relation: Relation, seq: int) -> Entry | None:
+        known = self._read.get((relation.id, seq))
+        if known is not None:
+            return known
+        for key, entry in self.unit.outgoing:
+            if key == (relation.id, relation.stream_out) and entry.seq == seq:
+                return entry
+        stream = self.unit.position(relation, relation.stream_out).id
+        if stream is None or seq < 1:
+            return None
+        rows = self.unit.execute(_OUT_ROWS, {"stream": stream, "seq": seq, "before": seq - 1}).all()
+        if not rows or rows[-1].seq != seq:
+            return None
+        prev = digest.multibase_of(rows[0].entry_hash) if seq > 1 else relation.agreement_digest
+        return self._remember(relation, _entry(rows[-1], prev))
+
+    def _remember(self, relation: Relation, entry: Entry) -> Entry:
+        self._read[relation.id, entry.seq] = entry
+        return entry
+
+    def acknowledge(self, relation: Relation, seq: int) -> None:
+        stream = relation.stream_out
+        position = self.unit.position(relation, stream)
+        if seq > position.acknowledged:
+            self.unit.stream_id(relation, stream)
+            position = self.unit.position(relation, stream)
+            self.unit.move(relation, stream, replace(position, acknowledged=seq, at=self.unit.now))
+
+
+class Streams(_Port):
+    """Answers `ports.Streams`."""
+
+    def __init__(self, session: Session, ground: Ground) -> None:
+        super().__init__(session, ground)
+        self._held: dict[str, set[str | None]] = {}
+
+    def head(self, relation: Relation) -> Head:
+        position = self.unit.position(relation, relation.stream_in)
+        return _head(position.seq, position.entry_hash, relation)
+
+    def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
+        stream = self.unit.position(relation, relation.stream_in).id
+        found: list[tuple[Entry, Outcome]] = []
+        if stream is not None:
+            prev = relation.agreement_digest
+            bounds = {"stream": stream, "first": first - 1, "last": last}
+            for row in self.unit.execute(_IN_ROWS, bounds):
+                entry = _in_entry(row, prev)
+                prev = entry.entry_hash
+                if entry.seq >= first:
+                    found.append((entry, Outcome(row.outcome, json.loads(row.problem or "null"))))
+        kept = (
+            (entry, outcome)
+            for key, entry, outcome in self.unit.incoming
+            if key == (relation.id, relation.stream_in) and first <= entry.seq <= last
+        )
+        return [*found, *kept]
+
+    def record(self, relation: Relation, taken: Iterable[tuple[Entry, Outcome]]) -> None:
+        self.unit.record(relation, list(taken))
+
+    def hold(self, relation: Relation, seq: int, raw: bytes, about: str | None) -> None:
+        row = {
+            "stream_id": self.unit.stream_id(relation, relation.stream_in),
+            "seq": seq,
+            "about": about,
+            "raw": raw,
+            "tries": 0,
+            "next_try": self.unit.now + HELD_WAIT,
+            "cause": "",
+        }
+        self.unit.execute(insert(HELD), row)
+        self._held.pop(relation.id, None)
+
+    def holds(self, relation: Relation, about: str | None) -> bool:
+        if about is None:
+            return False
+        held = self._held.get(relation.id)
+        if held is None:
+            stream = self.unit.position(relation, relation.stream_in).id
+            rows = () if stream is None else self.unit.execute(_HELD_ABOUT, {"stream": stream}).scalars()
+            held = self._held[relation.id] = set(rows)
+        return about in held
+
+    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:
+        stream = self.unit.stream_id(relation, relation.stream_in)
+        kept = pack([evidence.method, evidence.url, list(evidence.headers), evidence.body.decode("latin-1")])
+        row = {"stream_id": stream, "at": self.unit.now, "ours": ours, "theirs": theirs, "evidence": kept}
+        self.unit.execute(insert(DISPUTE), row)
+        self.unit.execute(
+            update(STREAM)
+            .where(STREAM.c.id == stream, STREAM.c.disputed_at.is_(None))
+            .values(disputed_at=self.unit.now)
+        )
+
+
+class Receipts(_Port):
+    """Answers `ports.Receipts`."""
+
+    def given(self, relation: Relation, first: int, last: int) -> Document | None:
+        stream = self.unit.position(relation, relation.stream_in).id
+        bounds = {"stream": stream, "from_seq": first, "to_seq": last}
+        packed = None if stream is None else self.unit.execute(_GIVEN, bounds).scalar()
+        receipt: Document | None = None if packed is None else unpack(packed)
+        return receipt
+
+    def keep_given(self, relation: Relation, receipt: Document) -> None:
+        row = {
+            "stream_id": self.unit.stream_id(relation, relation.stream_in),
+            "first": receipt["from"],
+            "last": receipt["to"],
+            "document": pack(receipt),
+        }
+        self.unit.execute(insert_for(self.session, GIVEN).on_conflict_do_nothing(), row)
+        failpoints.hit("receipt.given")
+
+    def keep_received(
+        self, relation: Relation, receipt: Document, request: Request, response: Response
+    ) -> None:
+        stream = self.unit.stream_id(relation, relation.stream_out)
+        row = {
+            "stream_id": stream,
+            "first": receipt["from"],
+            "last": receipt["to"],
+            "at": self.unit.now,
+            "document": pack([list(request.headers), list(response.headers), receipt]),
+        }
+        self.unit.execute(insert_for(self.session, TAKEN).on_conflict_do_nothing(), row)
+        refused = [
+            {"stream": stream, "entry": each["seq"], "why": json.dumps(each.get("problem") or {})}
+            for each in receipt.get("exceptions", ())
+            if each["outcome"] == "rejected"
+        ]
+        if refused:
+            self.unit.execute(_REFUSED, refused)
+        failpoints.hit("receipt.taken")
+
+
+class Nonces(_Port):
+    """Answers `ports.Nonces`."""
+
+    def first_use(self, key_id: str, nonce: str, now: datetime) -> bool:
+        """Also tells the lane of this partner, once the request was taken, that the partner lives."""
+        kept = hashlib.sha256(f"{key_id}\0{nonce}".encode()).digest()[:16]
+        used = int(now.timestamp())
+        statement = insert_for(self.session, NONCE).values(nonce=kept, used=used)
+        statement = statement.on_conflict_do_update(
+            index_elements=[NONCE.c.nonce],
+            set_={"used": used},
+            where=NONCE.c.used <= used - limits.NONCE_MEMORY_S,
+        )
+        first = bool(self.unit.execute(statement).rowcount == 1)
+        if first:
+            wake, channel = self.ground.wake, f"alive:{key_id.partition('#')[0]}"
+            events.after_commit(self.session, lambda: wake.notify(channel))
+        failpoints.hit("nonce.used")
+        return first
+
+
+class Introductions(_Port):
+    """Answers `ports.Introductions`."""
+
+    def known(self, relation: Relation, actor: str) -> str | None:
+        said = self.unit.introduced.get((relation.id, actor))
+        if said is None:
+            said = self.unit.memory.introduced.get((relation.id, actor))
+        if said is None:
+            lane = self.unit.lane_id(relation)
+            row = self.unit.execute(_INTRODUCED, {"lane": lane, "name": actor}).first()
+            said = None if row is None else digest.multibase_of(row.digest) if row.digest else ""
+        return said
+
+    def introduced(self, relation: Relation, actor: str, digest: str) -> None:
+        row = {
+            "lane_id": self.unit.lane_id(relation),
+            "actor": actor,
+            "digest": sha256_of(digest) if digest else None,
+        }
+        statement = insert_for(self.session, INTRODUCTION)
+        statement = statement.on_conflict_do_update(
+            index_elements=[INTRODUCTION.c.lane_id, INTRODUCTION.c.actor],
+            set_={"digest": statement.excluded.digest},
+        )
+        self.unit.execute(statement, row)
+        self.unit.introduced[relation.id, actor] = digest
+
+
+def _head(seq: int, entry_hash: bytes, relation: Relation) -> Head:
+    return Head(seq, digest.multibase_of(entry_hash)) if seq else Head(0, relation.agreement_digest)
+
+
+def _entry(row: Any, prev: str) -> Entry:
+    return Entry(
+        seq=row.seq,
+        activity=row.iri,
+        type=row.type,
+        content_digest=content_digest_of(row.digest),
+        time=row.time,
+        prev=prev,
+        entry_hash=digest.multibase_of(row.entry_hash),
+    )
+
+
+def _in_entry(row: Any, prev: str) -> Entry:
+    if row.named is None:
+        return _entry(row, prev)
+    activity, kind, content = json.loads(row.named)
+    return Entry(row.seq, activity, kind, content, row.time, prev, digest.multibase_of(row.entry_hash))

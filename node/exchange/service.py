@@ -1,0 +1,326 @@
+"""The exchange as other capabilities use it: units of work, publishing, the way out, and how delivery stands.
+
+Rule: nobody else opens a unit of work in which something is said or received, because on PostgreSQL it takes its
+turn here, as the write lock of SQLite gives it: chains have one writer and a space has no hole in its `rev`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol, cast
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from federation import limits, outbox, signatures
+from federation.activity import Activity, Document
+from federation.adapters.egress import Egress, ListName
+from federation.http import Headers, Request, Response
+from federation.ports import Relation, State, Work
+from federation.service import Federation
+from federation.settings import Settings
+from node.core import failpoints
+from node.core.audit import ADVISORY_LOCK
+from node.core.db import Database, table_of
+from node.core.ground import Ground
+from node.exchange import tables
+from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, unit_of
+
+LATE = timedelta(seconds=60)
+GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
+TAKEN = table_of(tables.Taken)
+HELD = table_of(tables.HeldLine)
+
+MarkState = Literal["queued", "late", "delivered", "refused"]
+
+
+class NodeWork(Work, Protocol):
+    """A unit of work with the session under it."""
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def ground(self) -> Ground: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a process makes once for a ground."""
+
+    settings: Settings
+    federation: Federation
+    egress: Egress
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Event: a partner has receipted our entries `first` to `last`."""
+
+    relation_id: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where an activity of ours stands at one partner; `reason` when refused (a sentence of the partner's)."""
+
+    relation_id: str
+    state: MarkState
+    at: datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the exchange with one partner runs.
+
+    `queued` entries of ours are not receipted, the `oldest` since then; `since`: away since; `skew_s`: how far
+    the partner's clock is before ours; `held` lines of the partner's wait for us, `quarantined` were given up.
+    """
+
+    state: str = "open"
+    queued: int = 0
+    oldest: datetime | None = None
+    last_out: datetime | None = None
+    last_in: datetime | None = None
+    failures: int = 0
+    since: datetime | None = None
+    next_attempt: datetime | None = None
+    reason: str = ""
+    skew_s: int | None = None
+    disputed: datetime | None = None
+    held: int = 0
+    quarantined: int = 0
+
+
+_handles: dict[Database, Handle] = {}
+_making = threading.Lock()
+
+
+def settings_of(ground: Ground) -> Settings:
+    """What this node says of itself to the library."""
+    return _handle(ground).settings
+
+
+def federation_of(ground: Ground) -> Federation:
+    """The library, bound to this node."""
+    return _handle(ground).federation
+
+
+def egress_of(ground: Ground) -> Egress:
+    """The way out to partners; list `peers`: those with whom an agreement is in force."""
+    return _handle(ground).egress
+
+
+@contextmanager
+def open_work(ground: Ground) -> Iterator[NodeWork]:
+    """One unit of work for saying or receiving: commits on a clean exit, else rolls back."""
+    with ground.database.writing() as session:
+        if not ground.database.is_sqlite:
+            session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        yield cast("NodeWork", ground.work(session))
+
+
+@contextmanager
+def open_reading(ground: Ground) -> Iterator[NodeWork]:
+    """One unit of work that only reads, on one snapshot."""
+    with ground.database.reading() as session:
+        yield cast("NodeWork", ground.work(session))
+
+
+def publish(ground: Ground, work: Work, document: Document, actor: str) -> Activity:
+    """Say something in a space. See `federation.outbox.publish`."""
+    return outbox.publish(document, actor, work, settings_of(ground), failpoints.hit)
+
+
+def tell(ground: Ground, work: Work, relation: Relation, document: Document, actor: str) -> Activity:
+    """Say something to one partner. See `federation.outbox.tell`."""
+    return outbox.tell(relation, document, actor, work, settings_of(ground))
+
+
+def backfill(
+    ground: Ground, work: Work, relation: Relation, space: str, announces: Iterable[tuple[Activity, str]]
+) -> int:
+    """Append past Announces (each with the author of what it wraps), oldest first; how many."""
+    return outbox.backfill(relation, space, announces, work, settings_of(ground))
+
+
+def erase(work: NodeWork, activity_iri: str) -> None:
+    """The bytes of an activity go, those inside its Announces too; ids, digests and entries stay."""
+    unit_of(work.session, work.ground).erased.append(activity_iri)
+
+
+def fetch(
+    ground: Ground,
+    relation: Relation,
+    url: str,
+    max_bytes: int = limits.MAX_JSON_ANSWER_BYTES,
+    **options: Any,
+) -> Response:
+    """A GET signed by our node, to a partner. `options` as `Egress.get` takes them.
+
+    Raises EgressError; ValueError for a URL that is not on the partner's origin.
+    """
+    if not url.startswith(f"{relation.node.rpartition('/')[0]}/"):
+        raise ValueError(f"{url} is not on the origin of {relation.node}.")
+    handle = _handle(ground)
+    with open_reading(ground) as work:
+        signed = signatures.sign_request(
+            Request(
+                "GET", url, Headers((("Accept", "application/activity+json, application/x-ndjson, */*"),))
+            ),
+            work.actors.signer(handle.settings.node),
+            created=int(work.now.timestamp()),
+            nonce=secrets.token_urlsafe(16),
+        )
+    return handle.egress.get("peers", signed, max_bytes=max_bytes, **options)
+
+
+def resume(ground: Ground, relation_id: str) -> None:
+    """An admin wants delivery to be tried again, whatever stopped it."""
+    with ground.database.writing() as session:
+        session.execute(
+            update(LANE)
+            .where(LANE.c.relation == relation_id)
+            .values(state="open", failures=0, since=None, next_attempt=None, reason="")
+        )
+    ground.wake.notify(f"resume:{relation_id}")
+
+
+def marks(
+    session: Session, activity_iris: Sequence[str], now: datetime | None = None
+) -> dict[str, list[Mark]]:
+    """Where activities of ours stand at each partner that must have them, alone or inside an Announce."""
+    named = select(ACTIVITY.c.id, ACTIVITY.c.iri).where(ACTIVITY.c.iri.in_(activity_iris)).cte("named")
+    wrapped = select(ACTIVITY.c.id, named.c.iri).join(named, ACTIVITY.c.inside_id == named.c.id)
+    said = select(named.c.id, named.c.iri).union_all(wrapped).cte("said")
+    received_at = (
+        select(TAKEN.c.at)
+        .where(TAKEN.c.stream_id == OUT_ENTRY.c.stream_id, TAKEN.c.last >= OUT_ENTRY.c.seq)
+        .order_by(TAKEN.c.last)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(
+            said.c.iri,
+            LANE.c.relation,
+            LANE.c.since,
+            OUT_ENTRY.c.time,
+            OUT_ENTRY.c.problem,
+            (OUT_ENTRY.c.seq <= STREAM.c.acknowledged).label("acknowledged"),
+            received_at.label("received_at"),
+        )
+        .join_from(said, OUT_ENTRY, OUT_ENTRY.c.activity_id == said.c.id)
+        .join(STREAM, STREAM.c.id == OUT_ENTRY.c.stream_id)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .order_by(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq)
+    )
+    moment = now or datetime.now(UTC)
+    latest: dict[tuple[str, str], Mark] = {(row.iri, row.relation): _mark(row, moment) for row in rows}
+    found: dict[str, list[Mark]] = {iri: [] for iri in activity_iris}
+    for (iri, _), mark in latest.items():
+        found[iri].append(mark)
+    return found
+
+
+def health(session: Session, relation_id: str) -> Health:
+    """How the exchange with a partner runs; the defaults while nothing was ever sent or taken."""
+    lane = session.execute(select(LANE).where(LANE.c.relation == relation_id)).mappings().first()
+    if lane is None:
+        return Health()
+    streams = session.execute(
+        select(STREAM).where(STREAM.c.lane_id == lane["id"]).order_by(STREAM.c.id)
+    ).mappings()
+    directions = {stream["ours"]: stream for stream in streams}  # the newest of each direction
+    ours, theirs = directions.get(True), directions.get(False)
+    oldest = None
+    if ours is not None and ours["seq"] > ours["acknowledged"]:
+        oldest = session.scalar(
+            select(OUT_ENTRY.c.time).where(
+                OUT_ENTRY.c.stream_id == ours["id"], OUT_ENTRY.c.seq == ours["acknowledged"] + 1
+            )
+        )
+    held = quarantined = 0
+    if theirs is not None:
+        held, quarantined = session.execute(
+            select(func.count() - func.count(HELD.c.quarantined_at), func.count(HELD.c.quarantined_at)).where(
+                HELD.c.stream_id == theirs["id"]
+            )
+        ).one()
+    return Health(
+        state=lane["state"],
+        queued=0 if ours is None else ours["seq"] - ours["acknowledged"],
+        oldest=None if oldest is None else datetime.fromisoformat(oldest),
+        last_out=None if ours is None else ours["at"],
+        last_in=None if theirs is None else theirs["at"],
+        failures=lane["failures"],
+        since=lane["since"],
+        next_attempt=lane["next_attempt"],
+        reason=lane["reason"],
+        skew_s=lane["skew_s"],
+        disputed=None if theirs is None else theirs["disputed_at"],
+        held=held,
+        quarantined=quarantined,
+    )
+
+
+def _mark(row: Any, now: datetime) -> Mark:
+    if row.problem is not None:
+        problem = json.loads(row.problem)
+        reason = str(problem.get("detail") or problem.get("title") or "")
+        return Mark(row.relation, "refused", row.received_at, reason)
+    if row.acknowledged:
+        return Mark(row.relation, "delivered", row.received_at)
+    appended = datetime.fromisoformat(row.time)
+    away = row.since is not None and now - row.since >= LATE
+    return Mark(row.relation, "late" if away else "queued", appended)
+
+
+def _handle(ground: Ground) -> Handle:
+    with _making:
+        handle = _handles.get(ground.database)
+        if handle is None:
+            while len(_handles) >= GROUNDS_KEPT:
+                del _handles[next(iter(_handles))]
+            handle = _handles[ground.database] = _made(ground)
+        return handle
+
+
+def _made(ground: Ground) -> Handle:
+    chosen = ground.settings
+    settings = Settings(
+        node=f"{chosen.origin}/actor",
+        origin=chosen.origin,
+        name=chosen.organisation,
+        development=chosen.is_development,
+    )
+
+    def allowed(list_name: ListName, origin: str) -> bool:
+        if list_name != "peers":
+            return False
+        with open_reading(ground) as work:
+            relation = work.peers.of_origin(origin)
+        return relation is not None and relation.state is State.IN_FORCE
+
+    egress = Egress(
+        allowed,
+        development=chosen.is_development,
+        networks=chosen.networks,
+        ca_file=str(chosen.ca_file) if chosen.ca_file.name else None,
+    )
+    federation = Federation(
+        settings,
+        lambda: open_work(ground),
+        failpoints.hit,
+        open_reading=lambda: open_reading(ground),
+    )
+    return Handle(settings, federation, egress)
