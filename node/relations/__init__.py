@@ -1,0 +1,28 @@
+"""Partners: invitation, verification, charter, and how each relation runs."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from node.core.capability import Capability
+from node.core.ground import Ground
+from node.relations import jobs
+from node.relations.api import api
+from node.relations.cli import relation_group
+from node.relations.ports import Handshakes, Peers
+from node.relations.web import navigation, web
+
+
+def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of Capability.set_up
+    jobs.subscribe(ground)
+
+
+capability = Capability(
+    name="relations",
+    blueprints=(web, api),
+    ports={"peers": Peers, "handshakes": Handshakes},
+    jobs=jobs.ALL,
+    commands=(relation_group,),
+    navigation=navigation,
+    set_up=_set_up,
+)

@@ -1,0 +1,230 @@
+"""The JSON API of partners: every step that a page has."""
+
+# mypy: allow-untyped-decorators
+# flask-smorest has no types.
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from node.core.http.context import ground
+from node.core.http.guards import guarded, viewer
+from node.core.http.rendering import language
+from node.relations.services import health, terms
+from node.relations.services.relations import By, Confirmed, Partner, Relations, relations_of
+from node.relations.services.words import words
+from schemas.api import relations as shapes
+
+api = Blueprint(
+    "api_relations", __name__, url_prefix="/api/v1", description="Partners, their charters, how they run"
+)
+
+READ, ADMIN = "relations:read", "relations:admin"
+
+
+@api.get("/relations")
+@guarded(scope=READ)
+@api.response(200, shapes.Relations)
+def relations() -> dict[str, Any]:
+    """Partners; for administrators also open invitations and relations that have ended."""
+    found = _relations().everybody()
+    if "admin" not in viewer().roles:
+        found = [each for each in found if each.state in {"in-force", "suspended"}]
+    return {"items": [_line(each) for each in found]}
+
+
+@api.get("/relations/<key>")
+@guarded("admin", scope=READ)
+@api.response(200, shapes.Relation)
+def relation(key: str) -> dict[str, Any]:
+    """All of one partner. The digits that the other side reads aloud are null until they were typed."""
+    return _shape(_relations().partner(key))
+
+
+@api.post("/relations/invitations")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.NewInvite)
+@api.response(201, shapes.Invitation)
+def invite(new: dict[str, Any]) -> dict[str, Any]:
+    """Makes an invitation. 409 with `alike` when the host looks like a known one."""
+    made = _relations().invite(
+        _by(),
+        host=new["host"],
+        purpose=new["purpose"],
+        contract=new["contract"],
+        is_another=new["isAnother"],
+    )
+    return {"key": made.key, "link": made.link, "expiresAt": made.expires}
+
+
+@api.delete("/relations/invitations/<key>")
+@guarded("admin", scope=ADMIN)
+@api.response(204)
+def cancel(key: str) -> None:
+    """Ends an invitation that nobody has used."""
+    _relations().cancel(key, _by())
+
+
+@api.post("/relations/acceptances")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.Acceptance)
+@api.response(201, shapes.Relation)
+def accept(new: dict[str, Any]) -> dict[str, Any]:
+    """Accepts the invitation of another company. 503 when its node does not answer."""
+    return _shape(_relations().accept(new["link"], _by()))
+
+
+@api.put("/relations/<key>/confirmation")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.Confirmation)
+@api.response(200, shapes.Relation)
+def confirm(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Confirms the fingerprint with the groups that the other administrator read aloud."""
+    typed = {int(number): digits for number, digits in new["groups"].items()}
+    return _shape(_relations().confirm(key, typed, new["channel"], _by()))
+
+
+@api.delete("/relations/<key>/confirmation")
+@guarded("admin", scope=ADMIN)
+@api.response(204)
+def differs(key: str) -> None:
+    """The digits differ: the relation ends here."""
+    _relations().differs(key, _by())
+
+
+@api.put("/relations/<key>/offer")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.NewOffer)
+@api.response(200, shapes.Relation)
+def propose(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Proposes a charter, or another one in answer to theirs."""
+    choices = terms.Choices(
+        purpose=new["purpose"],
+        contract=new["contract"],
+        new_spaces=new["newSpaces"],
+        onward=new["onward"],
+        keep_ours=new["keepOurs"],
+        keep_theirs=new["keepTheirs"],
+        ends=new["ends"],
+    )
+    return _shape(_relations().propose(key, choices, _by()))
+
+
+@api.delete("/relations/<key>/offer")
+@guarded("admin", scope=ADMIN)
+@api.response(200, shapes.Relation)
+def end_offer(key: str) -> dict[str, Any]:
+    """Withdraws the open offer when it is ours, declines it when it is theirs."""
+    found, by = _relations().partner(key), _by()
+    ours = found.offer is not None and found.offer.by_us
+    return _shape(_relations().withdraw(key, by) if ours else _relations().decline(key, by))
+
+
+@api.put("/relations/<key>/agreement")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.Agree)
+@api.response(200, shapes.Relation)
+def agree(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Agrees to their offer, named by the digest of its text; 409 when it is another text by now."""
+    return _shape(_relations().agree(key, new["digest"], _by()))
+
+
+@api.put("/relations/<key>/register")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.RegisterChange)
+@api.response(200, shapes.Relation)
+def register(change: dict[str, Any], key: str) -> dict[str, Any]:
+    """What our own register says: whom to call, when to look again."""
+    return _shape(_relations().register(key, _by(), contact=change["contact"], review_on=change["reviewOn"]))
+
+
+def _relations() -> Relations:
+    return relations_of(ground())
+
+
+def _by() -> By:
+    return By(viewer().actor, viewer().name)
+
+
+def _line(partner: Partner) -> dict[str, Any]:
+    return {
+        "key": partner.key,
+        "id": partner.node if partner.id else "",
+        "name": partner.name,
+        "host": partner.host,
+        "state": partner.state,
+        "ourTurn": partner.our_turn,
+    }
+
+
+def _shape(partner: Partner) -> dict[str, Any]:
+    offer = partner.offer
+    return {
+        **_line(partner),
+        "createdAt": partner.created_at,
+        "expiresAt": partner.expires,
+        "purpose": partner.purpose,
+        "contract": partner.contract,
+        "contact": partner.contact,
+        "reviewOn": partner.review_on,
+        "groups": [
+            {"number": each.number, "digits": each.digits or None, "readBy": each.read_by}
+            for each in partner.groups
+        ],
+        "words": words(partner.uncovered, language()) if partner.uncovered else [],
+        "confirmedHere": _confirmed(partner.ours),
+        "confirmedThere": _confirmed(partner.theirs),
+        "offer": {
+            **_terms(offer.terms),
+            "byUs": offer.by_us,
+            "offeredAt": offer.at,
+            "openUntil": offer.ends,
+        }
+        if offer
+        else None,
+        "agreement": _terms(partner.agreement) if partner.agreement else None,
+        "health": _health(partner),
+        "note": partner.note,
+        "pending": partner.waits,
+    }
+
+
+def _confirmed(confirmed: Confirmed | None) -> dict[str, Any] | None:
+    if confirmed is None:
+        return None
+    return {"by": confirmed.by, "at": confirmed.at, "channel": confirmed.channel}
+
+
+def _terms(agreement: terms.Terms) -> dict[str, Any]:
+    return {
+        "digest": agreement.digest,
+        "version": agreement.version,
+        "purpose": agreement.purpose,
+        "contract": agreement.contract,
+        "spaces": list(agreement.spaces),
+        "newSpaces": "by-invite" if agreement.new_spaces else "none",
+        "onward": "allowed" if agreement.onward else "none",
+        "keepOurs": agreement.keep_ours,
+        "keepTheirs": agreement.keep_theirs,
+        "starts": agreement.starts,
+        "ends": agreement.ends,
+        "document": dict(agreement.document),
+    }
+
+
+def _health(partner: Partner) -> dict[str, Any] | None:
+    found = health.of(ground(), partner)
+    if found is None:
+        return None
+    return {
+        "queued": found.queued,
+        "oldestQueuedAt": found.oldest,
+        "lastSentAt": found.last_out,
+        "lastReceivedAt": found.last_in,
+        "failures": found.failures,
+        "nextAttemptAt": found.next_attempt,
+        "reason": found.reason,
+        "clockSkewSeconds": found.skew_s,
+    }

@@ -1,0 +1,63 @@
+"""What the handshake does by itself: send what waits, read the node actor of who accepted, erase old tokens."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from node.core import events
+from node.core.ground import Ground
+from node.core.jobs import every, job
+from node.core.log import get_logger
+from node.relations import records
+from node.relations.services import messages, outside
+from node.relations.services.relations import relations_of
+
+log = get_logger(__name__)
+
+REACH_TRIES = 8  # the last one an hour after the first
+
+
+@every(1, "relations.messages")
+def send_due(ground: Ground) -> None:
+    """Sends what waits and is due, to every partner."""
+    for relation_id in messages.due(ground):
+        messages.send(ground, relation_id)
+
+
+@job("relations.send", tries=1)
+def send_one(ground: Ground, relation_id: int) -> None:
+    """Sends what waits for one partner."""
+    messages.send(ground, relation_id)
+
+
+@job("relations.reach", tries=REACH_TRIES)
+def reach(ground: Ground, relation_id: int) -> None:
+    """Reads a partner's node actor for the first time; a node that does not answer is asked again."""
+    try:
+        relations_of(ground).reach(relation_id)
+    except outside.Unreached as error:
+        log.info("relations.unreached", relation=relation_id, cause=str(error))
+        raise
+
+
+@every(30, "relations.forget-tokens")
+def forget_tokens(ground: Ground) -> None:
+    """Erases the tokens of expired invitations."""
+    relations_of(ground).forget_tokens()
+
+
+def subscribe(ground: Ground) -> None:
+    """Follows what the handshake tells: a relation began, a message was not taken."""
+
+    def began(event: records.Introduced, session: Session) -> None:
+        events.after_commit(session, lambda: ground.jobs.enqueue(reach, event.relation_id))
+
+    def waits(event: messages.Waits, session: Session) -> None:
+        again = lambda: ground.jobs.enqueue(send_one, event.relation_id, delay_s=event.delay_s)  # noqa: E731
+        events.after_commit(session, again)
+
+    ground.events.subscribe(records.Introduced, began)
+    ground.events.subscribe(messages.Waits, waits)
+
+
+ALL = (send_due, send_one, reach, forget_tokens)

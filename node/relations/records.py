@@ -1,0 +1,187 @@
+"""Relations as rows and as the wire needs them; what this process remembers of them.
+
+Rule: what is remembered is dropped when a relation changes, here at once and in other processes by a wake-up
+(net: `KEPT_S`); a unit of work that changed one reads the tables. Source: PROTOCOL 2.a.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from federation.keys import PublicKey
+from federation.ports import Relation, State
+from node.core import events
+from node.core.db import Database, table_of
+from node.core.ground import Ground
+from node.core.wake import POLL_S, Token
+from node.relations import tables
+
+CHANGED = "relations"
+"""Channel: some relation has changed."""
+LANES = "lanes"
+"""Channel: a relation came into force, or ended."""
+KEPT_S = POLL_S
+HUES = 8
+KEY_FRAGMENT = "#ed25519"
+
+_CHANGED_HERE = "parvis.relations.changed"
+RELATION = table_of(tables.Relation)
+INVITE = table_of(tables.Invite)
+MESSAGE = table_of(tables.Message)
+
+_COLUMNS = RELATION.c
+_LIVE = select(*_COLUMNS).where(_COLUMNS.ended_at.is_(None)).order_by(_COLUMNS.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """Event: a relation began; its node actor is still to be read."""
+
+    relation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The live relations at one moment."""
+
+    by_node: Mapping[str, Relation]
+    by_origin: Mapping[str, Relation]
+    in_force: tuple[Relation, ...]
+
+
+def relation_of(row: Mapping[Any, Any]) -> Relation:
+    """The relation of a row of the table."""
+    node = row["node"]
+    return Relation(
+        id=str(row["id"]),
+        node=node,
+        name=row["name"],
+        state=State(row["state"]),
+        keys=tuple(PublicKey.from_multibase(node + KEY_FRAGMENT, each) for each in json.loads(row["keys"])),
+        inbox=row["inbox"],
+        exchange=row["exchange"],
+        invite=row["invite"],
+        stream_in=row["stream_in"],
+        stream_out=row["stream_out"],
+        agreement=json.loads(row["agreement"]) if row["agreement"] else None,
+        agreement_digest=row["agreement_digest"],
+        offer=row["offer"],
+        offer_ends=row["offer_ends"],
+        offered_by_us=row["offered_by_us"],
+        confirmed_here=row["confirmed_here_at"] is not None,
+        confirmed_there=row["confirmed_there_at"] is not None,
+    )
+
+
+def by_id(session: Session, relation_id: int) -> Mapping[Any, Any] | None:
+    """The row with this id, live or ended."""
+    return session.execute(select(*_COLUMNS).where(_COLUMNS.id == relation_id)).mappings().first()
+
+
+def live(session: Session, node: str) -> Mapping[Any, Any] | None:
+    """The row of the live relation with this node actor."""
+    return session.execute(_LIVE.where(_COLUMNS.node == node)).mappings().first()
+
+
+def known(session: Session, ground: Ground) -> Known:
+    """The live relations as `session` must see them."""
+    if _CHANGED_HERE in session.info:
+        return _read(session)
+    return _directory(ground).known()
+
+
+def change(session: Session, ground: Ground, relation_id: int, **values: Any) -> Relation:
+    """Writes these columns of a relation; answers it as it is then."""
+    now = ground.clock.now()
+    session.execute(
+        update(RELATION)
+        .where(_COLUMNS.id == relation_id)
+        .values(version=_COLUMNS.version + 1, changed_at=now, **values)
+    )
+    changed(session, ground, relation_id)
+    row = by_id(session, relation_id)
+    assert row is not None  # noqa: S101 -- the caller has the relation
+    return relation_of(row)
+
+
+def confirm(session: Session, ground: Ground, relation_id: int, **values: Any) -> Relation:
+    """Writes the confirmation of one side; with both the relation is verified and has its colour for life."""
+    confirmed = change(session, ground, relation_id, **values)
+    both = confirmed.confirmed_here and confirmed.confirmed_there
+    if not both or confirmed.state is not State.KEYS_EXCHANGED:
+        return confirmed
+    coloured = session.scalar(select(func.count()).select_from(RELATION).where(_COLUMNS.hue.is_not(None)))
+    return change(session, ground, relation_id, state=State.VERIFIED, hue=(coloured or 0) % HUES + 1)
+
+
+def changed(session: Session, ground: Ground, relation_id: int) -> None:
+    """Notes that a relation was written: forgotten everywhere after the commit."""
+    session.info[_CHANGED_HERE] = True
+    events.after_commit(session, _directory(ground).forget)
+    events.after_commit(session, lambda: ground.wake.notify(CHANGED, f"relation:{relation_id}"))
+
+
+def wake_lanes(session: Session, ground: Ground, relation_id: int) -> None:
+    """Tells delivery, after the commit, that a relation came into force or ended."""
+    events.after_commit(session, lambda: ground.wake.notify(LANES, f"lane:{relation_id}"))
+
+
+class _Directory:
+    """What one process remembers of the relations of one database."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._database = ground.database
+        self._wake = ground.wake
+        self._kept: tuple[Token, float, Known] | None = None
+
+    def known(self) -> Known:
+        kept = self._kept
+        if kept is not None:
+            token, until, found = kept
+            if time.monotonic() < until and self._wake.wait(CHANGED, timeout=0, since=token) is None:
+                return found
+        token = self._wake.token()  # before reading: what changes meanwhile is noticed
+        with self._database.reading() as fresh:  # the caller's snapshot may be older than the token
+            found = _read(fresh)
+        self._kept = (token, time.monotonic() + KEPT_S, found)
+        return found
+
+    def forget(self) -> None:
+        self._kept = None
+
+
+def _read(session: Session) -> Known:
+    relations = [relation_of(row) for row in session.execute(_LIVE).mappings()]
+    return Known(
+        {each.node: each for each in relations},
+        {_origin(each.node): each for each in relations},
+        tuple(each for each in relations if each.state is State.IN_FORCE),
+    )
+
+
+def _origin(node: str) -> str:
+    return "/".join(node.split("/", 3)[:3])
+
+
+GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
+
+_directories: dict[Database, _Directory] = {}
+_making = threading.Lock()
+
+
+def _directory(ground: Ground) -> _Directory:
+    found = _directories.get(ground.database)
+    if found is None:
+        with _making:
+            while len(_directories) >= GROUNDS_KEPT:
+                del _directories[next(iter(_directories))]
+            found = _directories.setdefault(ground.database, _Directory(ground))
+    return found

@@ -1,0 +1,198 @@
+"""What the handshake still has to say to a partner's inbox: kept, sent in order, tried again until taken.
+
+Rule: a message is written in the unit of work that makes it true, and sent afterwards; each attempt is signed
+anew. What the partner refuses for good takes its effect back. Source: PROTOCOL 2.a; RELIABILITY 2.1.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from federation import delivery, documents, signatures
+from federation.activity import Activity
+from federation.errors import RemoteError
+from federation.http import Headers, Request, Response
+from federation.ports import Relation, State
+from node.core.audit import Act
+from node.core.ground import Ground
+from node.core.log import get_logger
+from node.exchange import service as exchange
+from node.identity.services.identity import identity_of
+from node.relations import records
+from node.relations.records import MESSAGE
+from node.relations.services import outside
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/activity+json"
+GIVE_UP = timedelta(hours=72)
+SOON_S = 60  # a retry within the minute gets a job of its own; later ones wait for the job of the minute
+
+_COLUMNS = MESSAGE.c
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Event: a message was not taken; it may go again in `delay_s` seconds."""
+
+    relation_id: int
+    delay_s: float
+
+
+def keep(session: Session, ground: Ground, relation: Relation, said: Activity, about: str) -> None:
+    """Queues `said` for the inbox of `relation`; send it after the commit."""
+    now = ground.clock.now()
+    session.execute(
+        insert(MESSAGE).values(
+            relation_id=int(relation.id),
+            type=said.type,
+            body=said.raw,
+            about=about,
+            since=now,
+            next_attempt=now,
+        )
+    )
+
+
+def due(ground: Ground) -> list[int]:
+    """Ids of the relations for which something waits whose time has come."""
+    query = select(_COLUMNS.relation_id).where(_COLUMNS.next_attempt <= ground.clock.now()).distinct()
+    with ground.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def waiting(session: Session) -> dict[int, str]:
+    """Relation id -> what went wrong last ("" before the first attempt), where something waits."""
+    query = select(_COLUMNS.relation_id, _COLUMNS.problem).order_by(_COLUMNS.id.desc())
+    return {row.relation_id: row.problem for row in session.execute(query)}
+
+
+def send(ground: Ground, relation_id: int) -> str:
+    """Sends what waits for this partner, in order; "" when all was taken, else why not."""
+    while True:
+        with ground.database.reading() as session:
+            message = (
+                session.execute(
+                    select(*_COLUMNS)
+                    .where(_COLUMNS.relation_id == relation_id)
+                    .order_by(_COLUMNS.id)
+                    .limit(1)
+                )
+                .mappings()
+                .first()
+            )
+            row = records.by_id(session, relation_id)
+        if message is None or row is None:
+            return ""
+        relation = records.relation_of(row)
+        try:
+            answer = outside.post(ground, row["origin"], _signed(ground, relation, message["body"]))
+        except outside.Unreached as error:
+            return _later(ground, message, str(error))
+        problem = _settle(ground, relation, message, answer)
+        if problem:
+            return problem
+
+
+def _signed(ground: Ground, relation: Relation, body: bytes) -> Request:
+    settings = exchange.settings_of(ground)
+    with ground.database.reading() as session:
+        key = identity_of(ground).actors.signing_key(session, settings.node)
+    unsigned = Request("POST", relation.inbox, Headers((("Content-Type", MEDIA_TYPE),)), body)
+    created = int(ground.clock.now().timestamp())
+    return signatures.sign_request(unsigned, key, created=created, nonce=secrets.token_urlsafe(16))
+
+
+def _settle(ground: Ground, relation: Relation, message: Mapping[Any, Any], answer: Response) -> str:
+    if answer.status in {200, 202}:
+        with exchange.open_work(ground) as work:
+            _done(work.session, message)
+            if message["type"] == "Undo" and relation.offer == message["about"]:
+                work.handshakes.declined(relation, relation.offer)
+        return ""
+    said, kind = _problem_of(answer)
+    reason = f"{answer.status} {said}".strip()
+    if not _is_final(answer, kind):
+        return _later(ground, message, reason)
+    with exchange.open_work(ground) as work:
+        _done(work.session, message)
+        _take_back(work, ground, relation, message, reason)
+    return reason
+
+
+def _is_final(answer: Response, kind: str) -> bool:
+    match answer.status:
+        case 401:
+            return kind != "clock"
+        case 429:
+            return answer.headers.get("retry-after") is None  # a burnt invitation, not a rate
+        case 400 | 403 | 409 | 410 | 413 | 422:
+            return True
+        case _:
+            return False
+
+
+def _take_back(
+    work: Any, ground: Ground, relation: Relation, message: Mapping[Any, Any], reason: str
+) -> None:
+    """What we had taken for agreed is not: an invitation, an offer; the rest is noted."""
+    session: Session = work.session
+    relation_id = int(relation.id)
+    if message["type"] == "Accept":
+        ended = ground.clock.now()
+        records.change(
+            session, ground, relation_id, state=State.TERMINATED, ended_at=ended, note=f"refused: {reason}"
+        )
+        session.execute(delete(MESSAGE).where(_COLUMNS.relation_id == relation_id))
+    elif message["type"] == "Offer" and relation.offer == message["about"] and relation.offered_by_us:
+        work.handshakes.declined(relation, relation.offer)
+        records.change(session, ground, relation_id, note=reason)
+    else:
+        records.change(session, ground, relation_id, note=reason)
+    refused = Act("relation.refused-there", peer=relation.node, rule=reason[:80], subject=message["about"])
+    ground.audit.append(session, refused)
+
+
+def _done(session: Session, message: Mapping[Any, Any]) -> None:
+    session.execute(delete(MESSAGE).where(_COLUMNS.id == message["id"]))
+
+
+def _later(ground: Ground, message: Mapping[Any, Any], problem: str) -> str:
+    now: datetime = ground.clock.now()
+    failures: int = message["failures"] + 1
+    at = delivery.next_attempt(failures, message["since"], now)
+    log.info("handshake.waits", relation=message["relation_id"], failures=failures, cause=problem)
+    with exchange.open_work(ground) as work:
+        session: Session = work.session
+        if at is None or now - message["since"] >= GIVE_UP:
+            _done(session, message)
+            row = records.by_id(session, message["relation_id"])
+            if row is not None:
+                _take_back(work, ground, records.relation_of(row), message, problem)
+            return problem
+        session.execute(
+            update(MESSAGE)
+            .where(_COLUMNS.id == message["id"])
+            .values(failures=failures, next_attempt=at, problem=problem)
+        )
+        delay_s = (at - now).total_seconds()
+        if delay_s <= SOON_S:
+            ground.events.publish(Waits(message["relation_id"], delay_s), session)
+    return problem
+
+
+def _problem_of(answer: Response) -> tuple[str, str]:
+    """The sentence of a problem document, and the fragment of its type."""
+    try:
+        document = documents.loads(answer.body)
+    except RemoteError:
+        return "", ""
+    said = document.get("detail") or document.get("title")
+    return (said if isinstance(said, str) else "")[:300], str(document.get("type", "")).rpartition("#")[2]

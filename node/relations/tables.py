@@ -1,0 +1,109 @@
+"""Invitations, relations with partners, and what the handshake still has to send.
+
+Rule: private to this capability; an invitation's token stands sealed until it is used, burnt, cancelled or
+expired, then nowhere. Of one origin at most one relation is live (`ended_at` is null).
+Source: PROTOCOL 2.a; PRODUCT D.15; SECURITY TH-17, C14.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import Boolean, Date, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from node.core.db import Base, BigKey
+
+LIVE = text("ended_at IS NULL")
+
+
+class Invite(Base):
+    """An invitation of ours. `short` is the end of its IRI, `key` its name in addresses of pages."""
+
+    __tablename__ = "invite"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    key: Mapped[str] = mapped_column(String(22), unique=True)
+    short: Mapped[str] = mapped_column(String(22), unique=True)
+    sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime]
+    expected_host: Mapped[str] = mapped_column(String(253))
+    purpose: Mapped[str] = mapped_column(Text)
+    contract: Mapped[str] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(default=0)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+
+
+class Relation(Base):
+    """One peering, from the exchange of keys on. `state` is a `federation.ports.State`.
+
+    `keys` is a JSON list of Multikeys, `agreement` the JSON in force or on offer; digests and IRIs are "" while
+    there is none. `purpose`, `contract`, `contact` and `review_on` stand in our register alone.
+    """
+
+    __tablename__ = "relation"
+    __table_args__ = (
+        Index("uq_relation_live_node", "node", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+        Index("uq_relation_live_origin", "origin", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    key: Mapped[str] = mapped_column(String(22), unique=True)
+    version: Mapped[int] = mapped_column(default=1)
+    node: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    hue: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(16))
+    keys: Mapped[str] = mapped_column(Text)
+    inbox: Mapped[str] = mapped_column(Text)
+    exchange: Mapped[str] = mapped_column(Text)
+    invite: Mapped[str] = mapped_column(Text)
+    invited_by_us: Mapped[bool] = mapped_column(Boolean)
+    reached_at: Mapped[datetime | None]
+
+    confirmed_here_at: Mapped[datetime | None]
+    confirmed_here_by: Mapped[str] = mapped_column(Text, default="")
+    confirmed_channel: Mapped[str] = mapped_column(String(16), default="")
+    confirmed_there_at: Mapped[datetime | None]
+
+    offer: Mapped[str] = mapped_column(Text, default="")
+    offer_ends: Mapped[str] = mapped_column(String(32), default="")
+    offered_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
+    offered_at: Mapped[datetime | None]
+    agreement: Mapped[str] = mapped_column(Text, default="")
+    agreement_digest: Mapped[str] = mapped_column(String(64), default="")
+    stream_in: Mapped[str] = mapped_column(Text, default="")
+    stream_out: Mapped[str] = mapped_column(Text, default="")
+    agreed_at: Mapped[datetime | None]
+
+    purpose: Mapped[str] = mapped_column(Text, default="")
+    contract: Mapped[str] = mapped_column(Text, default="")
+    contact: Mapped[str] = mapped_column(Text, default="")
+    review_on: Mapped[date | None] = mapped_column(Date)
+
+    note: Mapped[str] = mapped_column(Text, default="")
+    """Why it ended, or what the other side last answered to the handshake."""
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Message(Base):
+    """An activity of the handshake that the partner's inbox has not taken yet; sent in the order of `id`."""
+
+    __tablename__ = "handshake_message"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    relation_id: Mapped[int] = mapped_column(ForeignKey("relation.id", ondelete="CASCADE"), index=True)
+    type: Mapped[str] = mapped_column(String(16))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    about: Mapped[str] = mapped_column(Text)
+    """The id of the offer or invitation that it speaks of."""
+    failures: Mapped[int] = mapped_column(default=0)
+    since: Mapped[datetime]
+    next_attempt: Mapped[datetime]
+    problem: Mapped[str] = mapped_column(Text, default="")
