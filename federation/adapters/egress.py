@@ -171,7 +171,7 @@ class Egress:
             connection.close()
 
     def once(self, list_name: ListName, request: Request) -> Response:
-        """GET or POST on a connection of its own, never repeated. Raises `EgressError`."""
+        """GET, POST or PUT on a connection of its own, never repeated. Raises `EgressError`."""
         return self._exchange(
             list_name,
             request,

@@ -13,7 +13,8 @@ from federation.errors import AnswerTooLarge, LocalError, Refused, UnreadableAns
 from federation.http import Headers, Request
 from federation.iris import Iri
 
-_METHODS = frozenset({"GET", "POST"})
+_WITH_BODY = frozenset({"POST", "PUT"})
+_METHODS = _WITH_BODY | {"GET"}
 _FIRST_FINAL_STATUS = 200
 _FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -49,7 +50,7 @@ def bytes_of(request: Request, target: Iri, *, keep: bool) -> tuple[bytes, bytes
         "Accept-Encoding: identity",
         "Connection: keep-alive" if keep else "Connection: close",
     ]
-    if request.method == "POST":
+    if request.method in _WITH_BODY:
         lines.append(f"Content-Length: {len(request.body)}")
     elif request.body:
         raise LocalError("A GET has no body.")
