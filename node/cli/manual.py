@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 from flask import Flask
 
+from federation import activities, authority, limits
+from federation.errors import RemoteError
 from node import config
 from node.core.http.guards import OPEN_DOORS, Guard, guard_of
 
@@ -23,25 +25,34 @@ HEADING = "<!-- Made by `make manual`; change the code instead. -->\n"
 @click.command("manual", hidden=True)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
-    """Write settings.md, doors.md and commands.md into FOLDER."""
+    """Write the pages into FOLDER."""
     import tempfile
 
     from node.app import create_app
-    from node.cli import main
     from node.core.http.context import ground
 
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as empty:
         app = create_app(config.example(Path(empty)))
-        pages = {
-            "settings.md": settings_page(),
-            "doors.md": doors_page(app),
-            "commands.md": commands_page(main),
-        }
+        made = pages(app)
         with app.app_context():
             ground().close()
-    for name, page in pages.items():
+    for name, page in made.items():
         (folder / name).write_text(page, encoding="utf-8")
+
+
+def pages(app: Flask) -> dict[str, str]:
+    """File name -> text of every page that is made from the code."""
+    from node.cli import main
+
+    return {
+        "settings.md": settings_page(),
+        "doors.md": doors_page(app),
+        "commands.md": commands_page(main),
+        "rights.md": rights_page(),
+        "problems.md": problems_page(),
+        "limits.md": limits_page(),
+    }
 
 
 def settings_page() -> str:
@@ -109,6 +120,98 @@ def helps(command: click.Command, name: str, parent: click.Context | None) -> It
             found = command.get_command(context, below)
             if found is not None and not found.hidden:
                 yield from helps(found, f"{name} {below}", context)
+
+
+def rights_page() -> str:
+    """Who may say what: the decision table of `federation.authority`."""
+    known = [kind.name for kind in activities.ALL]
+    rows = sorted(authority.TABLE.items(), key=lambda row: (known.index(row[0][0]), row[0][1].name))
+    return "\n".join(
+        [
+            HEADING,
+            "# Rights\n",
+            "Which activity about which thing a node takes from whom. What stands in no row is refused as",
+            "[`#out-of-scope`](../problems/out-of-scope.md); where only membership is lacking, as",
+            "[`#not-member`](../problems/not-member.md). Each alternative is held as a whole or not at all.\n",
+            "*Control*: passes outside the `activityTypes` and `objectTypes` of the agreement. *Ordered*: the host",
+            "of the space gives it the next `rev` and announces it.\n",
+            "| activity | about | who | control | ordered |\n|---|---|---|---|---|",
+            *(
+                f"| {verb} | {thing} | {_alternatives(alternatives)} | {_yes((verb, thing) in authority.CONTROL)}"
+                f" | {_yes((verb, thing) in authority.ORDERED)} |"
+                for (verb, thing), alternatives in rows
+            ),
+            "",
+        ],
+    )
+
+
+def problems_page() -> str:
+    """Every problem type, as the classes of `federation.errors` have them."""
+    rows = (
+        f"| [`#{kind.problem}`](../problems/{kind.problem}.md) | {kind.status} | {kind.title} | {_first_line(kind)} |"
+        for kind in problem_types()
+    )
+    return "\n".join(
+        [
+            HEADING,
+            "# Problem types\n",
+            "Under the namespace `https://w3id.org/parvis/v1`; what to do about each stands on",
+            "[its page](../problems/index.md).\n",
+            "| type | status | title | when |\n|---|---|---|---|",
+            *rows,
+            "",
+        ],
+    )
+
+
+def problem_types() -> list[type[RemoteError]]:
+    """The errors that have a problem type of the profile, by type and status."""
+    found = [
+        kind for kind in _below(RemoteError) if kind.__module__ == RemoteError.__module__ and kind.problem
+    ]
+    return sorted(found, key=lambda kind: (kind.problem or "", kind.status))
+
+
+def limits_page() -> str:
+    """Every bound of the protocol."""
+    rows = (
+        f"| `{name.lower()}` | {value} |"
+        for name, value in sorted(vars(limits).items())
+        if name.isupper() and isinstance(value, int | float)
+    )
+    return "\n".join(
+        [
+            HEADING,
+            "# Limits\n",
+            "Every bound of the protocol; the unit stands in the name (`_s` for seconds). An agreement may set",
+            "smaller sizes.\n",
+            "| limit | value |\n|---|---|",
+            *rows,
+            "",
+        ],
+    )
+
+
+def _below(kind: type[RemoteError]) -> Iterator[type[RemoteError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _first_line(kind: type[RemoteError]) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
+
+
+def _alternatives(alternatives: Iterable[frozenset[authority.Standing]]) -> str:
+    return "; or ".join(
+        " and ".join(each for each in authority.Standing if each in alternative)
+        for alternative in alternatives
+    )
+
+
+def _yes(fact: object) -> str:
+    return "yes" if fact else ""
 
 
 def _who(guard: Guard | None, endpoint: str) -> str:
