@@ -7,14 +7,14 @@ Source: FEP-fe34; SECURITY 0.1, 0.3, TH-05, TH-13, TH-23; PROTOCOL 2.f, 2.j; DEC
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from federation import documents, iris
 from federation.activity import Activity
 from federation.errors import Malformed, NotMember, OutOfScope
-from federation.ports import Role, Space, Work
+from federation.ports import Role, Space, Stored, Work
 
 ACTOR_TYPES = frozenset({"Application", "Group", "Organization", "Person", "Service"})
 
@@ -184,94 +184,107 @@ def decide(claim: Claim, work: Work) -> Thing:
     Raises:
         NotMember: only membership is lacking.
         OutOfScope: no such row, or the actor has no such standing.
-    """
-    thing = thing_of(claim.activity)
-    alternatives = TABLE.get((claim.activity.type, thing))
-    if alternatives is None:
-        raise OutOfScope(f"{claim.activity.type} of {thing} is nothing that a partner may say.")
-    lacking = [
-        {standing for standing in alternative if not _HOLDS[standing](claim, work)}
-        for alternative in alternatives
-    ]
-    if not all(lacking):
-        return thing
-    if {Standing.MEMBER} in lacking:
-        raise NotMember(f"{claim.activity.actor} is no member of the space.")
-    raise OutOfScope(f"{claim.activity.actor} may not {claim.activity.type} {thing}.")
-
-
-def owner_of(claim: Claim, work: Work) -> str | None:
-    """Whose the object is: as stored here; for something new, as it says itself.
-
-    Raises Malformed when a new object lies outside its owner's origin or space.
+        Malformed: the object does not say whose it is.
     """
     activity = claim.activity
-    if activity.type in {"Add", "Remove"}:
-        return activity.object_id
-    if activity.object_id is not None:
-        stored = work.objects.stored(activity.object_id)
-        if stored is not None:
-            same_space = claim.space is None or stored.audience == claim.space.iri
-            return stored.attributed_to if same_space else None
-    if activity.object is None:
-        return None
-    if activity.type == "Update" and thing_of(activity) is Thing.ACTOR:
-        return activity.object_id
-    if activity.type == "Delete":  # of something never seen: nobody's, unless its space vouches for it
-        return activity.actor if claim.announced else None
-    owner = activity.object.get("actor" if activity.type == "Undo" else "attributedTo")
+    thing = thing_of(activity)
+    alternatives = TABLE.get((activity.type, thing))
+    if alternatives is None:
+        raise OutOfScope(f"{activity.type} of {thing} is nothing that a partner may say.")
+    case = _Case(claim, thing, work)
+    no_member = False
+    for alternative in alternatives:
+        lacking = [standing for standing in alternative if not case.holds(standing)]
+        if not lacking:
+            return thing
+        no_member = no_member or lacking == [Standing.MEMBER]
+    if no_member:
+        raise NotMember(f"{activity.actor} is no member of the space.")
+    raise OutOfScope(f"{activity.actor} may not {activity.type} {thing}.")
+
+
+class _Case:
+    """One claim with what is looked up for it, each at most once."""
+
+    def __init__(self, claim: Claim, thing: Thing, work: Work) -> None:
+        self.claim, self.activity, self.space, self.thing = claim, claim.activity, claim.space, thing
+        self.work = work
+
+    def holds(self, standing: Standing) -> bool:
+        """Whether the actor has this standing towards what it speaks of."""
+        match standing:
+            case Standing.OWNER:
+                return self.owner == self.activity.actor
+            case Standing.MEMBER:
+                return self.space is not None and (self.claim.announced or self.role is not None)
+            case Standing.NODE:
+                return self.is_node
+            case Standing.OWNERS_NODE:
+                return self.is_node and self.owner is not None and self._at_home(self.owner)
+            case Standing.MANAGER:
+                return self.role is Role.MANAGER and self.is_here
+            case Standing.SPACE:
+                return self._is_space()
+            case Standing.ADMITTED:
+                return self._names_space() and (self.claim.announced or self._on_roster())
+            case Standing.PARTNER:
+                return self._names_space()
+
+    @property
+    def is_node(self) -> bool:
+        return self.activity.actor == self.claim.node
+
+    @cached_property
+    def role(self) -> Role | None:
+        return None if self.space is None else self.work.spaces.role(self.space.iri, self.activity.actor)
+
+    @cached_property
+    def stored(self) -> Stored | None:
+        """What is known of the object spoken of; of all else nothing is stored as an object."""
+        if self.thing is not Thing.OBJECT or self.activity.object_id is None:
+            return None
+        return self.work.objects.stored(self.activity.object_id)
+
+    @property
+    def is_here(self) -> bool:
+        """No power of a space reaches what was posted in another one."""
+        return self.stored is None or (self.space is not None and self.stored.audience == self.space.iri)
+
+    @cached_property
+    def owner(self) -> str | None:
+        """Whose it is: as stored here; of something new, as it says itself. Raises Malformed."""
+        activity = self.activity
+        if self.thing in {Thing.PERSON, Thing.ACTOR}:
+            return activity.object_id
+        if self.thing is Thing.LIKE:
+            return _named(activity, "actor")
+        if self.stored is not None:
+            return self.stored.attributed_to if self.is_here else None
+        if activity.type == "Delete":  # of what was never seen: nobody's, unless its space vouches for it
+            return activity.actor if self.claim.announced else None
+        return _named(activity, "attributedTo")
+
+    def _at_home(self, actor: str) -> bool:
+        return iris.same_origin(actor, self.activity.actor)
+
+    def _names_space(self) -> bool:
+        return self.space is not None and self.activity.object_id == self.space.iri
+
+    def _on_roster(self) -> bool:
+        space = self.space
+        return space is not None and any(
+            each.node == self.claim.node for each in self.work.spaces.nodes(space.iri)
+        )
+
+    def _is_space(self) -> bool:
+        if self.space is None:  # it offers itself, to those who do not know it yet
+            return self.activity.type == "Invite" and self.activity.object_id == self.activity.actor
+        return self.activity.actor == self.space.iri and self.space.host == self.claim.node
+
+
+def _named(activity: Activity, member: str) -> str:
+    """Whom an embedded object names as its own."""
+    owner = (activity.object or {}).get(member)
     if not isinstance(owner, str):
-        raise Malformed("The object names no owner.")
+        raise Malformed(f"The object names no `{member}`.")
     return owner
-
-
-def _owns(claim: Claim, work: Work) -> bool:
-    return owner_of(claim, work) == claim.activity.actor
-
-
-def _is_owners_node(claim: Claim, work: Work) -> bool:
-    owner = owner_of(claim, work)
-    return owner is not None and _is_node(claim, work) and iris.same_origin(owner, claim.activity.actor)
-
-
-def _is_node(claim: Claim, work: Work) -> bool:  # noqa: ARG001 - one signature for the whole table
-    return claim.activity.actor == claim.node
-
-
-def _is_space(claim: Claim, work: Work) -> bool:  # noqa: ARG001
-    activity, space = claim.activity, claim.space
-    if space is None:  # it offers itself, to those who do not know it yet
-        return activity.type == "Invite" and activity.object_id == activity.actor
-    return activity.actor == space.iri and space.host == claim.node
-
-
-def _is_member(claim: Claim, work: Work) -> bool:
-    if claim.space is None:
-        return False
-    return claim.announced or work.spaces.role(claim.space.iri, claim.activity.actor) is not None
-
-
-def _is_manager(claim: Claim, work: Work) -> bool:
-    return claim.space is not None and work.spaces.role(claim.space.iri, claim.activity.actor) is Role.MANAGER
-
-
-def _is_admitted(claim: Claim, work: Work) -> bool:
-    if claim.space is None or claim.activity.object_id != claim.space.iri:
-        return False
-    return claim.announced or any(each.node == claim.node for each in work.spaces.nodes(claim.space.iri))
-
-
-def _is_partner(claim: Claim, work: Work) -> bool:  # noqa: ARG001
-    return claim.space is not None and claim.activity.object_id == claim.space.iri
-
-
-_HOLDS: dict[Standing, Callable[[Claim, Work], bool]] = {
-    Standing.NODE: _is_node,
-    Standing.SPACE: _is_space,
-    Standing.OWNER: _owns,
-    Standing.OWNERS_NODE: _is_owners_node,
-    Standing.MEMBER: _is_member,
-    Standing.MANAGER: _is_manager,
-    Standing.ADMITTED: _is_admitted,
-    Standing.PARTNER: _is_partner,
-}
