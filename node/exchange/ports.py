@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -27,6 +26,7 @@ from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import tables
 from node.exchange.packing import pack, unpack
+from node.exchange.statements import insert_for
 from node.exchange.unit import (
     ACTIVITY,
     IN_ENTRY,
@@ -124,12 +124,6 @@ _REFUSED = (
 _INTRODUCED = select(INTRODUCTION.c.digest).where(
     INTRODUCTION.c.lane_id == bindparam("lane"), INTRODUCTION.c.actor == bindparam("name")
 )
-
-
-def insert_for(session: Session, table: Any) -> Any:
-    """The `INSERT` of this database, which knows ON CONFLICT; the dialect is loaded when first needed."""
-    dialect = session.get_bind().dialect.name
-    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 class _Port:

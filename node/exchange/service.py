@@ -136,6 +136,13 @@ def open_reading(ground: Ground) -> Iterator[NodeWork]:
         yield cast("NodeWork", ground.work(session))
 
 
+def in_force(work: Work) -> Sequence[Relation]:
+    """The relations whose agreement is in force, as the capability below `wire` that keeps them answers."""
+    peers: Any = work.peers
+    relations: Sequence[Relation] = peers.in_force()
+    return relations
+
+
 def publish(ground: Ground, work: Work, document: Document, actor: str) -> Activity:
     """Say something in a space. See `federation.outbox.publish`."""
     return outbox.publish(document, actor, work, settings_of(ground), failpoints.hit)

@@ -1,0 +1,168 @@
+"""Lines that we could not apply through our own fault: tried five times, then given up, each time with a receipt.
+
+Rule: a line waits while an earlier one of the same stream speaks about the same object. What was first answered
+`received` gets one later receipt, `Create{DeliveryReceipt}`. Source: DECISIONS 21; PROTOCOL 2.b, level 2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from federation import digest, inbox
+from federation.activity import Document, new_id
+from federation.ports import Entry, Outcome, Relation
+from node.core import failpoints
+from node.core.clock import rfc3339
+from node.core.db import table_of
+from node.core.ground import Ground
+from node.core.log import get_logger
+from node.exchange import tables
+from node.exchange.service import NodeWork, in_force, open_reading, open_work, settings_of, tell
+from node.exchange.unit import IN_ENTRY, LANE, STREAM
+
+log = get_logger(__name__)
+
+HELD = table_of(tables.HeldLine)
+MAX_TRIES = 5
+FIRST_WAIT = timedelta(seconds=30)
+AT_ONCE = 100
+GIVEN_UP: Mapping[str, object] = {
+    "type": "about:blank",
+    "title": "Could not be applied",
+    "status": 500,
+    "detail": "The receiver failed to apply this entry, five times.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One line that waits, and for whom."""
+
+    relation: Relation
+    stream_id: int
+    seq: int
+    raw: bytes
+    tries: int
+
+
+def retry(ground: Ground) -> int:
+    """Tries the lines that are due, in the order of their streams; how many were applied or refused for good."""
+    with open_reading(ground) as work:
+        due = _due(work)
+    return sum(_try(ground, each) for each in due)
+
+
+def try_again(ground: Ground, relation_id: str) -> None:
+    """An admin wants the given-up lines of a partner to be tried once more."""
+    with open_work(ground) as work:
+        streams = select(STREAM.c.id).join(LANE).where(LANE.c.relation == relation_id)
+        work.session.execute(
+            update(HELD)
+            .where(HELD.c.stream_id.in_(streams), HELD.c.quarantined_at.is_not(None))
+            .values(quarantined_at=None, tries=0, next_try=work.now)
+        )
+
+
+def _due(work: NodeWork) -> list[Held]:
+    relations = {relation.id: relation for relation in in_force(work)}
+    rows = work.session.execute(
+        select(HELD, LANE.c.relation)
+        .join_from(HELD, STREAM, STREAM.c.id == HELD.c.stream_id)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .where(HELD.c.quarantined_at.is_(None), LANE.c.relation.in_(relations))
+        .order_by(HELD.c.stream_id, HELD.c.seq)
+        .limit(AT_ONCE)
+    )
+    waiting: set[tuple[int, str | None]] = set()
+    due: list[Held] = []
+    for row in rows:
+        about = (row.stream_id, row.about)
+        behind = row.about is not None and about in waiting
+        waiting.add(about)
+        if not behind and row.next_try <= work.now:
+            due.append(Held(relations[row.relation], row.stream_id, row.seq, bytes(row.raw), row.tries))
+    return due
+
+
+def _try(ground: Ground, held: Held) -> bool:
+    settings, relation = settings_of(ground), held.relation
+    try:
+        with open_work(ground) as work:
+            entry = work.streams.entries(relation, held.seq, held.seq)[0][0]
+            outcome = inbox.retry(entry, held.raw, relation, work, settings)
+            _conclude(ground, work, held, entry, outcome)
+            work.session.execute(delete(HELD).where(*_is(held)))
+            failpoints.hit("held.applied")
+    except Exception as cause:
+        log.exception("held.failed", partner=relation.node, seq=held.seq, tries=held.tries + 1)
+        _failed(ground, held, f"{type(cause).__name__}: {cause}")
+        return False
+    return True
+
+
+def _failed(ground: Ground, held: Held, cause: str) -> None:
+    """Counts a try; the fifth is the last."""
+    tries = held.tries + 1
+    with open_work(ground) as work:
+        values: dict[str, Any] = {
+            "tries": tries,
+            "next_try": work.now + FIRST_WAIT * 2**tries,
+            "cause": cause[:2000],
+        }
+        if tries >= MAX_TRIES:
+            values["quarantined_at"] = work.now
+            entry = work.streams.entries(held.relation, held.seq, held.seq)[0][0]
+            _conclude(ground, work, held, entry, Outcome("rejected", GIVEN_UP))
+            work.audit.note("exchange.quarantined", partner=held.relation.node, activity=entry.activity)
+        work.session.execute(update(HELD).where(*_is(held)).values(values))
+    failpoints.hit("held.failed")
+
+
+def _conclude(ground: Ground, work: NodeWork, held: Held, entry: Entry, outcome: Outcome) -> None:
+    """The entry has this outcome from now on, and the partner learns it by a receipt."""
+    work.session.execute(
+        update(IN_ENTRY)
+        .where(IN_ENTRY.c.stream_id == held.stream_id, IN_ENTRY.c.seq == held.seq)
+        .values(
+            outcome=outcome.outcome,
+            problem=None if outcome.problem is None else json.dumps(dict(outcome.problem)),
+        )
+    )
+    receipt = _receipt(ground, work, held.relation, entry, outcome)
+    document: Document = {"type": "Create", "to": [held.relation.node], "object": receipt}
+    tell(ground, work, held.relation, document, settings_of(ground).node)
+
+
+def _receipt(ground: Ground, work: NodeWork, relation: Relation, entry: Entry, outcome: Outcome) -> Document:
+    """A receipt for one entry; the proof is that of the activity around it."""
+    settings, activity = settings_of(ground), work.journal.get(entry.activity)
+    moment = rfc3339(work.now)
+    receipt: Document = {
+        "id": f"{settings.origin}/receipts/{new_id()}",
+        "type": "DeliveryReceipt",
+        "attributedTo": settings.node,
+        "object": entry.activity,
+        "contentDigest": entry.content_digest,
+        "outcome": outcome.outcome,
+        "agreement": (relation.agreement or {}).get("id"),
+        "stream": relation.stream_in,
+        "seq": entry.seq,
+        "entryHash": entry.entry_hash,
+        "received": moment,
+        "published": moment,
+    }
+    if activity is not None:
+        receipt["objectDigest"] = digest.object_digest(activity.document)
+    if outcome.problem is not None:
+        receipt["problem"] = dict(outcome.problem)
+    return receipt
+
+
+def _is(held: Held) -> tuple[Any, Any]:
+    return HELD.c.stream_id == held.stream_id, HELD.c.seq == held.seq
