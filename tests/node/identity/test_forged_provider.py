@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,8 @@ from joserfc.jws import JWSRegistry, serialize_compact
 
 from node.config import SettingsError
 from node.identity import oidc
-from node.identity.oidc import RelyingParty
+from node.identity.browser import here
+from node.identity.oidc import RelyingParty, SignInRefused
 from tests.node.identity.flows import answer, asked, begin, configured
 from tests.node.identity.houses import ORIGIN, MakeNode, Node
 from tests.providers.forged import CLIENT_ID, ForgedProvider
@@ -526,3 +528,39 @@ def test_the_forged_tokens_are_made_as_honest_ones_are() -> None:
         claims = {"a": 1}
         by_library = serialize_compact({"alg": "RS256", "kid": "k1"}, json.dumps(claims), provider.key)
         assert by_library == signed(provider.key, {"alg": "RS256", "kid": "k1"}, claims)
+
+
+def test_the_state_alone_refuses_before_anything_is_asked(node: Node, forged: ForgedProvider) -> None:
+    browser = node.browser()
+    for state in ("", "x", "é"):
+        assert answer(browser, forged, state=state).status_code == 400
+    assert "signin.state" in refusals(node)
+    assert not [path for _method, path, _form in forged.asked if path == "/token"]
+
+
+def test_an_answer_is_taken_once_even_if_it_failed(node: Node, forged: ForgedProvider) -> None:
+    browser = node.browser()
+    request = asked(begin(browser))
+    forged.claims["nonce"] = request["nonce"]
+    query = {"state": request["state"], "code": "c-1"}
+    assert browser.get(f"/auth/callback/op?{urlencode({**query, 'iss': 'x'})}").status_code == 400
+    assert browser.get(f"/auth/callback/op?{urlencode(query)}").status_code == 400
+    assert not browser.is_in()
+
+
+def test_a_sign_in_and_its_cookie_each_last_ten_minutes(node: Node, forged: ForgedProvider) -> None:
+    party = RelyingParty(ORIGIN, (configured(forged),), development=True)
+    now = node.clock.now()
+    _address, pending = party.begin(party.provider("op"), "/", now)
+    for late in (timedelta(minutes=10, seconds=1), timedelta(seconds=-2)):
+        with pytest.raises(SignInRefused) as refused:
+            party.finish(party.provider("op"), {"state": [pending.state], "code": ["c"]}, pending, now + late)
+        assert refused.value.reason == "expired"
+    browser = node.browser()
+    begin(browser)
+    cookie = {"Cookie": f"parvis-visit={browser.cookie('parvis-visit')}"}
+    with node.app.test_request_context("/signin", headers=cookie):
+        assert list(here()) == ["pending"]
+    node.clock.move(minutes=10, seconds=1)
+    with node.app.test_request_context("/signin", headers=cookie):
+        assert list(here()) == []

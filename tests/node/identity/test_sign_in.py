@@ -396,3 +396,27 @@ print(resident() - before)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 8 * 1024
+
+
+def test_who_has_left_is_refused_by_each_check_alone(node: Node) -> None:
+    from sqlalchemy import text
+
+    from node.identity.services.people import Claims
+    from node.identity.services.sessions import Begun
+
+    claims = Claims("https://login.example", "7", "Inès")
+    person, browser = node.identity.expect_person(claims, Role.MEMBER), node.browser()
+    node.identity.set_password(person.id, PASSWORD)
+    browser.sign_in(person)
+    assert browser.is_in()
+    with node.ground.database.writing() as db:
+        db.execute(text("UPDATE person SET disabled_at = created_at"))
+    assert not browser.is_in()
+    now = node.clock.now()
+    with node.ground.database.writing() as db:
+        with pytest.raises(AccountClosed):
+            node.identity.sessions.begin(db, Begun(person.id, ""), now)
+        with pytest.raises(AccountClosed):
+            node.identity.people.person_of(db, claims, creates=True, now=now)
+    with pytest.raises(WrongPassword):
+        node.identity.sign_in_with_password("ines", PASSWORD, SeenBrowser("", "192.0.2.1"))
