@@ -82,12 +82,12 @@ def of(document: Document, raw: bytes) -> Activity:
     if not isinstance(published, str) or not _MOMENT.fullmatch(published):
         raise Malformed("`published` must be a UTC time, RFC 3339.")
     return Activity(
-        id=_iri(document.get("id"), "id"),
+        id=iri(document.get("id"), "id"),
         type=kind,
-        actor=_iri(document.get("actor"), "actor"),
-        object_id=None if object_id is None else _iri(object_id, "object"),
+        actor=iri(document.get("actor"), "actor"),
+        object_id=None if object_id is None else iri(object_id, "object"),
         object=embedded,
-        audience=None if document.get("audience") is None else _iri(document["audience"], "audience"),
+        audience=None if document.get("audience") is None else iri(document["audience"], "audience"),
         published=published,
         rev=rev,
         document=document,
@@ -101,7 +101,8 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def _iri(value: object, name: str) -> str:
+def iri(value: object, name: str) -> str:
+    """A member that must be one absolute IRI. Raises Malformed."""
     if not isinstance(value, str):
         raise Malformed(f"`{name}` must be one absolute IRI.")
     iris.origin(value)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from federation import documents
 from federation.activity import CONTEXT, Activity, Document
-from federation.errors import NAMESPACE, OutOfScope
-from federation.ports import Relation, Space
+from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement, OutOfScope
+from federation.ports import Relation, Space, State
 
 ACTIVITY_TYPES = (
     "Create",
@@ -34,6 +34,7 @@ ACTIVITY_TYPES = (
 )
 OBJECT_TYPES = ("Note", "Article", "Document", "Tombstone")
 TYPES = ("Relationship", "PeeringAgreement")
+SUSPENDED_RETRY_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,19 @@ def limit(relation: Relation, name: str, otherwise: int) -> int:
     return value
 
 
+def check_in_force(relation: Relation, now: datetime) -> None:
+    """That what the two nodes agreed on holds at this time.
+
+    Raises AgreementSuspended or NoAgreement when it does not.
+    """
+    if relation.state is State.SUSPENDED:
+        raise AgreementSuspended("The relation is suspended.", retry_after=SUSPENDED_RETRY_S)
+    if relation.state is not State.IN_FORCE or relation.agreement is None:
+        raise NoAgreement("No agreement is in force with this node.")
+    if relation.agreement["endTime"] <= f"{now:%Y-%m-%dT%H:%M:%SZ}":
+        raise NoAgreement("The agreement has ended.")
+
+
 def covers(relation: Relation, activity: Activity, space: Space) -> None:
     """Let pass what the agreement with `relation` allows in `space`, in either direction.
 
@@ -146,7 +160,8 @@ def covers(relation: Relation, activity: Activity, space: Space) -> None:
     kind = activity.object_type
     if kind is not None and activity.type in _CARRIES_CONTENT and kind not in scope.get("objectTypes", ()):
         raise OutOfScope(f"The agreement does not cover the object type {kind}.")
-    if len(activity.raw) > scope.get("maxObjectBytes", 0):
+    # An Announce wraps a line that may itself be of full size, and that is measured on its own.
+    if activity.type != "Announce" and len(activity.raw) > scope.get("maxObjectBytes", 0):
         raise OutOfScope(f"The agreement allows {scope.get('maxObjectBytes', 0)} bytes an object.")
     if scope.get("publicAddressing") != "allowed" and documents.is_public(activity.document):
         raise OutOfScope("The agreement forbids addressing the public.")

@@ -11,6 +11,7 @@ from federation import authority, charter, documents, iris, limits, proofs, reso
 from federation.activity import Activity, Document
 from federation.authority import Claim, Thing
 from federation.errors import (
+    AgreementSuspended,
     BadProof,
     Malformed,
     NoAgreement,
@@ -23,7 +24,7 @@ from federation.errors import (
 )
 from federation.http import Request
 from federation.keys import PublicKey
-from federation.ports import Relation, Space, Work
+from federation.ports import MemberNode, Relation, Space, State, Work
 from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received, Trusted
 
@@ -67,13 +68,19 @@ def transport(request: Request, work: Work, *, max_bytes: int) -> Relation:
 def reader(request: Request, work: Work) -> Relation:
     """Whose node asks, for a signed GET: anything wrong is the same NotFound (2.0, *Errors*)."""
     try:
-        return _relation_of(sender(request, work, max_bytes=0), work)
-    except (Unauthentic, NoAgreement, TooLarge) as error:
+        relation = _relation_of(sender(request, work, max_bytes=0), work)
+        charter.check_in_force(relation, work.now)
+    except (Unauthentic, NoAgreement, AgreementSuspended, TooLarge) as error:
         raise NotFound("Not found.") from error
+    return relation
 
 
 def _relation_of(signature: PeerSignature, work: Work) -> Relation:
-    relation = work.peers.of_origin(iris.origin(signature.key_id))
+    try:
+        origin = iris.origin(signature.key_id)
+    except Malformed as error:
+        raise Unauthentic("The key is named by no IRI.") from error
+    relation = work.peers.of_origin(origin)
     if relation is None:
         raise NoAgreement("No agreement with the node of this key.")
     return relation
@@ -112,15 +119,14 @@ def admit(authentic: Authentic, work: Work) -> Trusted:
         raise OutOfScope("The actor lies on another origin than the node that sent this.")
     _check_ids(activity)
     space = _space_of(activity, work)
-    claim = Claim(activity, relation.node, space, announced=False)
-    thing = authority.decide(claim, work)
+    if space is not None and not _is_told_of(relation, space, activity, work):
+        raise OutOfScope(_NO_SPACE)
+    act = (activity.type, authority.decide(Claim(activity, relation.node, space, announced=False), work))
+    if act in authority.ORDERED:
+        _check_ordered_here(space)
     if space is not None:
-        if activity.type == "Announce" or thing is Thing.ROSTER:
-            _check_host(space, relation)
-        elif (activity.type, thing) not in authority.CONTROL and activity.type != "Invite":
-            _check_hosted(space)
-        _check_inside(activity, space)
-        if (activity.type, thing) not in authority.CONTROL:
+        _check_inside(activity, act, space)
+        if act not in authority.CONTROL:
             charter.covers(relation, activity, space)
     return Trusted(activity, relation, space)
 
@@ -136,17 +142,27 @@ def announced(trusted: Trusted, work: Work) -> Trusted:
         raise Malformed("An Announce embeds what it announces.")
     start, end = documents.span_of(trusted.activity.raw, "object")
     inner = activities.of(trusted.activity.object, trusted.activity.raw[start:end])
-    _prove(inner, relation, work)
-    _check_ids(inner)
-    by_space = inner.actor == space.iri
-    node = relation.node if by_space else _node_of(inner.actor, space, work)
-    thing = authority.decide(Claim(inner, node, space, announced=True), work)
     if inner.audience != space.iri:
         raise OutOfScope("What is announced was said to another space.")
-    _check_inside(inner, space)
-    if (inner.type, thing) not in authority.CONTROL:
-        charter.covers(relation, inner, space)
     own = iris.same_origin(inner.actor, work.node)
+    if inner.actor == space.iri:
+        node = relation.node
+        _prove(inner, relation, work)
+    else:
+        member = _node_of(inner.actor, space, work)
+        node = member.node
+        vouched = None if own or node == relation.node else _vouched(member, work)
+        _prove(inner, relation, work, vouched)
+    _check_ids(inner)
+    act = (inner.type, authority.decide(Claim(inner, node, space, announced=True), work))
+    if act not in authority.ORDERED:
+        raise OutOfScope("A space announces what has a place in its order, and nothing else.")
+    _check_inside(inner, act, space)
+    if act not in authority.CONTROL:
+        charter.covers(relation, inner, space)
+    taken = work.journal.digest_of(inner.id)
+    if taken is not None and (not own or taken != inner.content_digest):
+        raise ReplayedMessage("What is announced was announced before, or with another body.")
     return Trusted(inner, None if own else relation, space, trusted.activity.rev)
 
 
@@ -160,9 +176,11 @@ def own(activity: Activity, work: Work) -> Trusted:
         raise OutOfScope("The actor is not ours.")
     _check_ids(activity)
     space = _space_of(activity, work)
-    authority.decide(Claim(activity, work.node, space, announced=False), work)
+    if space is not None and not space.active:
+        raise OutOfScope("We are not on the roster of this space.")
+    act = (activity.type, authority.decide(Claim(activity, work.node, space, announced=False), work))
     if space is not None:
-        _check_inside(activity, space)
+        _check_inside(activity, act, space)
     return Trusted(activity, None, space)
 
 
@@ -178,27 +196,54 @@ def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:
     if trusted.activity.type == "Update":
         resolver.check(document, relation.keys[0])
         return document, relation.node
-    if trusted.space is None:
-        raise OutOfScope("Only a space introduces people of other nodes.")
-    nodes = work.spaces.nodes(trusted.space.iri)
-    key = roster.node_key(nodes, str(document.get("id")))
-    if key is None:
-        raise OutOfScope("The roster names no node on this origin.")
+    actor = activities.iri(document.get("id"), "id")
+    if trusted.space is None or iris.same_origin(actor, work.node):
+        raise OutOfScope("Only a space introduces people of other nodes, and nobody ours.")
+    member = _node_of(actor, trusted.space, work)
+    key = _vouched(member, work)
     resolver.check(document, key)
-    return document, key.controller
+    known = work.actors.document(actor)
+    if known is not None:  # another host, or the node itself, named the key before
+        proofs.verify(known, key)
+    return document, member.node
 
 
-def _prove(activity: Activity, relation: Relation, work: Work) -> None:
-    proof = proofs.proof_of(activity.document)
-    if proof.verification_method.partition("#")[0] != activity.actor:
+def _vouched(member: MemberNode, work: Work) -> PublicKey:
+    """The key of a node as the roster names it; of a partner of ours, it must be the one that we know.
+
+    Raises:
+        BadProof: the host names another key than the partner's.
+        AgreementSuspended: nothing of a suspended partner enters, through whomever it comes (SECURITY C16).
+    """
+    key = roster.key_of(member)
+    relation = work.peers.of_node(member.node)
+    if relation is None or relation.state not in _VERIFIED:
+        return key
+    if relation.state is State.SUSPENDED:
+        raise AgreementSuspended(f"The relation with {member.node} is suspended.")
+    if all(key.raw != known.raw for known in relation.keys):
+        raise BadProof("The roster names another key for a partner than the one that we know.")
+    return key
+
+
+_VERIFIED = frozenset({State.VERIFIED, State.OFFERED, State.IN_FORCE, State.SUSPENDED})
+
+
+def _prove(activity: Activity, relation: Relation, work: Work, vouched: PublicKey | None = None) -> None:
+    """By a key of its own actor; `vouched` is the key of the actor's node, where a roster names it."""
+    method = proofs.proof_of(activity.document).verification_method
+    if method.partition("#")[0] != activity.actor:
         raise BadProof("The proof is by another than the actor.")
+    key: PublicKey | None
     if activity.actor == relation.node:
-        key: PublicKey | None = node_key(relation, proof.verification_method)
+        key = next((each for each in relation.keys if each.key_id == method), None)
+    elif vouched is not None and activity.actor == vouched.controller:
+        key = vouched
     else:
-        key = work.actors.key(proof.verification_method)
+        key = work.actors.key(method)
     if key is None:
-        raise UnknownActor(f"{activity.actor} was not introduced.")
-    proofs.verify(activity.document, key)
+        raise UnknownActor(f"{activity.actor} was not introduced, or not with this key.")
+    proofs.verify(activity.document, key, f"{work.now:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _check_ids(activity: Activity) -> None:
@@ -218,40 +263,54 @@ def _check_ids(activity: Activity) -> None:
             raise TooLarge(f"At most {limits.MAX_TAGS} tags.")
 
 
+_NO_SPACE = "The agreement does not cover this space."  # the same words for absent and forbidden
+
+
 def _space_of(activity: Activity, work: Work) -> Space | None:
     """The space that the activity names as its audience, or None when it names none.
 
-    Raises OutOfScope for a space that we do not know: the same words for absent and forbidden.
+    Raises OutOfScope for a space that we do not know.
     """
     if activity.audience is None:
         return None
     space = work.spaces.get(activity.audience)
     if space is None:
-        raise OutOfScope("The agreement does not cover this space.")
+        raise OutOfScope(_NO_SPACE)
     return space
 
 
-def _check_host(space: Space, relation: Relation) -> None:
-    if space.host != relation.node:
-        raise OutOfScope("Only the host of a space speaks for it.")
-
-
-def _check_hosted(space: Space) -> None:
+def _is_told_of(relation: Relation, space: Space, activity: Activity, work: Work) -> bool:
+    """Whether this partner may know that we know the space (SECURITY C2). To knock, its name is enough."""
     if not space.hosted:
+        return space.host == relation.node
+    return activity.type == "Follow" or any(
+        each.node == relation.node for each in work.spaces.nodes(space.iri)
+    )
+
+
+def _check_ordered_here(space: Space | None) -> None:
+    """What has a place in a space is said to its host; the space itself says it by its Announces."""
+    if space is None or not space.hosted:
         raise OutOfScope("What is said in a space goes to its host.")
 
 
-def _check_inside(activity: Activity, space: Space) -> None:
-    """The embedded object names the same space as the activity (SECURITY B12), if it names any."""
+def _check_inside(activity: Activity, act: tuple[str, Thing], space: Space) -> None:
+    """The embedded object names the same author and space as the activity (SECURITY B8, B12)."""
     embedded = activity.object or {}
-    if activity.type in {"Create", "Update"} and "audience" in embedded and embedded["audience"] != space.iri:
-        raise OutOfScope("Activity and object name different spaces.")
+    if act in _BRINGS_OBJECT:
+        if embedded.get("attributedTo") != activity.actor:
+            raise OutOfScope("Activity and object name different authors.")
+        if embedded.get("audience", space.iri) != space.iri:
+            raise OutOfScope("Activity and object name different spaces.")
     if activity.type in {"Join", "Leave", "Follow"} and activity.object_id != space.iri:
         raise OutOfScope("Audience and object name different spaces.")
 
 
-def _node_of(actor: str, space: Space, work: Work) -> str:
+_BRINGS_OBJECT = frozenset({("Create", Thing.OBJECT), ("Update", Thing.OBJECT)})
+
+
+def _node_of(actor: str, space: Space, work: Work) -> MemberNode:
     for each in work.spaces.nodes(space.iri):
         if iris.same_origin(each.node, actor):
-            return each.node
+            return each
     raise OutOfScope("The roster names no node on the origin of this actor.")

@@ -93,12 +93,9 @@ def read(document: Document, host_key: PublicKey) -> Roster:
     return Roster(space, version, nodes, members, previous, document)
 
 
-def node_key(nodes: Sequence[MemberNode], actor: str) -> PublicKey | None:
-    """The key of the member node on whose origin `actor` lies; None when none does."""
-    for each in nodes:
-        if iris.same_origin(each.node, actor):
-            return PublicKey.from_multibase(f"{each.node}#ed25519", each.key)
-    return None
+def key_of(member: MemberNode) -> PublicKey:
+    """The key of a member node."""
+    return PublicKey.from_multibase(f"{member.node}#ed25519", member.key)
 
 
 def _node(value: object) -> MemberNode:
