@@ -1,1 +1,1 @@
-"""Documents of the wire (ActivityStreams 2.0 and the profile of PROTOCOL part 2), as they are taken in."""
+"""Shapes of the wire (ActivityStreams 2.0), held to before anything of them is kept or sent."""

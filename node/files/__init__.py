@@ -1,0 +1,8 @@
+"""Files: bytes by their SHA-256, attached to posts, fetched from the host of a space, served to who may read there."""
+
+from __future__ import annotations
+
+from node.core.capability import Capability
+from node.files import service
+
+capability = Capability(name="files", jobs=(service.fetch, service.seek))

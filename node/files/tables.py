@@ -1,0 +1,50 @@
+"""Files: bytes by their SHA-256, and where they are attached.
+
+Rule: private to this capability; bytes stand once, whoever attached them; who may read them is asked of the space.
+Source: PROTOCOL 2.j (*Attachments*); SECURITY TH-35.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from node.core.db import Base, BigKey
+
+KEY_CHARS = 22  # 128 bits in base64url
+SHA256_BYTES = 32
+
+
+class Blob(Base):
+    """Bytes by their digest. `state`: here, coming (a job fetches them), missing (given up until somebody asks)."""
+
+    __tablename__ = "blob"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES), unique=True)
+    size: Mapped[int] = mapped_column(BigKey)
+    media_type: Mapped[str] = mapped_column(Text)
+    """What the bytes are by our own look at them; empty until they are here."""
+    state: Mapped[str] = mapped_column(String(8), index=True)
+    tries: Mapped[int]
+    at: Mapped[datetime]
+
+
+class Attachment(Base):
+    """A file of a post. `accepted`: the space has the post; else only its author may see it."""
+
+    __tablename__ = "attachment"
+    __table_args__ = (Index(None, "post_id"), Index(None, "blob_id"))
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    key: Mapped[str] = mapped_column(String(KEY_CHARS), unique=True)
+    blob_id: Mapped[int] = mapped_column(ForeignKey("blob.id"))
+    space_id: Mapped[int] = mapped_column(BigKey)
+    post_id: Mapped[int] = mapped_column(BigKey)
+    author_id: Mapped[int] = mapped_column(BigKey)
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(Text)
+    accepted: Mapped[bool]

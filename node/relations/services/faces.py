@@ -1,0 +1,48 @@
+"""Partners as every page marks them: name, colour, state, and the key of their page.
+
+Rule: one query for all; what is shown of a partner to everybody, and nothing else. Source: PRODUCT D.0, D.14.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from federation.ports import State
+from node.relations import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One partner. `hue` is None until both admins have compared the fingerprint."""
+
+    node: str
+    key: str
+    name: str
+    hue: int | None
+    state: State
+    relation_id: str
+
+    @property
+    def in_force(self) -> bool:
+        """Whether anything may be said to it now."""
+        return self.state is State.IN_FORCE
+
+
+def faces(session: Session) -> dict[str, Face]:
+    """The live relations by node actor."""
+    columns = (
+        tables.Relation.node,
+        tables.Relation.key,
+        tables.Relation.name,
+        tables.Relation.hue,
+        tables.Relation.state,
+        tables.Relation.id,
+    )
+    query = select(*columns).where(tables.Relation.ended_at.is_(None)).order_by(tables.Relation.id)
+    return {
+        row.node: Face(row.node, row.key, row.name, row.hue, State(row.state), str(row.id))
+        for row in session.execute(query)
+    }

@@ -1,0 +1,28 @@
+"""Spaces: their order, their organisations and people; who reads what is said in them."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from node.core.capability import Capability
+from node.core.ground import Ground
+from node.spaces.happenings import Accepted, RosterStale
+from node.spaces.ports import Spaces
+from node.spaces.services import sharing
+
+
+def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature for all
+    ground.events.subscribe(
+        Accepted, lambda happened, session: sharing.when_accepted(ground, happened, session)
+    )
+    ground.events.subscribe(
+        RosterStale, lambda happened, session: sharing.when_stale(ground, happened, session)
+    )
+
+
+capability = Capability(
+    name="spaces",
+    ports={"spaces": Spaces},
+    jobs=(sharing.admit_organisation, sharing.tell_past, sharing.renew_roster, sharing.finish),
+    set_up=_set_up,
+)

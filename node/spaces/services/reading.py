@@ -1,0 +1,307 @@
+"""Spaces as somebody may see them: absent and forbidden are the same (SECURITY TH-40).
+
+Rule: every way to a space of a person of ours passes `seen`, `of_person` or `offered`; nothing else hands one out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from federation.ports import Role
+from node.core.errors import Absent
+from node.spaces import tables
+from node.spaces.audience import MEMBER, MEMBER_NODE, ORGANISATION, PARTICIPANT, SPACE, Organisation
+
+INVITATION = tables.Invitation.__table__.c
+MISSING = tables.MissingRev.__table__.c
+
+_SEEN = (
+    select(
+        SPACE.c.id,
+        SPACE.c.key,
+        SPACE.c.iri,
+        SPACE.c.name,
+        SPACE.c.purpose,
+        SPACE.c.hosted,
+        ORGANISATION.c.node.label("host"),
+        SPACE.c.rev,
+        SPACE.c.history_from,
+        SPACE.c.state,
+        MEMBER.c.role,
+        MEMBER.c.participant_id,
+    )
+    .select_from(
+        SPACE.join(ORGANISATION, ORGANISATION.c.id == SPACE.c.host_id)
+        .join(MEMBER, MEMBER.c.space_id == SPACE.c.id)
+        .join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id)
+    )
+    .where(
+        PARTICIPANT.c.person_id == bindparam("person"), MEMBER.c.until.is_(None), SPACE.c.state == "active"
+    )
+)
+_BY_KEY = _SEEN.where(SPACE.c.key == bindparam("sought"))
+_BY_ID = _SEEN.where(SPACE.c.id == bindparam("sought"))
+_OF_PERSON = _SEEN.order_by(SPACE.c.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceSeen:
+    """A space that a person of ours is in, and what he or she is there."""
+
+    id: int
+    key: str
+    iri: str
+    name: str
+    purpose: str
+    hosted: bool
+    host: str
+    rev: int
+    history_from: date | None
+    state: str
+    role: Role
+    participant_id: int
+
+    @property
+    def managed(self) -> bool:
+        """Whether the person manages it."""
+        return self.role is Role.MANAGER
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSeen:
+    """A person of any organisation that some space has or had."""
+
+    id: int
+    iri: str
+    key: str
+    name: str
+    handle: str
+    person_id: int | None
+    node: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many people of an organisation are in a space."""
+
+    organisation: Organisation
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An invitation to us. `shares` are as the host tells them: name, number of people."""
+
+    id: int
+    key: str
+    space_id: int
+    space_key: str
+    name: str
+    purpose: str
+    host: Organisation
+    at: datetime
+    state: str
+    history: str
+    history_from: date | None
+    retention: list[str]
+    shares: list[tuple[str, int]]
+
+
+def seen(session: Session, key: str, person_id: int) -> SpaceSeen:
+    """The space of a page. Raises Absent when there is none, or it is not for this person."""
+    return _one(session, _BY_KEY, key, person_id)
+
+
+def seen_by_id(session: Session, space_id: int, person_id: int) -> SpaceSeen:
+    """The space of a row. Raises Absent when it is not for this person."""
+    return _one(session, _BY_ID, space_id, person_id)
+
+
+def of_person(session: Session, person_id: int) -> list[SpaceSeen]:
+    """The spaces that a person is in, by name."""
+    return [_space(row) for row in session.execute(_OF_PERSON, {"person": person_id})]
+
+
+def shares(session: Session, space_ids: Iterable[int]) -> dict[int, list[Share]]:
+    """The organisations of these spaces with how many people each has there, in the order of the roster."""
+    numbers = list(space_ids)
+    if not numbers:
+        return {}
+    counted = (
+        select(MEMBER.c.space_id, PARTICIPANT.c.organisation_id, func.count().label("people"))
+        .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
+        .where(MEMBER.c.space_id.in_(numbers), MEMBER.c.until.is_(None))
+        .group_by(MEMBER.c.space_id, PARTICIPANT.c.organisation_id)
+        .subquery()
+    )
+    query = (
+        select(
+            MEMBER_NODE.c.space_id,
+            ORGANISATION.c.id,
+            ORGANISATION.c.node,
+            ORGANISATION.c.name,
+            func.coalesce(counted.c.people, 0).label("people"),
+        )
+        .select_from(
+            MEMBER_NODE.join(ORGANISATION, ORGANISATION.c.id == MEMBER_NODE.c.organisation_id).outerjoin(
+                counted,
+                (counted.c.space_id == MEMBER_NODE.c.space_id)
+                & (counted.c.organisation_id == MEMBER_NODE.c.organisation_id),
+            )
+        )
+        .where(MEMBER_NODE.c.space_id.in_(numbers))
+        .order_by(MEMBER_NODE.c.space_id, MEMBER_NODE.c.position)
+    )
+    found: dict[int, list[Share]] = {}
+    for row in session.execute(query):
+        share = Share(Organisation(row.id, row.node, row.name), row.people)
+        found.setdefault(row.space_id, []).append(share)
+    return found
+
+
+def people(session: Session, numbers: Iterable[int]) -> dict[int, PersonSeen]:
+    """The people of these rows, members still or not."""
+    wanted = list(set(numbers))
+    if not wanted:
+        return {}
+    return {each.id: each for each in _people(session, PARTICIPANT.c.id.in_(wanted))}
+
+
+def person_by_key(session: Session, key: str) -> PersonSeen:
+    """The person of a page. Raises Absent."""
+    for each in _people(session, PARTICIPANT.c.key == key):
+        return each
+    raise Absent(f"no participant {key!r}")
+
+
+def missing(session: Session, space_id: int) -> tuple[int, datetime | None]:
+    """How many revs of another's space are not here, and since when the oldest is missed."""
+    row = session.execute(
+        select(func.count().label("holes"), func.min(MISSING.since).label("since")).where(
+            MISSING.space_id == space_id
+        )
+    ).one()
+    return row.holes, row.since
+
+
+def missing_revs(session: Session, space_id: int, first: int, last: int) -> list[tuple[int, datetime]]:
+    """The revs missing between two, with the moment since when, in order."""
+    query = (
+        select(MISSING.rev, MISSING.since)
+        .where(MISSING.space_id == space_id, MISSING.rev.between(first, last))
+        .order_by(MISSING.rev)
+    )
+    return [(row.rev, row.since) for row in session.execute(query)]
+
+
+def offered(session: Session) -> list[Offer]:
+    """What partners offer us and our admin has not answered, the newest first."""
+    return _offers(session, INVITATION.state == "open")
+
+
+def offer(session: Session, key: str) -> Offer:
+    """One such offer. Raises Absent."""
+    for each in _offers(session, (INVITATION.state == "open") & (INVITATION.key == key)):
+        return each
+    raise Absent(f"no open invitation {key!r}")
+
+
+def joinable(session: Session, person_id: int) -> list[Offer]:
+    """Spaces of partners that our organisation accepted, and this person is not in."""
+    inside = (
+        select(MEMBER.c.space_id)
+        .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
+        .where(PARTICIPANT.c.person_id == person_id, MEMBER.c.until.is_(None))
+    )
+    condition = (INVITATION.state == "accepted") & (SPACE.c.state == "active") & SPACE.c.id.not_in(inside)
+    return _offers(session, condition)
+
+
+def joinable_space(session: Session, key: str, person_id: int) -> Offer:
+    """One such space by its own key. Raises Absent."""
+    for each in joinable(session, person_id):
+        if each.space_key == key:
+            return each
+    raise Absent(f"no space {key!r} to join")
+
+
+def _one(session: Session, query: Select[Any], sought: object, person_id: int) -> SpaceSeen:
+    row = session.execute(query, {"sought": sought, "person": person_id}).first()
+    if row is None:
+        raise Absent(f"no space {sought!r} for person {person_id}")
+    return _space(row)
+
+
+def _space(row: Any) -> SpaceSeen:
+    return SpaceSeen(**{**row._asdict(), "role": Role(row.role)})
+
+
+def _people(session: Session, condition: Any) -> Iterable[PersonSeen]:
+    query = (
+        select(
+            PARTICIPANT.c.id,
+            PARTICIPANT.c.iri,
+            PARTICIPANT.c.key,
+            PARTICIPANT.c.name,
+            PARTICIPANT.c.handle,
+            PARTICIPANT.c.person_id,
+            ORGANISATION.c.node,
+            ORGANISATION.c.name.label("organisation"),
+        )
+        .select_from(PARTICIPANT.join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id))
+        .where(condition)
+    )
+    return [PersonSeen(*row) for row in session.execute(query)]
+
+
+def _offers(session: Session, condition: Any) -> list[Offer]:
+    query = (
+        select(
+            INVITATION.id,
+            INVITATION.key,
+            SPACE.c.id.label("space_id"),
+            SPACE.c.key.label("space_key"),
+            SPACE.c.name,
+            SPACE.c.purpose,
+            ORGANISATION.c.id.label("organisation_id"),
+            ORGANISATION.c.node,
+            ORGANISATION.c.name.label("organisation"),
+            INVITATION.at,
+            INVITATION.state,
+            INVITATION.history,
+            INVITATION.history_from,
+            INVITATION.terms,
+        )
+        .join(SPACE, SPACE.c.id == INVITATION.space_id)
+        .join(ORGANISATION, ORGANISATION.c.id == INVITATION.organisation_id)
+        .where(condition, INVITATION.outgoing.is_(False))
+        .order_by(INVITATION.at.desc())
+    )
+    return [_offer(row) for row in session.execute(query)]
+
+
+def _offer(row: Any) -> Offer:
+    terms: Mapping[str, Any] = json.loads(row.terms)
+    return Offer(
+        id=row.id,
+        key=row.key,
+        space_id=row.space_id,
+        space_key=row.space_key,
+        name=row.name,
+        purpose=row.purpose,
+        host=Organisation(row.organisation_id, row.node, row.organisation),
+        at=row.at,
+        state=row.state,
+        history=row.history,
+        history_from=row.history_from,
+        retention=list(terms["retention"]),
+        shares=[(name, count) for name, count in terms["shares"]],
+    )

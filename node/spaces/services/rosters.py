@@ -1,0 +1,71 @@
+"""Writing the roster of a space of ours: the next version, proved by our node, announced by the space.
+
+Rule: whatever changes organisations or roles goes through `write`; members come and go by their own activities and
+stand in the next version. Source: PROTOCOL 2.j; DECISIONS 4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+
+from federation import charter, digest, roster
+from federation.errors import LocalError
+from federation.ports import MemberNode, Role
+from node.core.clock import rfc3339
+from node.exchange import service as exchange
+from node.exchange.service import NodeWork
+from node.spaces.audience import SPACE
+from node.spaces.register import Register, register_of
+
+HOST, MEMBER = roster.HOST, roster.MEMBER
+
+
+def write(
+    work: NodeWork,
+    iri: str,
+    *,
+    nodes: Sequence[MemberNode] | None = None,
+    members: Mapping[str, Role] | None = None,
+) -> int:
+    """Announces the next version, with other organisations or members if given; its number.
+
+    Raises federation's OutOfScope when the charter of a partner on it does not let it through.
+    """
+    register = register_of(work.session, work.ground)
+    row = register.get(iri)
+    if not row.hosted:
+        raise LocalError(f"{iri} is not ours.")
+    listed = list(nodes) if nodes is not None else [each.node for each in register.named(iri)]
+    people = dict(members) if members is not None else register.members(iri)
+    for each in listed[1:]:
+        relation = work.peers.of_node(each.node)
+        if relation is not None:
+            charter.covers_roster(relation, len(listed))
+    document = roster.write(
+        iri,
+        row.roster_version + 1,
+        _previous(register, row.id),
+        listed,
+        [roster.Member(actor, role) for actor, role in people.items()],
+        work.actors.signer(work.node),
+        rfc3339(work.now),
+    ).document
+    said = {"type": "Update", "to": [f"{iri}/members"], "audience": iri, "object": document}
+    exchange.publish(work.ground, work, said, iri)
+    return row.roster_version + 1
+
+
+def our_node(work: NodeWork) -> MemberNode:
+    """Our organisation as it begins a roster."""
+    key = work.actors.signer(work.node).public
+    return MemberNode(
+        work.node, exchange.settings_of(work.ground).name, key.multibase, HOST, rfc3339(work.now)
+    )
+
+
+def _previous(register: Register, space_id: int) -> str | None:
+    held = register.execute(select(SPACE.c.roster).where(SPACE.c.id == space_id)).scalar_one()
+    return digest.digest(json.loads(held)) if held else None
