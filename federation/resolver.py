@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from federation import documents, iris, proofs
+from federation import iris, multikey, proofs
 from federation.activity import ACTOR_CONTEXT, Document
 from federation.errors import BadProof, LocalError, Malformed, OutOfScope
 from federation.keys import PublicKey
 from federation.ports import Relation, Work
 from federation.settings import Settings
+from schemas.as2.actor import objections_to_actor
 
 
 def actor_document(
@@ -81,14 +82,11 @@ def check(document: Document, node_key: PublicKey) -> None:
     iri = document.get("id")
     if not isinstance(iri, str) or not iris.same_origin(iri, node_key.key_id):
         raise OutOfScope("An actor is introduced by the node of its own origin.")
-    if "@context" not in document or not isinstance(document.get("name"), str):
-        raise Malformed("An actor document has @context and name.")
-    methods = documents.as_list(document.get("assertionMethod"))
-    if not methods:
-        raise Malformed("An actor document has a key.")
-    for method in methods:
-        if not isinstance(method, dict) or method.get("controller") != iri:
-            raise BadProof("A key of the document belongs to another.")
+    wrong = objections_to_actor(document)
+    if wrong:
+        raise Malformed(f"The actor document is none: {wrong}")
+    for method in document["assertionMethod"]:
+        multikey.decode(method["publicKeyMultibase"])
     if proofs.proof_of(document).verification_method != node_key.key_id:
         raise BadProof("The document is proved by another key than its node's.")
     proofs.verify(document, node_key)

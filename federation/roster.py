@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from federation import documents, iris, multikey, proofs
+from federation import iris, proofs
 from federation.activity import CONTEXT, Document
 from federation.digest import digest
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
 from federation.ports import MemberNode, Role
-
-HOST, MEMBER = "host", "member"
+from schemas.as2.roster import objections_to_roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,45 +75,36 @@ def read(document: Document, host_key: PublicKey) -> Roster:
     """A roster that the host sent.
 
     Raises:
-        Malformed: a member is missing or of another shape.
+        Malformed: of another shape, an organisation twice, or a person of none of them.
         BadProof: not proved by the host's node key.
     """
     if proofs.proof_of(document).verification_method != host_key.key_id:
         raise BadProof("The roster is proved by another key than its host's.")
     proofs.verify(document, host_key)
-    space, version, previous = (document.get(name) for name in ("attributedTo", "version", "previousVersion"))
-    if not isinstance(space, str) or not isinstance(version, int) or version < 1:
-        raise Malformed("A roster has `attributedTo` and a positive `version`.")
-    if not (previous is None or isinstance(previous, str)):
-        raise Malformed("`previousVersion` is a digest, or null for the first.")
-    nodes = [_node(each) for each in documents.as_list(document.get("nodes"))]
-    members = [_member(each) for each in documents.as_list(document.get("members"))]
-    if not nodes or nodes[0].role != HOST:
-        raise Malformed("A roster begins with its host.")
-    return Roster(space, version, nodes, members, previous, document)
+    wrong = objections_to_roster(document)
+    if wrong:
+        raise Malformed(f"The roster is none: {wrong}")
+    nodes = [
+        MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
+        for each in document["nodes"]
+    ]
+    members = [Member(each["actor"], Role(each["role"])) for each in document["members"]]
+    homes = {iris.origin(each.node) for each in nodes}
+    if len(homes) < len(nodes) or not homes >= {iris.origin(each.actor) for each in members}:
+        raise Malformed("An organisation of the roster stands twice, or a person belongs to none of them.")
+    for each in nodes:
+        key_of(each)
+    return Roster(
+        document["attributedTo"],
+        document["version"],
+        nodes,
+        members,
+        document["previousVersion"],
+        document,
+    )
 
 
+@lru_cache(maxsize=1024)
 def key_of(member: MemberNode) -> PublicKey:
     """The key of a member node."""
     return PublicKey.from_multibase(f"{member.node}#ed25519", member.key)
-
-
-def _node(value: object) -> MemberNode:
-    if not isinstance(value, dict):
-        raise Malformed("An organisation of a roster is an object.")
-    texts = [value.get(name) for name in ("node", "name", "key", "role", "since")]
-    if not all(isinstance(text, str) for text in texts):
-        raise Malformed("An organisation of a roster has node, name, key, role and since.")
-    iris.origin(str(texts[0]))
-    multikey.decode(str(texts[2]))
-    return MemberNode(*map(str, texts))
-
-
-def _member(value: object) -> Member:
-    if not isinstance(value, dict) or not isinstance(value.get("actor"), str):
-        raise Malformed("A person of a roster has an actor.")
-    iris.origin(value["actor"])
-    try:
-        return Member(value["actor"], Role(str(value.get("role"))))
-    except ValueError as error:
-        raise Malformed("A role is member or manager.") from error

@@ -11,6 +11,8 @@ from marshmallow import INCLUDE, RAISE, Schema, ValidationError, validates_schem
 from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
 from marshmallow.validate import ContainsOnly, Equal, Length, OneOf, Range, Regexp
 
+from schemas.objections import objections as by_schema
+
 MAX_IRI_CHARS = 2048
 MAX_NAME_CHARS = 255
 MAX_SPACES = 1000
@@ -173,13 +175,4 @@ _agreement = Agreement()
 
 def objections(document: dict[str, object]) -> str:
     """What is wrong with `document` as an agreement, in one sentence; "" when nothing is."""
-    wrong = _agreement.validate(document)
-    return "; ".join(f"{place}: {what}" for place, what in sorted(_leaves(wrong)))[:500]
-
-
-def _leaves(wrong: object, place: str = "") -> list[tuple[str, str]]:
-    if isinstance(wrong, dict):
-        return [leaf for key, value in wrong.items() for leaf in _leaves(value, f"{place}.{key}".lstrip("."))]
-    if isinstance(wrong, list):
-        return [(place, str(each)) for each in wrong]
-    return [(place, str(wrong))]
+    return by_schema(_agreement, document)
