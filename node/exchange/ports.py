@@ -356,8 +356,8 @@ class Nonces(_Port):
             index_elements=[NONCE.c.nonce],
             set_={"used": used},
             where=NONCE.c.used <= used - limits.NONCE_MEMORY_S,
-        )
-        first = bool(self.unit.execute(statement).rowcount == 1)
+        ).returning(NONCE.c.used)
+        first = self.unit.execute(statement).first() is not None
         if first:
             wake, channel = self.ground.wake, f"alive:{key_id.partition('#')[0]}"
             events.after_commit(self.session, lambda: wake.notify(channel))

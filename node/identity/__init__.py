@@ -11,6 +11,7 @@ from node.identity import browser
 from node.identity.api import api
 from node.identity.cli import initialise, person_group, token_group
 from node.identity.oidc import RelyingParty
+from node.identity.ports import actors
 from node.identity.services.identity import identity_of
 from node.identity.web import RELYING_PARTY, web
 
@@ -31,6 +32,7 @@ def _set_up(app: Flask, ground: Ground) -> None:
 capability = Capability(
     name="identity",
     blueprints=(web, api),
+    ports={"actors": actors},
     commands=(person_group, token_group),
     initialise=initialise,
     frame=browser.frame_of,

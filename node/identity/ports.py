@@ -1,20 +1,30 @@
-"""The local half of `federation.ports.Actors`: our node, our people, our spaces, and their keys.
+"""The answer to `federation.ports.Actors`: our node, our people, our spaces, their keys; then those of others.
 
 Rule: an actor on our origin is known from our own tables alone; nobody introduces it to us (PROTOCOL 2.j).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from federation import documents
 from federation.activity import Document
 from federation.errors import Forbidden, LocalError
 from federation.keys import PublicKey, SigningKey, controller_of
+from node.core.db import table_of
 from node.core.ground import Ground
+from node.exchange.remote import Actors, RemoteActors
 from node.identity import tables
 from node.identity.keyring import KEY_FRAGMENT, NoSuchActor, keyring_of
+
+_TABLE = table_of(tables.Actor)
+_DIGEST = select(_TABLE.c.digest).where(_TABLE.c.iri == bindparam("actor"))
+
+
+def actors(db: Session, ground: Ground) -> Actors:
+    """The port: on our origin we answer ourselves, for all else what was introduced does."""
+    return Actors(LocalActors(db, ground), RemoteActors(db, ground))
 
 
 class LocalActors:
@@ -42,6 +52,11 @@ class LocalActors:
         """The actor document with our node's proof; None when there is no such actor."""
         raw = self._db.scalar(select(tables.Actor.document).where(tables.Actor.iri == actor))
         return None if raw is None else documents.loads(raw)
+
+    def digest(self, actor: str) -> str | None:
+        """D of that document."""
+        found: str | None = self._db.execute(_DIGEST, {"actor": actor}).scalar()
+        return found
 
     def learn(self, document: Document, node: str) -> None:
         """Never: raises Forbidden."""
