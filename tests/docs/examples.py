@@ -1,0 +1,193 @@
+"""The examples of docs/protocol.md: two nodes in memory peer and talk, and the page shows what they said.
+
+`python -m tests.docs.examples` writes them into the page, each behind its mark `<!-- example: NAME -->`. Keys are
+made from their ids, so whoever reads the page can verify every signature in it; no node ever has such a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+from federation import discovery, handshake, roster
+from federation.activity import Activity, Document
+from federation.digest import digest
+from federation.errors import SequenceGap
+from federation.http import Headers, Request, Response
+from federation.keys import SigningKey
+from federation.service import Federation
+from tests.federation.world import Clock, Node, enter, open_space
+
+FLAT = re.compile(r"\[[^\[\]{}]{,220}\]")  # a list of texts: on one line
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
+MARK = re.compile(
+    r"(?P<mark><!-- example: (?P<name>[a-z-]+) -->\n)```(?P<kind>\w+)\n(?P<text>.*?\n)```\n", re.DOTALL
+)
+
+
+def secret(key_id: str) -> bytes:
+    """The secret key of an example: SHA-256 of its id."""
+    return hashlib.sha256(key_id.encode()).digest()
+
+
+def key(key_id: str) -> SigningKey:
+    """The key of an example."""
+    return SigningKey.from_raw(secret(key_id), key_id)
+
+
+def shown(page: str) -> dict[str, str]:
+    """Name -> text of every example in the page."""
+    return {found["name"]: found["text"] for found in MARK.finditer(page)}
+
+
+def filled(page: str, texts: dict[str, str]) -> str:
+    """The page with `texts` behind their marks."""
+
+    def block(found: re.Match[str]) -> str:
+        return f"{found['mark']}```{found['kind']}\n{texts[found['name']]}```\n"
+
+    return MARK.sub(block, page)
+
+
+def made() -> dict[str, str]:
+    """Name -> text of every example, the same whenever it is asked for."""
+    with _wire() as (batches, singles):
+        clock = Clock()
+        host, guest = Node("aubier", clock), Node("nord-acier", clock)
+        link = _peer(host, guest)
+        claire, yann = host.person("Claire"), guest.person("Yann")
+        space = host.space("Passerelle", claire)
+        open_space(host, space, guest)
+        enter(yann, guest, space, host)
+        question = host.post(claire, space, "Quand part le lot 3 ?")
+        host.deliver(guest)
+        clock.advance(60)
+        guest.post(yann, space, "Mardi.")
+        guest.say(yann, {"type": "Like", "object": question}, space)
+        guest.deliver(host)
+        batch = batches[-2]  # the last is the hello that ends every delivery
+        host.deliver(guest)
+        hello = guest.parcel(host, lines=0).request
+    said = [*host.store.rows.activities.values(), *guest.store.rows.activities.values()]
+    first, second = [each.object or {} for each in said if each.object_type == "Roster"][:2]
+    read = roster.read(second, host.key.public)
+    follows = roster.write(space, 2, digest(first), read.nodes, read.members, host.key, clock.moment)
+    return {
+        "node-actor": _json(discovery.node_actor(host.settings, [host.key.public])),
+        "webfinger": _json(discovery.node_jrd(host.settings)),
+        "nodeinfo": _json(discovery.nodeinfo_index(host.settings)),
+        "link": f"{link}\n",
+        "accept-invite": _json(_first(singles, "Accept")),
+        "confirmation": _json(_first(singles, "Update")),
+        "offer": _json(_first(reversed(singles), "Offer")),
+        "reject-offer": _json(_first(singles, "Reject")),
+        "withdraw-offer": _json(_first(singles, "Undo")),
+        "accept-offer": _json(_said(said, "Accept", "Offer")),
+        "introduction": _json(_said(said, "Update", "Person")),
+        "invite-space": _json(_said(said, "Invite", "Group")),
+        "accept-space": _json(_said(reversed(said), "Accept", "Invite")),
+        "roster": _json(follows.document),
+        "join": _json(_said(said, "Join", None)),
+        "create": _json(_said(said, "Create", "Note")),
+        "announce": _json(_said(said, "Announce", "Create")),
+        "batch": _request(batch[0]),
+        "receipt": _response(batch[1]),
+        "hello": _request(hello),
+        "problem": _json(SequenceGap("Entry 7 is expected.", expected=7).document()),
+    }
+
+
+def _peer(host: Node, guest: Node) -> str:
+    """Peer, after an offer that was rejected and one that was withdrawn; answers the link."""
+    _, link = host.invite()
+    guest.accept_invite(link, host)
+    guest.confirm(host)
+    host.confirm(guest)
+    host.offer(guest)
+    with guest.work() as work:
+        said = handshake.rejection(guest.relation(host), work, guest.settings)
+        work.handshakes.declined(guest.relation(host), guest.relation(host).offer)
+    guest.inbox(said, host)
+    host.offer(guest)
+    with host.work() as work:
+        said = handshake.withdrawal(host.relation(guest), work, host.settings)
+        work.handshakes.declined(host.relation(guest), host.relation(guest).offer)
+    host.inbox(said, guest)
+    host.offer(guest)
+    guest.agree(host)
+    return link
+
+
+def _first(documents: Iterable[Document], kind: str) -> Document:
+    return next(document for document in documents if document["type"] == kind)
+
+
+def _said(activities: Iterable[Activity], kind: str, of: str | None) -> Document:
+    return next(each.document for each in activities if each.type == kind and each.object_type == of)
+
+
+def _json(document: Document) -> str:
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return (
+        FLAT.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text)
+        + "\n"
+    )
+
+
+def _request(request: Request) -> str:
+    target = "/" + request.url.partition("://")[2].partition("/")[2]
+    host = request.url.partition("://")[2].partition("/")[0]
+    head = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
+    return "\n".join([*head, *_fields(request.headers), "", request.body.decode()])
+
+
+def _response(response: Response) -> str:
+    head = [f"HTTP/1.1 {response.status} OK", *_fields(response.headers)]
+    return "\n".join([*head, "", response.body.decode(), ""])
+
+
+def _fields(headers: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers]
+
+
+@contextmanager
+def _wire() -> Iterator[tuple[list[tuple[Request, Response]], list[Document]]]:
+    """Listens to what nodes say; their keys and ids are those of the examples."""
+    batches: list[tuple[Request, Response]] = []
+    singles: list[Document] = []
+    numbers = count(1)
+    receive_batch, receive_single = Federation.receive_batch, Federation.receive_single
+
+    def batch(self: Federation, request: Request) -> Response:
+        response = receive_batch(self, request)
+        batches.append((request, response))
+        return response
+
+    def single(self: Federation, request: Request) -> Response:
+        singles.append(json.loads(request.body))
+        return receive_single(self, request)
+
+    def token(size: int) -> str:
+        return urlsafe_b64encode(secret(f"id {next(numbers)}")[:size]).rstrip(b"=").decode()
+
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(Federation, "receive_batch", batch))
+        patches.enter_context(patch.object(Federation, "receive_single", single))
+        patches.enter_context(patch.object(SigningKey, "generate", key))
+        patches.enter_context(patch("secrets.token_urlsafe", token))
+        patches.enter_context(patch("secrets.token_hex", lambda size: f"{next(numbers):0{2 * size}x}"))
+        patches.enter_context(
+            patch("secrets.token_bytes", lambda size: secret(f"token {next(numbers)}")[:size])
+        )
+        yield batches, singles
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), made()), encoding="utf-8")

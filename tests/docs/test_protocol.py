@@ -1,0 +1,196 @@
+"""Every example of docs/protocol.md is read by the code that reads a partner's, and its proofs hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from federation import activity as activities
+from federation import (
+    charter,
+    discovery,
+    documents,
+    exchange,
+    handshake,
+    jcs,
+    limits,
+    proofs,
+    resolver,
+    roster,
+    signatures,
+)
+from federation.authority import TABLE, thing_of
+from federation.digest import digest
+from federation.errors import NAMESPACE, BadProof
+from federation.http import Headers, Request, Response
+from federation.keys import PublicKey
+from node.cli.manual import problem_types
+from schemas.as2 import agreement as agreements
+from tests.docs.examples import PAGE, key, made, shown
+
+TEXT = PAGE.read_text(encoding="utf-8")
+EXAMPLES = shown(TEXT)
+ACTIVITIES = (
+    "accept-invite",
+    "confirmation",
+    "offer",
+    "reject-offer",
+    "withdraw-offer",
+    "accept-offer",
+    "introduction",
+    "create",
+    "announce",
+    "invite-space",
+    "accept-space",
+    "join",
+)
+
+
+def document(name: str) -> dict[str, Any]:
+    return documents.loads(EXAMPLES[name].encode())
+
+
+def said(name: str) -> activities.Activity:
+    return activities.read(EXAMPLES[name].rstrip("\n").encode())
+
+
+def proved(found: dict[str, Any]) -> PublicKey:
+    public = key(proofs.proof_of(found).verification_method).public
+    proofs.verify(found, public)
+    return public
+
+
+def request_of(name: str) -> Request:
+    head, _, body = EXAMPLES[name].partition("\n\n")
+    line, *fields = head.split("\n")
+    headers = Headers([(field.partition(": ")[0], field.partition(": ")[2]) for field in fields])
+    method, target, _ = line.split(" ")
+    return Request(method, f"https://{headers.get('host')}{target}", headers, body.encode())
+
+
+def response_of(name: str) -> Response:
+    head, _, body = EXAMPLES[name].partition("\n\n")
+    line, *fields = head.split("\n")
+    headers = Headers([(field.partition(": ")[0], field.partition(": ")[2]) for field in fields])
+    return Response(int(line.split(" ")[1]), headers, body.removesuffix("\n").encode())
+
+
+def shape(value: object) -> object:
+    """Names and kinds, without the values."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    return type(value).__name__
+
+
+def test_every_example_is_shown_and_every_shown_one_is_made() -> None:
+    assert set(EXAMPLES) == set(made())
+
+
+def test_every_block_of_the_page_is_an_example() -> None:
+    assert TEXT.count("\n```\n") == len(EXAMPLES)
+
+
+def test_the_examples_have_the_shape_of_what_is_said_today() -> None:
+    fresh = made()
+    for name, text in EXAMPLES.items():
+        if text.startswith("{"):
+            assert shape(json.loads(text)) == shape(json.loads(fresh[name])), (
+                f"{name}: python -m tests.docs.examples"
+            )
+
+
+@pytest.mark.parametrize("name", ACTIVITIES)
+def test_an_activity_is_read_and_proved_by_its_actor(name: str) -> None:
+    activity = said(name)
+    assert proved(activity.document).controller == activity.actor
+    assert (activity.type, thing_of(activity)) in TABLE
+
+
+def test_the_node_is_found_both_ways() -> None:
+    actor = discovery.read_node_actor(document("node-actor"))
+    assert actor.peers
+    assert actor.keys == (key(f"{actor.id}#ed25519").public,)
+    assert discovery.read_jrd(document("webfinger")).href(discovery.SERVICE) == actor.id
+    assert discovery.read_jrd(document("nodeinfo")).href(discovery.APPLICATION, activity=False) == actor.id
+
+
+def test_the_acceptance_is_bound_by_the_token_of_the_link() -> None:
+    link = handshake.read_link(EXAMPLES["link"])
+    binding = said("accept-invite").document["inviteBinding"]
+    assert binding["invite"] == link.invite
+    assert handshake.mac(link.token, binding) == binding["mac"]
+
+
+def test_offer_and_accept_name_one_agreement() -> None:
+    offer, accept = said("offer"), said("accept-offer")
+    agreement = offer.object or {}
+    handshake.check_offer(offer, agreement)
+    assert not agreements.objections(agreement)
+    assert accept.object_id == offer.id
+    assert accept.document["objectDigest"] == digest(agreement)
+    assert charter.party(agreement, offer.actor)["keys"] == [key(f"{offer.actor}#ed25519").public.multibase]
+
+
+@pytest.mark.parametrize("name", ["batch", "hello"])
+def test_a_batch_is_signed_and_its_chain_begins_where_it_says(name: str) -> None:
+    request = request_of(name)
+    signature = signatures.peer_signature(request)
+    signatures.verify_request(request, signature, key(signature.key_id).public, signature.created)
+    field = exchange.read_field(request.headers.get("exchange-log"))
+    batch = exchange.read(field, request.body, limits.MAX_BATCH_LINES)
+    assert field.agreement == digest(said("offer").object or {})
+    for entry, line in zip(batch.entries, batch.lines, strict=True):
+        activity = activities.read(line)
+        assert (activity.id, activity.type, activity.content_digest) == (
+            entry.activity,
+            entry.type,
+            entry.content_digest,
+        )
+        proved(activity.document)
+
+
+def test_the_receipt_answers_the_batch() -> None:
+    request, response = request_of("batch"), response_of("receipt")
+    receipt = documents.loads(response.body)
+    node = receipt["attributedTo"]
+    signatures.verify_response(
+        response, request, key(f"{node}#ed25519").public, signatures.peer_signature(request).created
+    )
+    proved(receipt)
+    field = exchange.read_field(request.headers.get("exchange-log"))
+    batch = exchange.read(field, request.body, limits.MAX_BATCH_LINES)
+    assert (receipt["from"], receipt["to"]) == (batch.entries[0].seq, batch.entries[-1].seq)
+    assert receipt["entryHash"] == batch.entries[-1].entry_hash
+    assert exchange.read_field(request_of("hello").headers.get("exchange-log")).prev == receipt["entryHash"]
+
+
+def test_an_introduction_brings_a_document_that_its_node_has_proved() -> None:
+    introduction = said("introduction")
+    resolver.check(introduction.object or {}, key(f"{introduction.actor}#ed25519").public)
+
+
+def test_an_announce_carries_the_words_of_its_author_unchanged() -> None:
+    announce, create = said("announce"), said("create")
+    assert announce.rev
+    assert jcs.canonicalize(announce.object or {}) == jcs.canonicalize(create.document)
+    proved(announce.object or {})
+
+
+def test_the_roster_is_proved_by_the_host() -> None:
+    found = document("roster")
+    read = roster.read(found, proved(found))
+    assert read.previous is not None
+    assert [each.role for each in read.nodes] == ["host", "member"]
+
+
+def test_the_problem_is_one_of_those_that_exist() -> None:
+    assert document("problem")["type"] in {f"{NAMESPACE}#{kind.problem}" for kind in problem_types()}
+
+
+def test_a_changed_example_would_be_noticed() -> None:
+    with pytest.raises(BadProof):
+        proved({**said("create").document, "published": "2026-11-24T09:00:00Z"})
