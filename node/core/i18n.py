@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 from flask_babel import Babel
 
 from node.config import LANGUAGES, Settings
@@ -22,6 +22,8 @@ def install(app: Flask, settings: Settings) -> None:
     """Sets up Flask-Babel on `app`."""
 
     def language() -> str:
+        if not has_request_context():
+            return settings.language  # a command or a job: nobody looks
         who = viewer_or_none()
         if who is not None and who.language in LANGUAGES:
             return who.language

@@ -48,7 +48,8 @@ def problem(
 ) -> Response:
     """A problem document (RFC 9457, section 3)."""
     document = {"type": kind, "title": title, "status": status, "detail": detail, **members}
-    return Response(json.dumps(document, ensure_ascii=False), status, content_type=PROBLEM)
+    # Members may hold lazy translations, which are texts of the reader's language from here on.
+    return Response(json.dumps(document, ensure_ascii=False, default=str), status, content_type=PROBLEM)
 
 
 def install(app: Flask) -> None:
