@@ -83,6 +83,10 @@ class Settings:
     limits_url: str = setting(
         "Storage of the rate limits; `redis://…` when several processes serve.", "memory://", secret=True
     )
+    person_rate: int = setting("Requests that one person may make; twice as many at once.", 300, unit="per s")
+    visitor_rate: int = setting(
+        "Requests from one address where nobody is signed in; twenty times as many at once.", 5, unit="per s"
+    )
     secret_key: str = setting(
         "Base64url of at least 32 random bytes: seals private keys and signs cookies. Instead of the key file.",
         "",
@@ -168,6 +172,8 @@ class Settings:
             )
         if self.is_development and not is_loopback(self.bind):
             raise SettingsError(f"PARVIS_BIND is {self.bind}; in development it must be a loopback address.")
+        if min(self.person_rate, self.visitor_rate) < 1:
+            raise SettingsError("PARVIS_PERSON_RATE and PARVIS_VISITOR_RATE must be at least 1.")
         if bool(self.tls_cert_file.name) != bool(self.tls_key_file.name):
             raise SettingsError("PARVIS_TLS_CERT_FILE and PARVIS_TLS_KEY_FILE must be set together.")
         if self.tls_key_file.name:

@@ -106,15 +106,27 @@ def viewer_or_none() -> Viewer | None:
     return found if isinstance(found, Viewer) else None
 
 
+def install_loading(app: Flask) -> None:
+    """Loads the viewer into `flask.g.viewer` before every request; a bad proof is kept for the guard to refuse."""
+
+    @app.before_request
+    def load() -> None:
+        g.viewer = g.not_signed_in = None
+        loader = app.extensions.get(_LOADER)
+        if loader and request.endpoint != "static":
+            try:
+                g.viewer = loader()
+            except NotSignedIn as refusal:
+                g.not_signed_in = refusal
+
+
 def install(app: Flask) -> None:
-    """Loads the viewer into `flask.g.viewer` and checks the guard, before every request."""
+    """Checks the guard before every request, after the viewer was loaded."""
 
     @app.before_request
     def check() -> ResponseReturnValue | None:
-        g.viewer = None
-        if request.endpoint != "static":
-            loader = app.extensions.get(_LOADER)
-            g.viewer = loader() if loader else None
+        if g.not_signed_in is not None:
+            raise g.not_signed_in
         if request.endpoint is None:
             return None  # no such route: Flask raises its 404, or 405, next
         guard = guard_of(app.view_functions.get(request.endpoint), request.method)
@@ -156,6 +168,7 @@ __all__ = [
     "guard_of",
     "guarded",
     "install",
+    "install_loading",
     "set_viewer_loader",
     "viewer",
     "viewer_or_none",
