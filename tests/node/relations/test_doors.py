@@ -1,0 +1,261 @@
+"""The same handshake by pages, by API and by commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from federation.delivery import Delivered
+from node.core.clock import SetClock
+from node.core.ground import Ground
+from node.identity.services.people import Role
+from node.identity.services.tokens import Scope
+from node.relations.cli import relation_group
+from node.relations.services.alike import alike, is_foreign_script
+from tests.node.relations.peers import Browser, Net, Peer, api, peered, verified
+
+
+@pytest.fixture(params=["en", "fr"])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def signed_in(peer: Peer, role: Role = Role.ADMIN, language: str = "en") -> Browser:
+    browser = peer.browser()
+    person = peer.person("Marie Lenoir", role)
+    peer.identity.prefer(person.id, language=language)
+    browser.sign_in(person)
+    return browser
+
+
+def token_of(peer: Peer, *scopes: Scope, role: Role = Role.ADMIN) -> str:
+    person = peer.person("Robot", role)
+    secret, _token = peer.identity.create_token(person.id, "test", list(scopes), timedelta(days=1))
+    return secret
+
+
+def link_on(text: str) -> str:
+    found = re.search(r"http://[^\"<\s]+/peering/invite#v=1[^\"<\s]+", text)
+    assert found is not None
+    return found[0].replace("&amp;", "&")
+
+
+def test_two_administrators_peer_on_pages(aubier: Peer, nord: Peer, language: str) -> None:
+    here, there = signed_in(aubier, language=language), signed_in(nord, language=language)
+    made = here.post(
+        "/partners/invite", {"domain": nord.host, "purpose": "Footbridge"}, page="/partners/invite"
+    )
+    assert made.status_code == 200
+    accepted = there.post("/partners/accept", {"link": link_on(made.text)}, page="/partners/accept")
+    assert accepted.status_code == 303, accepted.text
+    aubier.settle_jobs()
+    mine, theirs = f"/partners/{aubier.partner(nord).key}", accepted.headers["Location"]
+    for browser, page, typed in ((there, theirs, nord.to_type(aubier)), (here, mine, aubier.to_type(nord))):
+        before = browser.get(page).text
+        assert not any(digits in before for digits in typed.values())
+        form = {f"group-{number}": digits for number, digits in typed.items()}
+        wrong = browser.post(f"{page}/verify", {**form, "channel": ""}, page=page)
+        assert wrong.status_code == 422
+        assert browser.post(f"{page}/verify", {**form, "channel": "phone"}, page=page).status_code == 303
+    assert aubier.partner(nord).state == "verified"
+    form = {"purpose": "Footbridge", "keep_ours": "P1Y", "keep_theirs": "P90D", "onward": "none"}
+    assert "Footbridge" in here.get(mine).text
+    assert here.post(f"{mine}/charter", {**form, "ends": "2000-01-01"}, page=mine).status_code == 422
+    assert here.post(f"{mine}/charter", form, page=mine).status_code == 303
+    assert here.get(mine).status_code == 200
+    shown = there.get(theirs).text
+    assert {"en": "1 year", "fr": "1 an"}[language] in shown
+    digest = re.search(r'name="digest" value="([^"]+)"', shown)
+    assert digest is not None
+    assert there.post(f"{theirs}/charter/agree", {"digest": "z0"}, page=theirs).status_code == 409
+    assert there.post(f"{theirs}/charter/agree", {"digest": digest[1]}, page=theirs).status_code == 303
+    assert isinstance(nord.deliver(aubier), Delivered)
+    for browser, page in ((here, mine), (there, theirs), (here, "/partners"), (there, "/partners")):
+        answer = browser.get(page)
+        assert answer.status_code == 200
+        assert {"en": "working", "fr": "en marche"}[language] in answer.text.lower() or page != "/partners"
+
+
+def test_the_page_behind_a_link_is_the_same_for_everybody_and_learns_nothing(
+    aubier: Peer, language: str
+) -> None:
+    browser = aubier.browser()
+    answer = browser.get("/peering/invite", headers={"Accept-Language": language})
+    assert answer.status_code == 200
+    assert "invite.js" in answer.text
+    assert browser.client.get_cookie("parvis", domain=browser.host) is None
+    assert "<form" not in answer.text.partition("door-foot")[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["/partners", "/partners/invite", "/partners/accept", "/partners/x", "/partners/x/verify"]
+)
+def test_partners_are_for_administrators_alone(aubier: Peer, path: str) -> None:
+    browser = signed_in(aubier, Role.MEMBER)
+    answer = browser.post(path, page="/me") if path.endswith("verify") else browser.get(path)
+    assert answer.status_code == 404
+    assert aubier.browser().get("/partners").status_code == 303
+
+
+def test_a_partner_that_is_not_there_is_absent(aubier: Peer) -> None:
+    assert signed_in(aubier).get("/partners/nobody").status_code == 404
+
+
+def test_a_look_alike_is_asked_about_once(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    browser = signed_in(aubier)
+    typed = {"domain": "n0rd-acier.localhost"}
+    asked = browser.post("/partners/invite", typed, page="/partners/invite")
+    assert asked.status_code == 409
+    assert "nord-acier.localhost" in asked.text
+    sure = browser.post("/partners/invite", {**typed, "alike": "1"}, page="/partners/invite")
+    assert "/peering/invite#v=1" in sure.text
+
+
+def test_what_the_other_side_does_not_take_stands_on_the_page(aubier: Peer, nord: Peer, net: Net) -> None:
+    nord.accept(aubier.invite())
+    browser, page = signed_in(nord), f"/partners/{nord.partner(aubier).key}"
+    net.down.add(aubier.origin)
+    form = {f"group-{number}": digits for number, digits in nord.to_type(aubier).items()}
+    browser.post(f"{page}/verify", {**form, "channel": "phone"}, page=page)
+    assert "it goes again by itself" in browser.get(page).text
+
+
+def test_an_open_invitation_can_be_seen_and_cancelled(aubier: Peer, clock: SetClock) -> None:
+    browser = signed_in(aubier)
+    browser.post("/partners/invite", {"domain": "nord-acier.localhost"}, page="/partners/invite")
+    page = f"/partners/{aubier.relations.everybody()[0].key}"
+    assert browser.get(page).status_code == 200
+    assert browser.post(f"{page}/cancel", page=page).status_code == 303
+    assert browser.get(page).status_code == 404
+    browser.post("/partners/invite", {}, page="/partners/invite")
+    clock.move(hours=73)
+    assert aubier.relations.everybody()[0].state == "expired"
+
+
+def test_scripts_peer_through_the_api(aubier: Peer, nord: Peer) -> None:
+    both = (Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
+    here, there = token_of(aubier, *both), token_of(nord, *both)
+    made = api(aubier, here, "POST", "/relations/invitations", {"host": nord.host})
+    assert made.status_code == 201
+    accepted = api(nord, there, "POST", "/relations/acceptances", {"link": made.json["link"]})
+    assert accepted.status_code == 201
+    keys = {aubier: made.json["key"], nord: accepted.json["key"]}
+    for peer, token, other in ((nord, there, aubier), (aubier, here, nord)):
+        typed = {str(number): digits for number, digits in peer.to_type(other).items()}
+        body = {"groups": typed, "channel": "video"}
+        answer = api(peer, token, "PUT", f"/relations/{keys[peer]}/confirmation", body)
+        assert answer.status_code == 200, answer.json
+        assert all(group["digits"] for group in answer.json["groups"])
+    offered = api(aubier, here, "PUT", f"/relations/{keys[aubier]}/offer", {"onward": "allowed"})
+    assert offered.json["state"] == "offered"
+    digest = api(nord, there, "GET", f"/relations/{keys[nord]}").json["offer"]["digest"]
+    agreed = api(nord, there, "PUT", f"/relations/{keys[nord]}/agreement", {"digest": digest})
+    assert (agreed.json["state"], agreed.json["health"]["queued"]) == ("in-force", 1)
+    again = api(nord, there, "PUT", f"/relations/{keys[nord]}/agreement", {"digest": digest})
+    assert (again.status_code, again.content_type) == (409, "application/problem+json")
+    line = api(nord, there, "GET", "/relations").json["items"][0]
+    assert (line["id"], line["state"]) == (aubier.iri, "in-force")
+    changed = {"contact": "Anne, ext. 12", "reviewOn": "2027-06-01"}
+    assert (
+        api(nord, there, "PUT", f"/relations/{keys[nord]}/register", changed).json["reviewOn"] == "2027-06-01"
+    )
+
+
+def test_an_open_offer_ends_through_the_api_from_both_sides(aubier: Peer, nord: Peer) -> None:
+    verified(aubier, nord)
+    both = (Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
+    here, there = token_of(aubier, *both), token_of(nord, *both)
+    for peer, token, other in ((aubier, here, nord), (nord, there, aubier)):
+        aubier.propose(nord)
+        ended = api(peer, token, "DELETE", f"/relations/{peer.partner(other).key}/offer")
+        assert ended.json["state"] == "verified"
+        assert other.partner(peer).state == "verified"
+
+
+def test_a_token_needs_the_scope_and_its_person_the_role(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    reader = token_of(aubier, Scope.RELATIONS_READ)
+    assert api(aubier, reader, "POST", "/relations/invitations", {}).status_code == 403
+    member = token_of(aubier, Scope.RELATIONS_READ, role=Role.MEMBER)
+    aubier.invite()
+    assert [each["state"] for each in api(aubier, member, "GET", "/relations").json["items"]] == ["in-force"]
+    assert api(aubier, member, "GET", f"/relations/{aubier.partner(nord).key}").status_code == 404
+    assert api(aubier, "", "GET", "/relations").status_code == 401
+
+
+def test_the_api_says_what_is_wrong_by_field(aubier: Peer, nord: Peer) -> None:
+    nord.accept(aubier.invite())
+    token = token_of(nord, Scope.RELATIONS_ADMIN)
+    body = {"groups": {"1": "00000", "2": "00000"}, "channel": "phone"}
+    answer = api(nord, token, "PUT", f"/relations/{nord.partner(aubier).key}/confirmation", body)
+    assert (answer.status_code, set(answer.json["errors"])) == (422, {"group-1", "group-2"})
+    assert api(nord, token, "POST", "/relations/acceptances", {"link": "x"}).status_code == 422
+
+
+def parvis(peer: Peer, *args: str, text: str = "") -> Any:
+    """`parvis relation …` on the node of `peer`."""
+
+    @contextmanager
+    def opened() -> Iterator[Ground]:
+        with peer.app.app_context():
+            yield peer.ground
+
+    ran = CliRunner().invoke(relation_group, args, obj=opened, input=text)
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.output) if "--json" in args else ran.output
+
+
+def test_operators_peer_by_commands(aubier: Peer, nord: Peer) -> None:
+    link = parvis(aubier, "invite", "--host", nord.host, "--json")["link"]
+    accepted = parvis(nord, "accept", "-", "--json", text=f"{link}\n")
+    assert accepted["state"] == "keys-exchanged"
+    for peer, other in ((nord, aubier), (aubier, nord)):
+        read = parvis(other, "list", "--json")[0]["groups"]
+        groups = [f"--group={each['number']}={each['digits']}" for each in read if each["read_by"] == "us"]
+        parvis(peer, "confirm", parvis(peer, "list", "--json")[0]["key"], *groups, "--channel", "in-person")
+    mine, theirs = (parvis(each, "list", "--json")[0]["key"] for each in (aubier, nord))
+    assert "proposed by us" in parvis(aubier, "offer", mine, "--onward", "allowed", "--purpose", "Footbridge")
+    assert parvis(nord, "agree", theirs, "--json")["state"] == "in-force"
+    assert isinstance(nord.deliver(aubier), Delivered)
+    assert "in-force" in parvis(aubier, "list")
+
+
+def test_a_refused_command_says_why(aubier: Peer) -> None:
+    @contextmanager
+    def opened() -> Iterator[Ground]:
+        with aubier.app.app_context():
+            yield aubier.ground
+
+    ran = CliRunner().invoke(relation_group, ["accept", "nonsense"], obj=opened)
+    assert ran.exit_code == 1
+    assert "not a whole invitation link" in ran.output
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "nordacler.example",
+        "nord-acier.example",
+        "n0rdacier.example",
+        "norďacier.example",
+        "nоrdacier.example",  # noqa: RUF001 - a Cyrillic o
+        "xn--nrdacier-nbh.example",  # the same as an A-label
+    ],
+)
+def test_alike(host: str) -> None:
+    assert alike(host, ["aubier.example", "nordacier.example"]) == "nordacier.example"
+
+
+def test_a_known_or_plainly_other_host_is_not_alike() -> None:
+    assert alike("nordacier.example", ["nordacier.example"]) == ""
+    assert alike("leroux.example", ["nordacier.example"]) == ""
+    assert is_foreign_script("xn--nrdacier-nbh.example")
+    assert not is_foreign_script("nordacier.example")
