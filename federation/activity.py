@@ -25,7 +25,7 @@ CONTEXT = (
 )
 ACTOR_CONTEXT = (CONTEXT[0], "https://www.w3.org/ns/cid/v1", *CONTEXT[1:])
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def of(document: Document, raw: bytes) -> Activity:
     if rev is not None and (not isinstance(rev, int) or isinstance(rev, bool) or rev < 1):
         raise Malformed("`rev` must be a positive integer.")
     published = document.get("published")
-    if not isinstance(published, str) or not _MOMENT.fullmatch(published):
+    if not isinstance(published, str) or not MOMENT.fullmatch(published):
         raise Malformed("`published` must be a UTC time, RFC 3339.")
     return Activity(
         id=iri(document.get("id"), "id"),

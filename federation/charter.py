@@ -154,6 +154,14 @@ def covers(relation: Relation, activity: Activity, space: Space) -> None:
         OutOfScope: space, type, size or address lies outside; the detail says which.
     """
     covers_space(relation, space.iri)
+    covers_activity(relation, activity)
+
+
+def covers_activity(relation: Relation, activity: Activity) -> None:
+    """The same without the space.
+
+    Raises OutOfScope.
+    """
     scope = relation.agreement["scope"] if relation.agreement else {}
     if activity.type not in scope.get("activityTypes", ()):
         raise OutOfScope(f"The agreement does not cover the activity type {activity.type}.")

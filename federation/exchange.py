@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from federation import documents, iris
-from federation.activity import Activity
+from federation import documents, limits
+from federation.activity import MOMENT, Activity, iri
 from federation.digest import digest
 from federation.errors import (
     DisputedHistory,
@@ -30,6 +30,7 @@ _FIELD = re.compile(
     r'stream="(?P<stream>[\x20\x21\x23-\x5b\x5d-\x7e]+)", seq=(?P<seq>[0-9]{1,15}), count=(?P<count>[0-9]{1,4}), '
     r'prev="(?P<prev>z[1-9A-HJ-NP-Za-km-z]+)", agreement="(?P<agreement>z[1-9A-HJ-NP-Za-km-z]+)"'
 )
+_SHA256 = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
 _ROW = frozenset({"activity", "contentDigest", "seq", "time", "type"})
 
 
@@ -148,7 +149,7 @@ def read(field: LogField, body: bytes, max_lines: int) -> Batch:
         raise Malformed("Each line, the last too, ends with one LF.")
     manifest_line, *lines = body[:-1].split(b"\n")
     manifest = documents.loads(manifest_line)
-    if manifest.get("v") != VERSION:
+    if type(manifest.get("v")) is not int or manifest["v"] != VERSION:  # `true` equals 1 to Python
         raise UnknownVersion("Only version 1 of the manifest is known.")
     rows = manifest.get("entries")
     if not isinstance(rows, list) or len(rows) != field.count or len(lines) != field.count:
@@ -156,16 +157,25 @@ def read(field: LogField, body: bytes, max_lines: int) -> Batch:
     entries = []
     prev = field.prev
     for seq, row in enumerate(rows, field.seq):
-        if not isinstance(row, dict) or frozenset(row) != _ROW or row["seq"] != seq:
-            raise Malformed(f"The row of entry {seq} is not seq, activity, type, contentDigest, time.")
-        if not all(isinstance(row[name], str) for name in _ROW - {"seq"}):
-            raise Malformed(f"The row of entry {seq} holds something other than texts.")
-        iris.origin(row["activity"])
+        _check_row(row, seq)
         entries.append(
             entry(field.stream, seq, prev, row["activity"], row["type"], row["contentDigest"], row["time"])
         )
         prev = entries[-1].entry_hash
     return Batch(field, entries, lines)
+
+
+def _check_row(row: object, seq: int) -> None:
+    if not isinstance(row, dict) or row.keys() != _ROW or row["seq"] != seq or type(row["seq"]) is not int:
+        raise Malformed(f"The row of entry {seq} is not seq, activity, type, contentDigest, time.")
+    kind, content, time = row["type"], row["contentDigest"], row["time"]
+    if not isinstance(kind, str) or not 0 < len(kind) <= limits.MAX_TYPE_CHARS:
+        raise Malformed(f"The type of entry {seq} is no word.")
+    if not isinstance(content, str) or not _SHA256.fullmatch(content):
+        raise Malformed(f"The contentDigest of entry {seq} is no SHA-256.")
+    if not isinstance(time, str) or not MOMENT.fullmatch(time):
+        raise Malformed(f"The time of entry {seq} is no UTC time, RFC 3339.")
+    iri(row["activity"], "activity")
 
 
 def fresh(batch: Batch, head: Head, known: Callable[[int, int], Sequence[str]]) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from federation.activity import Document
-from federation.errors import LocalError
-from federation.ports import Effect, Relation, Work
+from federation.errors import LocalError, OutOfScope
+from federation.ports import Effect, Relation, Stored, Work
 from federation.trust import Trusted
 
 
@@ -49,3 +49,24 @@ def effect_of(trusted: Trusted) -> Effect:
         own=trusted.relation is None,
         relation=trusted.relation,
     )
+
+
+def spoken_of(trusted: Trusted, object_id: str | None, work: Work) -> Stored | None:
+    """The object of people that an activity changes, standing in its space.
+
+    None on a replica that never had it: it was said before our time there (`historyFrom`, PROTOCOL 2.j).
+    Raises OutOfScope when no such object stands in this space.
+    """
+    space = trusted.space
+    stored = None if object_id is None else work.objects.stored(object_id)
+    if space is not None and stored is not None and stored.audience == space.iri:
+        return stored
+    if space is None or space.hosted or stored is not None or object_id is None:
+        raise OutOfScope("No such object in this space.")
+    return None
+
+
+def is_history(trusted: Trusted) -> bool:
+    """Whether it was said before we took part: told later, it changes nobody's membership of today."""
+    space, rev = trusted.space, trusted.rev
+    return space is not None and not space.hosted and rev is not None and rev < space.first_rev

@@ -22,6 +22,8 @@ MAX_ACTIVITY_BYTES = 256 * 1024  # the single-activity inbox
 MAX_ADDRESSES = 500
 MAX_ATTACHMENTS = 20
 MAX_TAGS = 100
+MAX_TYPE_CHARS = 100
+MAX_REV_GAP = 10_000  # holes that one Announce may open in a space
 
 CONNECT_TIMEOUT_S = 3.0
 TOTAL_DEADLINE_S = 10.0

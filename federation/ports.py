@@ -104,9 +104,12 @@ class MemberNode:
     since: str
 
 
+TOMBSTONE = "Tombstone"
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is known of an object: enough to decide who may change it."""
+    """What is known of an object: enough to decide who may change it. `type` is Tombstone once it is gone."""
 
     id: str
     type: str
@@ -247,7 +250,15 @@ class Spaces(Protocol):
         """A Follow from outside: waits for a person's decision, gives nothing."""
 
     def roster(self, effect: Effect, roster: Document) -> None:
-        """The roster of a space, a new version of it."""
+        """A new version of the roster: its organisations and its people are those of the space from this rev.
+
+        On a replica that takes part it is the next version and names the digest of the one in force; one
+        that enters (again) takes any later version, and `first_rev` becomes this rev.
+
+        Raises:
+            RosterOutdated: it does not follow; carries `version`, the one in force.
+            OutOfScope: it names our node, and our admin has not accepted the space.
+        """
 
     def invited(self, relation: Relation, invite: Activity, group: Document) -> None:
         """A partner offers us a space: waits for our admin."""
@@ -278,7 +289,9 @@ class Objects(Protocol):
         """The object is replaced whole (ActivityPub 7.3)."""
 
     def delete(self, effect: Effect) -> None:
-        """The object is gone: a tombstone stays."""
+        """The object is gone: a tombstone stays, also of one that was never here, so that no later Create
+        brings it to life.
+        """
 
     def like(self, effect: Effect) -> None:
         """The actor likes the object."""
@@ -327,6 +340,9 @@ class Log(Protocol):
 
     def entry(self, relation: Relation, seq: int) -> Entry | None:
         """One entry of ours."""
+
+    def times(self, relation: Relation, activity_id: str) -> int:
+        """How often this activity stands in the stream: what is refused twice is not said a third time."""
 
     def acknowledge(self, relation: Relation, seq: int) -> None:
         """The partner has receipted up to `seq`."""

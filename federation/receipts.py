@@ -22,6 +22,16 @@ OUTCOMES = frozenset({"processed", "duplicate", "rejected", "received"})
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """What became of one entry that was first `received`."""
+
+    seq: int
+    activity: str
+    entry_hash: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """What a partner's receipt says: up to which seq, and which entries were exceptions."""
 
@@ -80,13 +90,55 @@ def read(body: bytes, relation: Relation, key: PublicKey, body_digest: str) -> A
     proofs.verify(document, key)
     if document.get("stream") != relation.stream_out or document.get("contentDigest") != body_digest:
         raise DigestMismatch("The receipt is for another stream or another body.")
-    first, last = document.get("from"), document.get("to")
+    if document.get("agreement") != (relation.agreement or {}).get("id"):
+        raise DigestMismatch("The receipt is for another agreement.")
+    first, last = _seq(document.get("from")), _seq(document.get("to"))
     exceptions = document.get("exceptions", [])
-    if not isinstance(first, int) or not isinstance(last, int) or not isinstance(exceptions, list):
-        raise Malformed("The receipt names no range.")
-    return Acknowledged(
-        first, last, dict(map(_read_exception, exceptions)), document
-    )
+    if first > last or document.get("outcome") != "processed" or not isinstance(exceptions, list):
+        raise Malformed("The receipt names no range that was processed.")
+    outcomes = dict(map(_read_exception, exceptions))
+    if len(outcomes) < len(exceptions):
+        raise Malformed("Two exceptions are about one entry.")
+    return Acknowledged(first, last, outcomes, document)
+
+
+def of_entry(
+    settings: Settings, relation: Relation, entry: Entry, outcome: Outcome, now: datetime
+) -> Document:
+    """The late receipt for an entry that was first `received`: the object of a `Create` by our node."""
+    moment = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    receipt: Document = {
+        "id": f"{settings.origin}/receipts/{new_id()}",
+        "type": "DeliveryReceipt",
+        "attributedTo": settings.node,
+        "object": entry.activity,
+        "contentDigest": entry.content_digest,
+        "outcome": outcome.outcome,
+        "agreement": (relation.agreement or {}).get("id"),
+        "stream": relation.stream_in,
+        "seq": entry.seq,
+        "entryHash": entry.entry_hash,
+        "received": entry.time,
+        "published": moment,
+    }
+    if outcome.problem is not None:
+        receipt["problem"] = dict(outcome.problem)
+    return receipt
+
+
+def read_late(receipt: Document, relation: Relation) -> Late:
+    """A late receipt of a partner, whose `Create` was proved by its node.
+
+    Raises Malformed when it is none, or not for our stream.
+    """
+    ours = {"attributedTo": relation.node, "stream": relation.stream_out}
+    if any(receipt.get(name) != value for name, value in ours.items()):
+        raise Malformed("The receipt is by another node, or for another stream.")
+    about, entry_hash = receipt.get("object"), receipt.get("entryHash")
+    if not isinstance(about, str) or not isinstance(entry_hash, str):
+        raise Malformed("The receipt names no entry.")
+    seq, outcome = _read_exception(receipt)
+    return Late(seq, about, entry_hash, outcome)
 
 
 def _exception(entry: Entry, outcome: Outcome) -> dict[str, object]:
@@ -97,9 +149,17 @@ def _exception(entry: Entry, outcome: Outcome) -> dict[str, object]:
 
 
 def _read_exception(exception: Any) -> tuple[int, Outcome]:
-    if not isinstance(exception, dict) or exception.get("outcome") not in OUTCOMES:
-        raise Malformed("An exception of the receipt has no known outcome.")
-    seq, problem = exception.get("seq"), exception.get("problem")
-    if not isinstance(seq, int) or not (problem is None or isinstance(problem, dict)):
-        raise Malformed("An exception of the receipt names no entry.")
-    return seq, Outcome(exception["outcome"], problem)
+    if not isinstance(exception, dict):
+        raise Malformed("An exception of the receipt is an object.")
+    outcome, problem = exception.get("outcome"), exception.get("problem")
+    if not isinstance(outcome, str) or outcome not in OUTCOMES:
+        raise Malformed("A receipt has no known outcome.")
+    if not (problem is None or isinstance(problem, dict)):
+        raise Malformed("A problem of a receipt is an object.")
+    return _seq(exception.get("seq")), Outcome(outcome, problem)
+
+
+def _seq(value: object) -> int:
+    if type(value) is not int or value < 0:  # `true` is an integer to Python
+        raise Malformed("A receipt names its entries by number.")
+    return value

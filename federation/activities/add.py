@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.errors import OutOfScope
-from federation.kind import ActivityType, Reply, effect_of
+from federation import iris
+from federation.errors import OutOfScope, UnknownActor
+from federation.kind import ActivityType, Reply, effect_of, is_history
 from federation.ports import Role, Work
 from federation.trust import Trusted
 
@@ -16,9 +17,12 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     person = str(effect.activity.object_id)
     if effect.activity.document.get("target") != f"{effect.space.iri}/members":
         raise OutOfScope("Only the members of the space can be added to.")
-    if work.actors.document(person) is None:
-        raise OutOfScope("The person is not known here.")
-    work.spaces.admit(effect, person, Role.MEMBER)
+    if not any(iris.same_origin(each.node, person) for each in work.spaces.nodes(effect.space.iri)):
+        raise OutOfScope("The person is of no organisation on the roster.")
+    if work.actors.digest(person) is None:
+        raise UnknownActor(f"{person} was not introduced.")
+    if not is_history(trusted):
+        work.spaces.admit(effect, person, Role.MEMBER)
     return ()
 
 

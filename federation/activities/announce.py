@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import gate
+from federation import gate, limits
 from federation.authority import Thing, thing_of
-from federation.errors import Malformed, OutOfScope
+from federation.errors import Malformed, OutOfScope, SequenceGap
 from federation.kind import ActivityType, Reply
 from federation.ports import Work
 from federation.trust import Trusted
@@ -27,6 +27,8 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     inside = gate.announced(trusted, work)
     if not space.active and inside.activity.object_type != "Roster":
         raise OutOfScope("We are not on the roster of this space.")
+    if space.active and trusted.activity.rev > space.rev + limits.MAX_REV_GAP:
+        raise SequenceGap(f"rev {space.rev + 1} is expected.", expected=space.rev + 1)
     work.spaces.advance(space, trusted.activity.rev)
     return (inside,)
 

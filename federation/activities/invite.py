@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.charter import covers_space
-from federation.errors import Malformed, UnknownActor
+from federation.charter import covers_activity, covers_space
+from federation.errors import Malformed, OutOfScope, UnknownActor
 from federation.kind import ActivityType, Reply
 from federation.ports import Work
 from federation.trust import Trusted
@@ -16,8 +16,11 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     relation, group = trusted.relation, trusted.activity.object
     if relation is None or group is None:
         raise Malformed("A space is offered with its document embedded as object.")
+    if trusted.activity.document.get("target") != work.node:
+        raise OutOfScope("The space is offered to another node.")
     covers_space(relation, trusted.activity.actor)
-    if work.actors.document(trusted.activity.actor) is None:
+    covers_activity(relation, trusted.activity)
+    if work.actors.digest(trusted.activity.actor) is None:
         raise UnknownActor("The space was not introduced.")
     work.spaces.invited(relation, trusted.activity, group)
     return ()

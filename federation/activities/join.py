@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.kind import ActivityType, Reply, effect_of
+from federation.kind import ActivityType, Reply, effect_of, is_history
 from federation.ports import Role, Work
 from federation.trust import Trusted
 
@@ -12,6 +12,8 @@ from federation.trust import Trusted
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Admit the person; on the host, answer Accept."""
     effect = effect_of(trusted)
+    if is_history(trusted):
+        return ()
     work.spaces.admit(effect, effect.actor, Role.MEMBER)
     if trusted.relation is None or not effect.space.hosted:
         return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from federation import iris
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply
@@ -28,7 +29,10 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
                 raise OutOfScope("No such invitation.")
             work.spaces.answered(relation, str(activity.object_id), accepted=False)
         case _:
-            work.objects.refused(str(activity.object_id), {"type": "about:blank", "title": "Declined"})
+            said = work.journal.get(str(activity.object_id))
+            if said is None or said.audience != activity.actor or not iris.same_origin(said.actor, work.node):
+                raise OutOfScope("No such request.")
+            work.objects.refused(said.id, {"type": "about:blank", "title": "Declined"})
     return ()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.errors import OutOfScope
-from federation.kind import ActivityType, Reply, effect_of
+from federation.errors import NotMember, OutOfScope
+from federation.kind import ActivityType, Reply, effect_of, is_history
 from federation.ports import Work
 from federation.trust import Trusted
 
@@ -15,7 +15,13 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     effect = effect_of(trusted)
     if effect.activity.document.get("target") != f"{effect.space.iri}/members":
         raise OutOfScope("Only the members of the space can be removed from.")
-    work.spaces.dismiss(effect, str(effect.activity.object_id))
+    person = str(effect.activity.object_id)
+    if is_history(trusted):
+        return ()
+    if work.spaces.role(effect.space.iri, person) is not None:
+        work.spaces.dismiss(effect, person)
+    elif effect.space.hosted:
+        raise NotMember(f"{person} is no member of the space.")
     return ()
 
 

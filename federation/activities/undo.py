@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import handshake
+from federation import documents, handshake
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
-from federation.kind import ActivityType, Reply, effect_of
+from federation.kind import ActivityType, Reply, effect_of, spoken_of
 from federation.ports import Work
 from federation.trust import Trusted
 
@@ -15,7 +15,9 @@ from federation.trust import Trusted
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Take the Like or the Offer off, or the partner's organisation out of the space."""
     if thing_of(trusted.activity) is Thing.LIKE:
-        work.objects.unlike(effect_of(trusted))
+        liked = documents.id_of((trusted.activity.object or {}).get("object"))
+        if spoken_of(trusted, liked, work) is not None:
+            work.objects.unlike(effect_of(trusted))
         return ()
     space, relation = trusted.space, trusted.relation
     if thing_of(trusted.activity) is Thing.OFFER and relation is not None:

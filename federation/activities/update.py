@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from federation import gate, roster
 from federation.authority import Thing, thing_of
-from federation.charter import covers_roster
-from federation.errors import Malformed, OutOfScope
-from federation.kind import ActivityType, Reply, effect_of
-from federation.ports import Work
+from federation.charter import check_in_force, covers_roster, covers_space
+from federation.errors import BadProof, Malformed, NoAgreement, OutOfScope
+from federation.kind import ActivityType, Reply, effect_of, is_history, spoken_of
+from federation.ports import Space, Work
 from federation.trust import Trusted
 
 
@@ -23,22 +23,51 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         case Thing.INVITE:
             _note_confirmation(trusted, work)
         case _:
-            work.objects.update(effect_of(trusted))
+            _replace(trusted, work)
     return ()
+
+
+def _replace(trusted: Trusted, work: Work) -> None:
+    stored = spoken_of(trusted, trusted.activity.object_id, work)
+    if stored is None:
+        return
+    if stored.type != trusted.activity.object_type:
+        raise OutOfScope("The object is gone, or of another type.")
+    work.objects.update(effect_of(trusted))
 
 
 def _take_roster(trusted: Trusted, work: Work) -> None:
     relation, space = trusted.relation, trusted.space
     if space is None or trusted.activity.object is None:
         raise Malformed("A roster belongs to a space.")
-    if relation is None:  # our own, written just now
-        work.spaces.roster(effect_of(trusted), trusted.activity.object)
+    if is_history(trusted):
         return
-    taken = roster.read(trusted.activity.object, relation.keys[0])
+    key = work.actors.signer(work.node).public if relation is None else relation.keys[0]
+    taken = roster.read(trusted.activity.object, key)
     if taken.space != space.iri or taken.nodes[0].node != space.host:
         raise OutOfScope("The roster is of another space, or names another host.")
-    covers_roster(relation, len(taken.nodes))
+    if relation is None:
+        _check_partners(taken, space, work)
+    else:
+        covers_roster(relation, len(taken.nodes))
     work.spaces.roster(effect_of(trusted), taken.document)
+
+
+def _check_partners(taken: roster.Roster, space: Space, work: Work) -> None:
+    """Nobody enters a space of ours without an agreement, or where another's agreement forbids it."""
+    known = {each.node for each in work.spaces.nodes(space.iri)}
+    if known.issuperset(each.node for each in taken.nodes):
+        return
+    for each in taken.nodes[1:]:
+        relation = work.peers.of_node(each.node)
+        if relation is None:
+            raise NoAgreement(f"There is no agreement with {each.node}.")
+        if each.node not in known:
+            check_in_force(relation, work.now)
+        if roster.key_of(each) not in relation.keys:
+            raise BadProof(f"This is not the key of {each.node}.")
+        covers_space(relation, space.iri)
+        covers_roster(relation, len(taken.nodes))
 
 
 def _note_confirmation(trusted: Trusted, work: Work) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 from federation import charter, iris, limits
 from federation.activity import Activity, Document
 from federation.digest import digest
-from federation.errors import LocalError, ReplayedMessage
+from federation.errors import LocalError, OutOfScope, ReplayedMessage, RosterOutdated
 from federation.http import Request, Response
 from federation.keys import PublicKey, SigningKey
 from federation.ports import (
+    TOMBSTONE,
     Effect,
     Entry,
     Head,
@@ -35,13 +36,17 @@ from federation.ports import (
 
 @dataclass
 class SpaceRow:
-    """One space with its members, organisations and holes."""
+    """One space with its members, organisations and holes; `roster` is the digest of the one in force,
+    `welcome` that our admin has accepted the space.
+    """
 
     space: Space
     members: dict[str, Role] = field(default_factory=dict)
     nodes: list[MemberNode] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
+    roster: str | None = None
+    welcome: bool = True
 
 
 @dataclass
@@ -245,7 +250,7 @@ class Spaces(_Port):
         if rev > current:
             if row.space.active:
                 row.missing |= set(range(current + 1, rev))
-            row.space = replace(row.space, rev=rev, first_rev=row.space.first_rev or rev)
+            row.space = replace(row.space, rev=rev)
         elif rev in row.missing:
             row.missing.discard(rev)
         elif rev >= row.space.first_rev:
@@ -270,19 +275,29 @@ class Spaces(_Port):
 
     def roster(self, effect: Effect, roster: Document) -> None:
         row = self.rows.spaces[effect.space.iri]
+        active = any(each["node"] == self.work.store.node for each in roster["nodes"])
+        follows = (roster["version"], roster["previousVersion"]) == (row.space.roster_version + 1, row.roster)
+        enters = not row.space.active and roster["version"] > row.space.roster_version
+        if not (follows or enters):
+            raise RosterOutdated("It does not follow the roster in force.", version=row.space.roster_version)
+        if enters:
+            if active and not row.welcome:
+                raise OutOfScope("We have not accepted this space.")
+            row.missing.clear()
+            row.space = replace(row.space, first_rev=effect.rev or 0)
+        row.roster = digest(roster)
         row.nodes = [
             MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
             for each in roster["nodes"]
         ]
         row.members = {each["actor"]: Role(each["role"]) for each in roster["members"]}
-        active = any(each.node == self.work.store.node for each in row.nodes)
         row.space = replace(row.space, roster_version=roster["version"], active=active)
 
     def invited(self, relation: Relation, invite: Activity, group: Document) -> None:
         offered = Space(
             group["id"], relation.node, hosted=False, rev=0, first_rev=0, roster_version=0, active=False
         )
-        self.rows.spaces.setdefault(group["id"], SpaceRow(offered))
+        self.rows.spaces.setdefault(group["id"], SpaceRow(offered, welcome=False))
         self.rows.invitations[invite.id] = (group["id"], relation.node, None)
 
     def invitation(self, invite: str) -> tuple[Space, str] | None:
@@ -321,12 +336,16 @@ class Objects(_Port):
         self.rows.objects[document["id"]] = ObjectRow(stored, document, effect.rev)
 
     def update(self, effect: Effect) -> None:
-        self.rows.objects[str(effect.activity.object_id)].document = effect.activity.object
+        row = self.rows.objects[str(effect.activity.object_id)]
+        row.document, row.rev = effect.activity.object, effect.rev
 
     def delete(self, effect: Effect) -> None:
-        row = self.rows.objects.get(str(effect.activity.object_id))
-        if row is not None:
-            row.document, row.stored = None, replace(row.stored, type="Tombstone")
+        iri = str(effect.activity.object_id)
+        row = self.rows.objects.get(iri)
+        if row is None:
+            never = Stored(iri, TOMBSTONE, effect.actor, effect.space.iri)
+            row = self.rows.objects[iri] = ObjectRow(never, None, effect.rev)
+        row.document, row.stored, row.rev = None, replace(row.stored, type=TOMBSTONE), effect.rev
 
     def like(self, effect: Effect) -> None:
         self.rows.objects[str(effect.activity.object_id)].likes.add(effect.actor)
@@ -389,6 +408,9 @@ class Log(_Port):
     def entry(self, relation: Relation, seq: int) -> Entry | None:
         entries = self.rows.out.get(relation.node, [])
         return entries[seq - 1] if 0 < seq <= len(entries) else None
+
+    def times(self, relation: Relation, activity_id: str) -> int:
+        return sum(each.activity == activity_id for each in self.rows.out.get(relation.node, []))
 
     def acknowledge(self, relation: Relation, seq: int) -> None:
         self.rows.acknowledged[relation.node] = max(seq, self.acknowledged(relation))

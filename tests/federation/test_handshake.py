@@ -166,7 +166,8 @@ def test_no_offer_before_both_have_confirmed(two: tuple[Node, Node]) -> None:
     with pytest.raises(Forbidden):
         north.offer(south)
     relation = north.relation(south)
-    north.store.rows.relations[south.iri] = replace(relation, confirmed_here=True)  # a node that cheats
+    cheating = replace(relation, state=State.VERIFIED, confirmed_here=True)
+    north.store.rows.relations[south.iri] = cheating
     assert north.offer(south).status == 403
     assert south.relation(north).offer == ""
 
@@ -211,11 +212,16 @@ def test_refuses_an_offer_that_does_not_hold(two: tuple[Node, Node], change: Any
     assert south.relation(north).state is State.VERIFIED
 
 
-def test_refuses_an_agreement_of_other_keys_or_parties(two: tuple[Node, Node]) -> None:
+def test_refuses_an_agreement_of_other_keys(two: tuple[Node, Node]) -> None:
     north, south = _verified(two)
     draft = north.draft(south)
     draft["parties"][0]["keys"] = [south.key.public.multibase]
     assert north.offer(south, draft).status == 403
+    assert south.relation(north).state is State.VERIFIED
+
+
+def test_refuses_an_agreement_of_other_parties(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
     draft = north.draft(south)
     draft["parties"] = [draft["parties"][0], draft["parties"][0]]
     with pytest.raises(OutOfScope):

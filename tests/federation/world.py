@@ -184,7 +184,7 @@ class Node:
         }
         members = [roster.Member(actor, role) for actor, role in row.members.items() if actor in kept]
         written = roster.write(
-            space, row.space.roster_version + 1, None, nodes, members, self.key, self.clock.moment
+            space, row.space.roster_version + 1, row.roster, nodes, members, self.key, self.clock.moment
         )
         self.say(space, {"type": "Update", "object": written.document}, space)
 
@@ -204,6 +204,7 @@ class Node:
 
     def accept_space(self, invite: str, host: Node) -> None:
         with self.work() as work:
+            work.rows.spaces[work.rows.invitations[invite][0]].welcome = True
             outbox.tell(
                 self.relation(host),
                 {"type": "Accept", "object": {"id": invite, "type": "Invite"}},
