@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from federation import activities, authority, authorship, exchange, sequencer
+from federation import activities, authority, authorship, charter, exchange, sequencer
+from federation.activity import Document
 from federation.errors import OutOfScope
 from federation.kind import Reply
 from federation.ports import Work
@@ -32,8 +33,9 @@ def take(trusted: Trusted, work: Work, settings: Settings) -> None:
         if current.to_be_ordered and _is_ordered(current):
             following[:0] = _order(current, kind.receive, work, settings)
         else:
-            _keep(current, work)
-            following[:0] = kind.receive(current, work)
+            further = kind.receive(current, work)
+            _keep(current, further, work)
+            following[:0] = further
 
 
 def _order(
@@ -42,25 +44,37 @@ def _order(
     work: Work,
     settings: Settings,
 ) -> Sequence[Reply | Trusted]:
-    """Give it its rev, apply it, and announce it to those on the roster before or after it."""
+    """Give it its rev, apply it, and announce it to those on the roster before or after it.
+
+    Raises OutOfScope when the charter of one of them does not cover it: then nobody gets it.
+    """
     placed = sequencer.give_rev(current, work)
     before = sequencer.partners(placed, work)
-    _keep(placed, work)
+    space, roster = placed.space, _roster_of(placed)
+    if roster is None and space is not None:
+        for relation in before:
+            charter.covers(relation, placed.activity, space)
     following = receive(placed, work)
-    after = sequencer.partners(placed, work) if _changes_roster(placed) else []
+    _keep(placed, following, work)
+    after = before if roster is None else sequencer.partners(placed, work)
     audience = {relation.id: relation for relation in (*before, *after)}
     sequencer.announce(placed, work, settings, audience.values())
+    if roster is not None and space is not None:
+        sequencer.introduce_members(roster, after, space.iri, work, settings)
     return following
 
 
-def _keep(current: Trusted, work: Work) -> None:
-    if work.journal.digest_of(current.activity.id) is None:
-        work.journal.keep(current.activity)
+def _keep(current: Trusted, following: Sequence[Reply | Trusted], work: Work) -> None:
+    """Into the journal, once: before an Announce what it wraps, so that its bytes are stored once."""
+    inside = next((each.activity for each in following if isinstance(each, Trusted)), None)
+    for activity, wrapped in ((inside, None), (current.activity, inside)):
+        if activity is not None and work.journal.digest_of(activity.id) is None:
+            work.journal.keep(activity, inside=wrapped)
 
 
 def _is_ordered(current: Trusted) -> bool:
     return (current.activity.type, authority.thing_of(current.activity)) in authority.ORDERED
 
 
-def _changes_roster(current: Trusted) -> bool:
-    return current.activity.object_type == "Roster"
+def _roster_of(current: Trusted) -> Document | None:
+    return current.activity.object if current.activity.object_type == "Roster" else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ HELLOS_S = ((60, 2), (1800, 20), (86400, 120))
 HELLO_LAST_S = 600
 HELLO_IDLE_S = 600
 MAX_RETRY_AFTER_S = 86400
+MAX_REASON_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,7 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
         return Delivered(receipt.last, {})
     work.receipts.keep_received(parcel.relation, receipt.document, parcel.request, response)
     work.log.acknowledge(parcel.relation, receipt.last)
-    for seq, outcome in receipt.exceptions.items():
-        if outcome.outcome == "rejected":
-            _take_refusal(parcel, seq, outcome, work, settings)
+    _take_refusals(parcel, receipt.exceptions, work, settings)
     return Delivered(receipt.last, dict(receipt.exceptions))
 
 
@@ -159,10 +158,11 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
     signatures.verify_response(response, parcel.request, key, int(work.now.timestamp()))
     sent_digest = str(parcel.request.headers.get("content-digest"))
     receipt = receipts.read(response.body, relation, key, sent_digest)
-    if parcel.entries and (receipt.first, receipt.last) != (parcel.entries[0].seq, parcel.entries[-1].seq):
+    ours = (parcel.entries[0].seq, parcel.entries[-1].seq) if parcel.entries else (receipt.last, receipt.last)
+    if (receipt.first, receipt.last) != ours:
         raise Malformed("The receipt is for another range.")
-    ours = work.log.entry(relation, receipt.last) if receipt.last else None
-    our_hash = ours.entry_hash if ours else relation.agreement_digest
+    last = work.log.entry(relation, receipt.last) if receipt.last else None
+    our_hash = last.entry_hash if last else relation.agreement_digest
     if receipt.last > work.log.head(relation).seq or receipt.document.get("entryHash") != our_hash:
         raise Malformed("The receipt names another entry than ours.")
     if not all(receipt.first <= seq <= receipt.last for seq in receipt.exceptions):
@@ -170,27 +170,33 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
     return receipt
 
 
-def _take_refusal(parcel: Parcel, seq: int, outcome: Outcome, work: Work, settings: Settings) -> None:
-    """Introduce whom the partner did not know, and say it again under the same id; else tell the author."""
-    relation, entry = parcel.relation, parcel.entries[seq - parcel.entries[0].seq]
-    problem = dict(outcome.problem or {})
-    activity = work.journal.get(entry.activity)
-    if activity is not None and activity.type == "Accept" and activity.object_id == relation.offer:
-        work.handshakes.declined(relation, relation.offer)  # our Accept came too late: not in force
-        return
-    if str(problem.get("type", "")).endswith("#unknown-actor") and activity is not None:
-        document = work.actors.document(activity.actor)
-        if document is not None:
-            work.introductions.introduced(relation, activity.actor, "")
-            sequencer.introduce(relation, (activity.actor,), activity.audience, work, settings)
-            exchange.append(relation, activity, work)
-            return
-    work.objects.refused(entry.activity, problem)
+def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work, settings: Settings) -> None:
+    """Introduce whom the partner did not know, and say it once again under the same id; else tell the author."""
+    relation, first = parcel.relation, parcel.entries[0].seq
+    again = []
+    for seq, outcome in sorted(exceptions.items()):
+        if outcome.outcome != "rejected":
+            continue
+        entry, problem = parcel.entries[seq - first], dict(outcome.problem or {})
+        activity = work.journal.get(entry.activity)
+        if activity is not None and activity.type == "Accept" and activity.object_id == relation.offer:
+            work.handshakes.declined(relation, relation.offer)  # our Accept came too late: not in force
+        elif (
+            activity is not None
+            and str(problem.get("type", "")).endswith("#unknown-actor")
+            and work.log.times(relation, activity.id) == 1
+        ):
+            again.append(activity)
+        else:
+            work.objects.refused(entry.activity, problem)
+    sequencer.say_again(relation, again, work, settings)
 
 
 def _refusal(response: Response) -> Verdict:
     problem = _problem(response)
-    reason = f"{response.status} {problem.get('detail') or problem.get('title') or ''}".strip()
+    reason = f"{response.status} {problem.get('detail') or problem.get('title') or ''}".strip()[
+        :MAX_REASON_CHARS
+    ]
     match response.status, str(problem.get("type", "")).rpartition("#")[2]:
         case 409, "digest-mismatch" | "sequence-gap":
             return Stopped(reason)

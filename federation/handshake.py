@@ -140,13 +140,19 @@ def introduced(request: Request | None, activity: Activity, work: Work, settings
         raise ReplayedMessage("The invitation was used before.")
     if invite.failures >= MAX_FAILURES:
         raise TooManyRequests("The invitation was burnt after five wrong attempts.")
-    if not hmac.compare_digest(mac(invite.token, binding), str(binding.get("mac"))):
+    if not hmac.compare_digest(mac(invite.token, binding).encode(), str(binding.get("mac")).encode()):
         raise WrongToken(invite.id)
     if binding.get("to") != settings.node or activity.object_id != invite.id:
         raise Forbidden("The acceptance names another node or another invitation.")
     if binding.get("from") != activity.actor or not iris.same_origin(activity.id, activity.actor):
         raise Forbidden("The acceptance is bound to another actor.")
-    host = iris.origin(activity.actor).partition("://")[2].partition(":")[0]
+    origin = iris.origin(activity.actor)
+    if origin == settings.origin:
+        raise Forbidden("A node does not peer with itself.")
+    former = work.peers.of_origin(origin)
+    if former is not None and former.state not in _GIVES_WAY:
+        raise Forbidden("There is a relation with this node already.")
+    host = origin.partition("://")[2].partition(":")[0]
     if invite.expected_host is not None and host != invite.expected_host:
         raise Forbidden("The invitation expects another domain.")
     key = PublicKey.from_multibase(f"{activity.actor}#ed25519", str(binding.get("key")))
@@ -159,6 +165,10 @@ def introduced(request: Request | None, activity: Activity, work: Work, settings
             raise Forbidden("The request is signed by another key than the bound one.")
         signatures.verify_request(request, signature, key, int(work.now.timestamp()))
     return Introduced(activity, key, invite)
+
+
+#: A relation in one of these states gives way to a new invitation: it never came to trust, or has ended.
+_GIVES_WAY = frozenset({State.INVITED, State.KEYS_EXCHANGED, State.TERMINATED})
 
 
 def admit(introduced_: Introduced, work: Work) -> None:

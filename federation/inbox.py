@@ -10,11 +10,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from federation import activity as reading
-from federation import documents, exchange, gate, handshake, limits, receipts
+from federation import charter, documents, exchange, gate, handshake, limits, receipts
 from federation.apply import take
+from federation.authority import Thing, thing_of
 from federation.digest import content_digest
 from federation.errors import (
-    AgreementSuspended,
     DigestMismatch,
     DisputedHistory,
     Malformed,
@@ -29,14 +29,22 @@ from federation.http import Request
 from federation.ports import Entry, Head, Outcome, Relation, State, Work
 from federation.settings import Settings
 from federation.signatures import PeerSignature
-from federation.trust import Received
+from federation.trust import Authentic, Received
 
 log = logging.getLogger(__name__)
 
 PROCESSED = Outcome("processed")
 ANNOUNCE_HEADROOM_BYTES = 4096  # an Announce wraps a line that may itself be of full size
 
-HANDSHAKE = frozenset({"Offer", "Reject", "Undo", "Update"})
+#: What the node inbox takes, whatever the state of the relation; all else goes through the exchange.
+HANDSHAKE = frozenset(
+    {
+        ("Offer", Thing.AGREEMENT),
+        ("Reject", Thing.OFFER),
+        ("Undo", Thing.OFFER),
+        ("Update", Thing.INVITE),
+    }
+)
 
 
 class Disputed(DisputedHistory):
@@ -62,7 +70,7 @@ def receive_batch(
     relation = gate.enter(sender, work)
     field = exchange.read_field(request.headers.get("exchange-log"))
     batch = exchange.read(field, request.body, settings.max_batch_lines)
-    _check_agreement(field, relation)
+    _check_agreement(field, relation, work)
     head = work.streams.head(relation)
     try:
         known = exchange.fresh(batch, head, lambda first, last: _hashes(relation, first, last, work))
@@ -109,7 +117,7 @@ def receive_single(
         handshake.admit(handshake.introduced(request, activity, work, settings), work)
         return
     relation = gate.enter(sender, work)
-    if activity.type not in HANDSHAKE:
+    if (activity.type, thing_of(activity)) not in HANDSHAKE:
         raise OutOfScope("The node inbox takes the handshake alone; all else goes through the exchange.")
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
     if _first_sight(activity, work):
@@ -123,12 +131,12 @@ def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settin
     about: str | None = None
     try:
         with work.savepoint():
-            activity = _read_line(entry, line, settings)
-            about = _about(activity)
-            if work.streams.holds(relation, about):
+            authentic = _authenticate_line(entry, line, relation, work, settings)
+            about = _about(authentic.activity)
+            if _waits(authentic.activity, about, relation, work):
                 work.streams.hold(relation, entry.seq, line, about)
                 return Outcome("received")
-            return _take_activity(activity, relation, work, settings)
+            return _take_activity(authentic, work, settings)
     except RemoteError as error:
         return _rejected(error, entry, relation, work)
     except Exception:
@@ -137,28 +145,55 @@ def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settin
         return Outcome("received")
 
 
-def _take_activity(activity: reading.Activity, relation: Relation, work: Work, settings: Settings) -> Outcome:
-    if relation.state is not State.IN_FORCE and activity.type != "Accept":
+def _authenticate_line(
+    entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings
+) -> Authentic:
+    activity = _read_line(entry, line, settings)
+    if relation.state is not State.IN_FORCE and not _is_accept_of_offer(activity):
         raise NoAgreement("The agreement is not in force yet.")
-    trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
-    if not _first_sight(activity, work):
+    return gate.authenticate(Received(activity, relation), work)
+
+
+def _is_accept_of_offer(activity: reading.Activity) -> bool:
+    return activity.type == "Accept" and thing_of(activity) is Thing.OFFER
+
+
+def _take_activity(authentic: Authentic, work: Work, settings: Settings) -> Outcome:
+    trusted = gate.admit(authentic, work)
+    if not _first_sight(authentic.activity, work):
         return Outcome("duplicate")
     take(trusted, work, settings)
     return PROCESSED
 
 
 def _about(activity: reading.Activity) -> str | None:
-    """The object that it speaks of; for an Announce, the one that is spoken of inside."""
+    """What later lines wait for, should this one be kept: the object of people that it speaks of, inside an
+    Announce or an Undo too; the space, when its people or organisations change.
+    """
+    document = activity.document
     if activity.type == "Announce" and activity.object is not None and "object" in activity.object:
-        return documents.id_of(activity.object["object"])
-    return activity.object_id
+        document = activity.object
+    spoken = document["object"]
+    if document.get("type") in _CHANGES_MEMBERS or "Roster" in documents.types(spoken):
+        return activity.audience
+    if document.get("type") == "Undo" and isinstance(spoken, dict):
+        spoken = spoken.get("object", spoken)
+    return documents.id_of(spoken)
+
+
+_CHANGES_MEMBERS = frozenset({"Add", "Join", "Leave", "Remove"})
+
+
+def _waits(activity: reading.Activity, about: str | None, relation: Relation, work: Work) -> bool:
+    """Whether an earlier line, kept through our own fault, must come first (DECISIONS 21)."""
+    return work.streams.holds(relation, about) or work.streams.holds(relation, activity.audience)
 
 
 def retry(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> Outcome:
     """Try a held line once more, in a unit of work of its own. Our own faults go through."""
     try:
         with work.savepoint():
-            return _take_activity(_read_line(entry, line, settings), relation, work, settings)
+            return _take_activity(_authenticate_line(entry, line, relation, work, settings), work, settings)
     except RemoteError as error:
         return _rejected(error, entry, relation, work)
 
@@ -199,12 +234,9 @@ def _rejected(error: RemoteError, entry: Entry, relation: Relation, work: Work) 
     return Outcome("rejected", error.document())
 
 
-def _check_agreement(field: exchange.LogField, relation: Relation) -> None:
-    if relation.state is State.SUSPENDED:
-        raise AgreementSuspended("The relation is suspended.")
-    offered = relation.state is State.OFFERED and relation.offered_by_us
-    if relation.state is not State.IN_FORCE and not offered:
-        raise NoAgreement("No agreement is in force with this node.")
+def _check_agreement(field: exchange.LogField, relation: Relation, work: Work) -> None:
+    if not (relation.state is State.OFFERED and relation.offered_by_us):
+        charter.check_in_force(relation, work.now)
     if field.agreement != relation.agreement_digest:
         raise OtherAgreement("Another agreement is in force here.", agreement=relation.agreement_digest)
     if field.stream != relation.stream_in:

@@ -13,7 +13,7 @@ from federation.activity import Activity, Document
 from federation.apply import take
 from federation.errors import LocalError, NoAgreement
 from federation.kind import effect_of
-from federation.ports import Relation, State, Work
+from federation.ports import Relation, Work
 from federation.settings import Settings
 from federation.trust import Trusted
 
@@ -28,7 +28,7 @@ def publish(
 
     Raises:
         OutOfScope, NotMember: it may not be said here; nothing was kept.
-        NoAgreement: the host of the space is no partner any more.
+        AgreementSuspended, NoAgreement: the host of the space is no partner now.
     """
     said = authorship.write(document, actor, work, settings)
     trusted = gate.own(said, work)
@@ -36,8 +36,6 @@ def publish(
     if trusted.space is None:
         raise LocalError("What is said in no space is told to a partner: `tell`.")
     if trusted.space.hosted:
-        if (said.type, authority.thing_of(said)) not in authority.CONTROL:
-            sequencer.check_partners(trusted, work)
         take(trusted, work, settings)
         failpoint("outbox.announced")
         return said
@@ -47,7 +45,11 @@ def publish(
 
 
 def tell(relation: Relation, document: Document, actor: str, work: Work, settings: Settings) -> Activity:
-    """Say something to one partner: a space invited to, an answer. `actor` is ours."""
+    """Say something to one partner: a space invited to, an answer. `actor` is ours.
+
+    Raises AgreementSuspended or NoAgreement when no agreement is in force.
+    """
+    charter.check_in_force(relation, work.now)
     sequencer.introduce(relation, (actor,), None, work, settings)
     said = authorship.write(document, actor, work, settings)
     exchange.append(relation, said, work)
@@ -61,7 +63,12 @@ def backfill(
     work: Work,
     settings: Settings,
 ) -> int:
-    """Append past Announces, oldest first, each with its author introduced; how many (DECISIONS 5)."""
+    """Append past Announces, oldest first, each with its author introduced; how many (DECISIONS 5).
+
+    Nothing newer may stand in the log before all of them do: a Delete that came before its Create would
+    be forgotten. Raises AgreementSuspended or NoAgreement when no agreement is in force.
+    """
+    charter.check_in_force(relation, work.now)
     count = 0
     for announce, author in announces:
         sequencer.introduce(relation, (author,), space, work, settings)
@@ -73,9 +80,11 @@ def backfill(
 def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
     space = trusted.space
     relation = None if space is None else work.peers.of_node(space.host)
-    if space is None or relation is None or relation.state is not State.IN_FORCE:
+    if space is None or relation is None:
         raise NoAgreement("The host of this space is no partner any more.")
-    charter.covers(relation, trusted.activity, space)
+    charter.check_in_force(relation, work.now)
+    if (trusted.activity.type, authority.thing_of(trusted.activity)) not in authority.CONTROL:
+        charter.covers(relation, trusted.activity, space)
     sequencer.introduce(relation, (trusted.activity.actor,), None, work, settings)
     exchange.append(relation, trusted.activity, work)
     if trusted.activity.type == "Create":

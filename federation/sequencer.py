@@ -6,15 +6,15 @@ partners; what it wraps is spliced in unchanged, never written again (FEP-1b12; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from federation import activity as activities
-from federation import authorship, charter, documents, exchange, proofs, resolver
+from federation import authorship, documents, exchange, iris, proofs, resolver
 from federation.activity import CONTEXT, Activity, Document
 from federation.digest import digest
 from federation.errors import LocalError
-from federation.ports import Relation, Space, Work
+from federation.ports import Relation, Space, State, Work
 from federation.settings import Settings
 from federation.trust import Trusted
 
@@ -34,17 +34,44 @@ def announce(trusted: Trusted, work: Work, settings: Settings, partners: Iterabl
     announced = _wrap(space, inner, trusted.rev, work, settings)
     work.journal.keep(announced, inside=inner)
     for relation in partners:
-        introduce(relation, (space.iri, inner.actor, *_people(inner)), space.iri, work, settings)
+        introduce(relation, _speakers(announced), space.iri, work, settings)
         exchange.append(relation, announced, work)
     return announced
 
 
 def partners(trusted: Trusted, work: Work) -> list[Relation]:
-    """The relations with the other organisations on the roster of its space, which we host."""
+    """The relations with the other organisations on the roster of its space, which we host.
+
+    What a suspended partner misses waits in its log; an ended relation has none.
+    """
     if trusted.space is None:
         raise LocalError(f"{trusted.activity.id} acts in no space.")
     relations = (work.peers.of_node(each.node) for each in work.spaces.nodes(trusted.space.iri)[1:])
-    return [relation for relation in relations if relation is not None]
+    return [relation for relation in relations if relation is not None and relation.state in _HAS_LOG]
+
+
+_HAS_LOG = frozenset({State.IN_FORCE, State.SUSPENDED})
+
+
+def introduce_members(
+    roster: Document, partners: Iterable[Relation], space: str, work: Work, settings: Settings
+) -> None:
+    """Append who is on a roster, for those who read names; after it, since it says whose node proves them."""
+    people = [each["actor"] for each in roster["members"]]
+    for relation in partners:
+        introduce(relation, people, space, work, settings)
+
+
+def say_again(relation: Relation, refused: Sequence[Activity], work: Work, settings: Settings) -> None:
+    """Introduce anew whom the partner did not know, and append what it refused for that, under the same ids."""
+    for activity in refused:
+        for actor in _speakers(activity):
+            if not iris.same_origin(actor, relation.node):
+                work.introductions.introduced(relation, actor, "")
+    for activity in refused:
+        space = activity.actor if activity.type == "Announce" else None
+        introduce(relation, _speakers(activity), space, work, settings)
+        exchange.append(relation, activity, work)
 
 
 def introduce(
@@ -56,16 +83,6 @@ def introduce(
         unsigned = resolver.introduction(document, relation, space, settings)
         exchange.append(relation, authorship.write(unsigned, unsigned["actor"], work, settings), work)
         work.introductions.introduced(relation, actor, digest(document))
-
-
-def check_partners(trusted: Trusted, work: Work) -> None:
-    """That the charter of each partner on the roster lets it through, before it has any effect.
-
-    Raises OutOfScope, naming what lies outside.
-    """
-    if trusted.space is not None:
-        for relation in partners(trusted, work):
-            charter.covers(relation, trusted.activity, trusted.space)
 
 
 def _wrap(space: Space, inner: Activity, rev: int, work: Work, settings: Settings) -> Activity:
@@ -87,6 +104,10 @@ def _wrap(space: Space, inner: Activity, rev: int, work: Work, settings: Setting
     return activities.of({**signed, "object": inner.document}, prefix + inner.raw + b"}")
 
 
-def _people(inner: Activity) -> list[str]:
-    """Whom the words name as a person to know: the one added, or taken out."""
-    return [inner.object_id] if inner.type in {"Add", "Remove"} and inner.object_id else []
+def _speakers(activity: Activity) -> list[str]:
+    """Whom a partner must know to take it: who says it, and inside an Announce the author and who is added."""
+    inner = activity.object
+    if activity.type != "Announce" or inner is None or "actor" not in inner:
+        return [activity.actor]
+    added = documents.id_of(inner.get("object")) if inner.get("type") == "Add" else None
+    return [activity.actor, inner["actor"], *([added] if added else [])]

@@ -77,6 +77,8 @@ class Federation:
                 relation = self.reader(request, work)
                 if relation.stream_out != request.url.partition("?")[0]:
                     raise NotFound("Not found.")
+                if first < 1:
+                    raise NotFound("Not found.")
                 lines = max(0, min(last - first + 1, limits.MAX_BATCH_LINES))
                 read = work.log.read(relation, first, lines, self.settings.max_batch_bytes)
                 before = work.log.entry(relation, first - 1) if first > 1 else None
@@ -143,8 +145,7 @@ class Federation:
 
 
 def _problem(error: RemoteError) -> Response:
-    return Response(
-        error.status,
-        Headers((("Content-Type", PROBLEM_TYPE),)),
-        documents.dumps(error.document()),
-    )
+    headers = [("Content-Type", PROBLEM_TYPE)]
+    if "retry_after" in error.members:
+        headers.append(("Retry-After", str(error.members["retry_after"])))
+    return Response(error.status, Headers(headers), documents.dumps(error.document()))
