@@ -6,6 +6,7 @@ Source: PROTOCOL 2.j, *Introductions*.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import bindparam, insert, select, update
@@ -24,6 +25,14 @@ KEY = table_of(tables.RemoteKey)
 
 _KEY = select(KEY.c.raw).where(KEY.c.key_id == bindparam("name"), KEY.c.valid_until.is_(None))
 _DOCUMENT = select(ACTOR.c.document, ACTOR.c.digest).where(ACTOR.c.iri == bindparam("name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Event: an actor of another node was introduced, or introduced anew with another document."""
+
+    actor: str
+    document: Document
 
 
 class RemoteActors:
@@ -97,6 +106,7 @@ class RemoteActors:
         if begun:
             unit.execute(insert(KEY), begun)
         unit.learned[iri] = document, proved
+        unit.ground.events.publish(Learned(iri, document), unit.session)
 
 
 def keys_of(document: Document) -> list[PublicKey]:

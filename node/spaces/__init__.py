@@ -6,14 +6,20 @@ from flask import Flask
 
 from node.core.capability import Capability
 from node.core.ground import Ground
+from node.exchange.remote import Learned
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
+from node.spaces.register import register_of
 from node.spaces.services import sharing
 
 
 def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature for all
     ground.events.subscribe(
         Accepted, lambda happened, session: sharing.when_accepted(ground, happened, session)
+    )
+    ground.events.subscribe(
+        Learned,
+        lambda known, session: register_of(session, ground).learned(known.actor, known.document),
     )
     ground.events.subscribe(
         RosterStale, lambda happened, session: sharing.when_stale(ground, happened, session)

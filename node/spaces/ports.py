@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from federation import digest, documents, iris
+from federation import digest, documents
 from federation.activity import Activity, Document
 from federation.errors import Malformed, OutOfScope, ReplayedMessage, RosterOutdated
 from federation.ports import Effect, MemberNode, Relation, Role, Space
@@ -71,7 +71,7 @@ class Spaces:
         self._execute(insert(REQUEST), values)
 
     def roster(self, effect: Effect, roster: Document) -> None:
-        """Raises RosterOutdated when it does not follow the one in force, Malformed when it is none."""
+        """Raises RosterOutdated when it does not follow the one in force."""
         row = self._register.get(effect.space.iri)
         if effect.relation is not None:
             self._check_follows(row, roster)
@@ -98,9 +98,6 @@ class Spaces:
             self._execute(delete(tables.MissingRev).where(tables.MissingRev.space_id == row.id))
         self._register.set_nodes(row, nodes)
         wanted = {each["actor"]: Role(each["role"]) for each in documents.as_list(roster.get("members"))}
-        homes = [each.node for each in nodes]
-        if not all(any(iris.same_origin(actor, home) for home in homes) for actor in wanted):
-            raise Malformed("A person of the roster is at home on no node of it.")
         self._register.set_members(row, wanted if here else {})
         self._register.membership_changed(row.iri, rev)
 

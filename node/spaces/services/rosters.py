@@ -20,7 +20,7 @@ from node.exchange.service import NodeWork
 from node.spaces.audience import SPACE
 from node.spaces.register import Register, register_of
 
-HOST, MEMBER = roster.HOST, roster.MEMBER
+HOST, MEMBER = "host", "member"
 
 
 def write(
