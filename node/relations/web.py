@@ -47,18 +47,21 @@ OPEN_DOORS["relations.where"] = "what an invitation link opens: the same for eve
 
 @web.get("/peering/invite")
 def where() -> str:
+    """What an invitation link opens: says where the link belongs; what stands behind # stays in the browser."""
     return page("relations/where.html")
 
 
 @web.get("/partners")
 @guarded("admin")
 def index() -> str:
+    """Partners and open invitations, and how each runs."""
     return page("relations/list.html", relations=[_line(each) for each in _relations().everybody()])
 
 
 @web.route("/partners/invite", methods=["GET", "POST"])
 @guarded("admin")
 def invite() -> str | tuple[str, int]:
+    """Makes an invitation; its link is shown this once."""
     if request.method == "GET":
         return _invite_page()
     values, errors = _read(Invite())
@@ -82,6 +85,7 @@ def invite() -> str | tuple[str, int]:
 @web.route("/partners/accept", methods=["GET", "POST"])
 @guarded("admin")
 def accept() -> str | Response | tuple[str, int]:
+    """Accepts the link of another company."""
     if request.method == "GET":
         return page("relations/accept.html", values={}, errors={})
     values, errors = _read(Accept())
@@ -98,12 +102,14 @@ def accept() -> str | Response | tuple[str, int]:
 @web.get("/partners/<key>")
 @guarded("admin")
 def partner(key: str) -> str:
+    """One partner at its step: fingerprint, charter, or how it runs."""
     return _page(_relations().partner(key))
 
 
 @web.post("/partners/<key>/cancel")
 @guarded("admin")
 def cancel(key: str) -> Response:
+    """Ends an invitation that nobody has used."""
     _relations().cancel(key, _by())
     flash(_("The invitation no longer works."), "ok")
     return redirect(url_for("relations.index"), FOUND_ELSEWHERE)
@@ -112,6 +118,7 @@ def cancel(key: str) -> Response:
 @web.post("/partners/<key>/verify")
 @guarded("admin")
 def verify(key: str) -> Response | tuple[str, int]:
+    """Confirms the fingerprint with the groups that the other administrator read aloud."""
     form = request.form
     typed = {
         int(name.removeprefix("group-")): value
@@ -124,6 +131,7 @@ def verify(key: str) -> Response | tuple[str, int]:
 @web.post("/partners/<key>/differs")
 @guarded("admin")
 def differs(key: str) -> Response:
+    """The digits differ: the relation ends here."""
     _relations().differs(key, _by())
     flash(_("The relation ends here. Tell your security contact."), "stop")
     return redirect(url_for("relations.index"), FOUND_ELSEWHERE)
@@ -132,6 +140,7 @@ def differs(key: str) -> Response:
 @web.post("/partners/<key>/charter")
 @guarded("admin")
 def propose(key: str) -> Response | tuple[str, int]:
+    """Proposes a charter, or another one in answer to theirs."""
     values, errors = _read(Charter())
     if errors:
         return _page(_relations().partner(key), values, errors, revising=True), 422
@@ -144,6 +153,7 @@ def propose(key: str) -> Response | tuple[str, int]:
 @web.post("/partners/<key>/charter/agree")
 @guarded("admin")
 def agree(key: str) -> Response | tuple[str, int]:
+    """Agrees to the text that was shown; in force at once."""
     values, _errors = _read(Agree())
     return _step(key, lambda: _relations().agree(key, values.get("digest", ""), _by()))
 
@@ -151,12 +161,14 @@ def agree(key: str) -> Response | tuple[str, int]:
 @web.post("/partners/<key>/charter/decline")
 @guarded("admin")
 def decline(key: str) -> Response | tuple[str, int]:
+    """Says no to their charter."""
     return _step(key, lambda: _relations().decline(key, _by()))
 
 
 @web.post("/partners/<key>/charter/withdraw")
 @guarded("admin")
 def withdraw(key: str) -> Response | tuple[str, int]:
+    """Takes our charter back, unless they have agreed."""
     return _step(key, lambda: _relations().withdraw(key, _by()))
 
 

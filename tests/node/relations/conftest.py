@@ -21,7 +21,7 @@ from node.core.db import Base
 from node.core.http.context import ground as ground_of
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
-from node.exchange import ports as exchange_ports
+from node.exchange import capability as exchange_capability
 from node.exchange import service as exchange
 from node.identity import capability as identity
 from node.identity.keyring import keyring_of
@@ -32,9 +32,6 @@ from tests.node.relations.peers import Line, Net, Peer
 MakePeer = Callable[..., Peer]
 
 doors = Blueprint("test_doors", __name__)
-OPEN_DOORS.update(
-    {f"test_doors.{name}": "stands in for the wire" for name in ("single", "batch", "actor", "finger")}
-)
 
 
 @doors.post("/actor/inbox")
@@ -76,18 +73,7 @@ def _answered(response: wire.Response) -> Response:
     return Response(response.body, response.status, list(response.headers))
 
 
-STAND_IN = Capability(
-    name="exchange",
-    blueprints=(doors,),
-    ports={
-        "journal": exchange_ports.Journal,
-        "log": exchange_ports.Log,
-        "streams": exchange_ports.Streams,
-        "receipts": exchange_ports.Receipts,
-        "nonces": exchange_ports.Nonces,
-        "introductions": exchange_ports.Introductions,
-    },
-)
+STAND_IN = Capability(name="test_doors", blueprints=(doors,))
 
 
 @pytest.fixture
@@ -105,6 +91,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCach
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     wired = Net()
     monkeypatch.setattr(outside, "egress_to", lambda ground, origin: Line(wired))
+    for name in ("single", "batch", "actor", "finger"):
+        monkeypatch.setitem(OPEN_DOORS, f"test_doors.{name}", "stands in for the wire")
     return wired
 
 
@@ -124,7 +112,9 @@ def make_peer(
             **settings,
         }
         loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
-        app = create_app(loaded, capabilities=(STAND_IN, identity, relations), clock=clock)
+        app = create_app(
+            loaded, capabilities=(exchange_capability, identity, relations, STAND_IN), clock=clock
+        )
         app.jinja_env.bytecode_cache = compiled
         with app.app_context():
             ground = ground_of()

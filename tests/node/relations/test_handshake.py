@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from federation.delivery import Delivered
 from federation.ports import State
 from node.core.clock import SetClock
+from node.core.errors import Invalid
 from node.exchange.service import open_reading
 from node.relations.jobs import send_due
 from node.relations.records import _Directory
 from node.relations.services.words import LISTS, words
+from tests.node.relations.conftest import MakePeer
 from tests.node.relations.peers import MARIE, Net, Peer, peered, verified
 
 
@@ -189,3 +193,22 @@ def test_other_processes_notice_within_a_wake_up(aubier: Peer, nord: Peer) -> No
     aubier.propose(nord)
     nord.agree(aubier)
     assert [each.node for each in other.known().in_force] == [aubier.iri]
+
+
+@pytest.mark.postgresql
+def test_two_nodes_peer_on_postgresql(make_peer: MakePeer, postgresql_url: str, nord: Peer) -> None:
+    aubier = make_peer("aubier", database_url=postgresql_url)
+    nord.accept(aubier.invite())
+    aubier.settle_jobs()
+    nord.confirm(aubier)
+    aubier.confirm(nord)
+    aubier.propose(nord)
+    aubier.relations.withdraw(aubier.partner(nord).key, MARIE)
+    nord.propose(aubier)
+    aubier.agree(nord)
+    assert isinstance(aubier.deliver(nord), Delivered)
+    assert aubier.relation(nord).state is nord.relation(aubier).state is State.IN_FORCE
+    link = aubier.invite()
+    with pytest.raises(Invalid):
+        nord.accept(link)
+    assert aubier.relations.forget_tokens() == 0
