@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from federation import limits, outbox, signatures
@@ -30,7 +30,7 @@ from node.core.audit import ADVISORY_LOCK
 from node.core.db import Database, table_of
 from node.core.ground import Ground
 from node.exchange import tables
-from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, unit_of
+from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, unit_of, whole
 
 LATE = timedelta(seconds=60)
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
@@ -237,6 +237,29 @@ def marks(
     for (iri, _), mark in latest.items():
         found[iri].append(mark)
     return found
+
+
+def said_to(session: Session, relation_id: str, activity_iri: str) -> bytes | None:
+    """The bytes of an activity that our log to this partner has, alone or inside an Announce; None for any other."""
+    inner = ACTIVITY.alias("inside")
+    wrapper = ACTIVITY.alias("wrapper")
+    wrappers = select(wrapper.c.id).where(wrapper.c.inside_id == ACTIVITY.c.id)
+    in_log = (
+        select(OUT_ENTRY.c.seq)
+        .join_from(OUT_ENTRY, STREAM, STREAM.c.id == OUT_ENTRY.c.stream_id)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .where(
+            LANE.c.relation == relation_id,
+            or_(OUT_ENTRY.c.activity_id == ACTIVITY.c.id, OUT_ENTRY.c.activity_id.in_(wrappers)),
+        )
+        .exists()
+    )
+    row = session.execute(
+        select(ACTIVITY.c.raw, ACTIVITY.c.suffix, inner.c.raw.label("inner"))
+        .select_from(ACTIVITY.outerjoin(inner, inner.c.id == ACTIVITY.c.inside_id))
+        .where(ACTIVITY.c.iri == activity_iri, in_log)
+    ).first()
+    return (whole(row.raw, row.inner, row.suffix) or None) if row is not None else None
 
 
 def health(session: Session, relation_id: str) -> Health:

@@ -233,6 +233,11 @@ def joinable_space(session: Session, key: str, person_id: int) -> Offer:
     raise Absent(f"no space {key!r} to join")
 
 
+def roster(session: Session, iri: str) -> str:
+    """The roster in force of a space (JSON), for a partner that is on it; empty where there is none."""
+    return session.scalar(select(SPACE.c.roster).where(SPACE.c.iri == iri)) or ""
+
+
 def _one(session: Session, query: Select[Any], sought: object, person_id: int) -> SpaceSeen:
     row = session.execute(query, {"sought": sought, "person": person_id}).first()
     if row is None:

@@ -1,0 +1,36 @@
+"""What a partner may read of ours by a signed GET: what it was told, or is about to be told, and nothing else.
+
+Rule: None for all else, whether it is there or not. Source: PROTOCOL 2.0, *Errors*; 2.j (nothing of a space reaches
+an organisation outside its roster).
+"""
+
+from __future__ import annotations
+
+from federation import documents
+from federation.ports import Relation
+from node.exchange.service import NodeWork, said_to
+from node.spaces.services import reading
+
+ROSTER = "/roster"
+
+
+def readable(kind: str, iri: str, relation: Relation, work: NodeWork) -> bytes | None:
+    """The document of `iri`, a thing of ours of this `kind` (a, o, people, spaces), if this partner may have it."""
+    if kind == "a":
+        return said_to(work.session, relation.id, iri)
+    if kind == "people":
+        return _actor(iri, relation, work)
+    if kind == "spaces":
+        space = iri.removesuffix(ROSTER)
+        if not any(each.node == relation.node for each in work.spaces.nodes(space)):
+            return None
+        if iri.endswith(ROSTER):
+            return reading.roster(work.session, space).encode() or None
+        return _actor(iri, relation, work)
+    return None
+
+
+def _actor(iri: str, relation: Relation, work: NodeWork) -> bytes | None:
+    """The document of a person or space of ours that was introduced to this partner."""
+    document = work.actors.document(iri) if work.introductions.known(relation, iri) else None
+    return None if document is None else documents.dumps(document)

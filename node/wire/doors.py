@@ -1,0 +1,136 @@
+"""The doors between nodes: the exchange, the node inbox, and what a partner may read by a signed GET.
+
+Rule: no door decides anything: the gate of `federation` does. What may not be read is answered like what is not
+there, always in the same bytes. Source: PROTOCOL 2.0 (*Endpoints*, *Errors*), 2.i, 2.k.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, g, request
+from flask import Response as Answer
+
+from federation import limits, signatures
+from federation.errors import NotFound, RemoteError
+from federation.exchange import MEDIA_TYPE
+from federation.http import Headers, Request, Response
+from federation.keys import controller_of
+from federation.service import ACTIVITY_TYPE
+from node.core import failpoints
+from node.core.ground import Ground
+from node.core.http.context import ground
+from node.core.http.csrf import exempt
+from node.core.http.guards import OPEN_DOORS
+from node.exchange.service import federation_of, open_reading
+from node.wire import documents, messages
+from node.wire.rates import Rates
+from node.wire.signed import READ_PREFIX
+
+RATES = "parvis.wire.rates"
+ACTIVITY_TYPES = frozenset({ACTIVITY_TYPE, "application/ld+json"})
+MAX_SEQ_CHARS = 15
+OK, ACCEPTED = 200, 202
+
+OPEN_DOORS.update(
+    {
+        "wire.exchange": "partners deliver; the signature of their node is the proof",
+        "wire.inbox": "the handshake; the signature of the node is the proof",
+        "wire.shared_inbox": "the same as the node inbox",
+        "wire.stream": "a partner reads our log to it; the signature of its node is the proof",
+        "wire.document": "a partner reads what it may; the signature of its node is the proof",
+    }
+)
+
+blueprint = Blueprint("wire", __name__)
+
+
+@blueprint.after_request
+def charge(answer: Answer) -> Answer:
+    """Whoever proved nothing pays as a stranger."""
+    cost = g.pop("wire_cost", None)
+    if cost is not None:
+        _rates().unproved(request.remote_addr or "", cost)
+    return answer
+
+
+@blueprint.post("/exchange")
+@exempt
+def exchange() -> Answer:
+    """Takes a batch of a partner's log (PROTOCOL 2.i); the answer is a signed receipt."""
+    here = ground()
+    federation = federation_of(here)
+    received = _received(here, max_bytes=federation.settings.max_batch_bytes, types={MEDIA_TYPE})
+    failpoints.hit("wire.read")
+    answer = federation.receive_batch(received)
+    if answer.status not in {401, 403}:
+        _proved(received)
+    failpoints.hit("wire.answered")
+    return messages.given(answer)
+
+
+@blueprint.post("/inbox", endpoint="shared_inbox")
+@blueprint.post("/actor/inbox", endpoint="inbox")
+@exempt
+def inbox() -> Answer:
+    """Takes one activity of the handshake (PROTOCOL 2.a)."""
+    here = ground()
+    received = _received(here, max_bytes=limits.MAX_ACTIVITY_BYTES, types=ACTIVITY_TYPES)
+    answer = federation_of(here).receive_single(received)
+    if answer.status == ACCEPTED:
+        _proved(received)
+    return messages.given(answer)
+
+
+@blueprint.get(f"{READ_PREFIX}/streams/<name>")
+def stream(name: str) -> Answer:
+    """Reads our log to a partner, `?from=&to=` (PROTOCOL 2.i), signed; asked for by the IRI of the stream."""
+    del name  # the whole target stands in the request
+    here = ground()
+    first, last = (_seq(each) for each in ("from", "to"))
+    received = _received(here)
+    answer = federation_of(here).read_log(received, first, last)
+    if answer.status == OK:
+        _proved(received)
+    return messages.given(answer)
+
+
+@blueprint.get(f"{READ_PREFIX}/<any(a, o, people, spaces):kind>/<path:rest>")
+def document(kind: str, rest: str) -> Answer:
+    """Reads an activity, object, person, space or roster that the partner may see; asked for by its IRI."""
+    here = ground()
+    asked = _received(here)
+    iri = f"{here.settings.origin}/{kind}/{rest}"
+
+    try:
+        with open_reading(here) as work:
+            relation = federation_of(here).reader(asked, work)
+            raw = documents.readable(kind, iri, relation, work)
+    except RemoteError as error:
+        raise NotFound("Not found.") from error
+    _proved(asked)
+    if raw is None:
+        raise NotFound("Not found.")
+    return messages.given(Response(OK, Headers((("Content-Type", ACTIVITY_TYPE),)), raw))
+
+
+def _received(here: Ground, *, max_bytes: int = 0, types: frozenset[str] | set[str] = frozenset()) -> Request:
+    """The request, if its address may ask now."""
+    g.wire_cost = _rates().enter(request.remote_addr or "")
+    return messages.taken(here.settings.origin, max_bytes=max_bytes, types=types)
+
+
+def _proved(received: Request) -> None:
+    """The signature held: the sender pays as a partner, not as a stranger."""
+    key_id = signatures.peer_signature(received).key_id
+    _rates().proved(request.remote_addr or "", g.pop("wire_cost"), controller_of(key_id))
+
+
+def _seq(name: str) -> int:
+    text = request.args.get(name, "")
+    if not text.isascii() or not text.isdecimal() or len(text) > MAX_SEQ_CHARS:
+        raise NotFound("Not found.")
+    return int(text)
+
+
+def _rates() -> Rates:
+    rates: Rates = current_app.extensions[RATES]
+    return rates
