@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import activity as activities
@@ -88,6 +88,11 @@ _OUT_ROWS = (
         OUT_ENTRY.c.seq.in_((bindparam("seq"), bindparam("before"))),
     )
     .order_by(OUT_ENTRY.c.seq)
+)
+_TIMES = (
+    select(func.count())
+    .select_from(OUT_ENTRY.join(ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id))
+    .where(OUT_ENTRY.c.stream_id == bindparam("stream"), ACTIVITY.c.iri == bindparam("name"))
 )
 _IN_ROWS = (
     select(
@@ -221,6 +226,14 @@ class Log(_Port):
             return None
         prev = digest.multibase_of(rows[0].entry_hash) if seq > 1 else relation.agreement_digest
         return self._remember(relation, _entry(rows[-1], prev))
+
+    def times(self, relation: Relation, activity_id: str) -> int:
+        stream = self.unit.position(relation, relation.stream_out).id
+        written: int = self.unit.execute(_TIMES, {"stream": stream, "name": activity_id}).scalar_one()
+        key = (relation.id, relation.stream_out)
+        return written + sum(
+            known == key and entry.activity == activity_id for known, entry in self.unit.outgoing
+        )
 
     def _remember(self, relation: Relation, entry: Entry) -> Entry:
         self._read[relation.id, entry.seq] = entry

@@ -203,6 +203,17 @@ def test_the_same_activity_may_be_said_again(host: Host, relation: Relation) -> 
         assert work.log.entry(relation, 2) == again
 
 
+def test_a_log_counts_how_often_something_was_said(host: Host, relation: Relation) -> None:
+    (entry,) = _append(host, relation, 1)
+    with host.open_work() as work:
+        assert work.log.times(relation, f"{entry.activity}x") == 0
+        assert work.log.times(relation, entry.activity) == 1
+        exchange.append(relation, work.journal.get(entry.activity), work)
+        assert work.log.times(relation, entry.activity) == 2
+    with host.open_work() as work:
+        assert work.log.times(relation, entry.activity) == 2
+
+
 def test_an_acknowledgement_only_grows(host: Host, relation: Relation) -> None:
     _append(host, relation, 4)
     for seq in (3, 2):
