@@ -15,7 +15,7 @@ from flask_babel import ngettext
 from marshmallow import Schema, ValidationError
 from werkzeug.wrappers import Response
 
-from node.core.errors import NodeError
+from node.core.errors import Absent, NodeError
 from node.core.http import shown
 from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, Viewer, guarded, viewer
@@ -126,6 +126,23 @@ def verify(key: str) -> Response | tuple[str, int]:
         if name in {f"group-{number}" for number in range(1, 7)}
     }
     return _step(key, lambda: _relations().confirm(key, typed, form.get("channel", ""), _by()), form)
+
+
+@web.get("/partners/<key>/fingerprint.svg")
+@guarded("admin")
+def qr(key: str) -> Response:
+    """The fingerprint as a square to be read by another device; absent while groups are covered."""
+    import segno
+
+    seen = _relations().partner(key)
+    if not seen.uncovered:
+        raise Absent("groups are covered")
+    text = "\n".join([ground().settings.origin, seen.node, " ".join(seen.uncovered)])
+    square = segno.make(text, error="m", micro=False).svg_inline(
+        omitsize=True, border=2, dark="#000", light="#fff"
+    )
+    drawn = square.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return Response(drawn, content_type="image/svg+xml")
 
 
 @web.post("/partners/<key>/differs")

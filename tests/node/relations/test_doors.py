@@ -59,11 +59,14 @@ def test_two_administrators_peer_on_pages(aubier: Peer, nord: Peer, language: st
     mine, theirs = f"/partners/{aubier.partner(nord).key}", accepted.headers["Location"]
     for browser, page, typed in ((there, theirs, nord.to_type(aubier)), (here, mine, aubier.to_type(nord))):
         before = browser.get(page).text
+        assert browser.get(f"{page}/fingerprint.svg").status_code == 404
         assert not any(digits in before for digits in typed.values())
         form = {f"group-{number}": digits for number, digits in typed.items()}
         wrong = browser.post(f"{page}/verify", {**form, "channel": ""}, page=page)
         assert wrong.status_code == 422
         assert browser.post(f"{page}/verify", {**form, "channel": "phone"}, page=page).status_code == 303
+        square = browser.get(f"{page}/fingerprint.svg")
+        assert (square.status_code, square.mimetype) == (200, "image/svg+xml")
     assert aubier.partner(nord).state == "verified"
     form = {"purpose": "Footbridge", "keep_ours": "P1Y", "keep_theirs": "P90D", "onward": "none"}
     assert "Footbridge" in here.get(mine).text
