@@ -252,6 +252,43 @@ def _relation(state: shown.RelationState, org: shown.Org = NORD, **more: Any) ->
     }
 
 
+ACCOUNT = shown.Account(
+    "camille",
+    CAMILLE,
+    "camille.roussel",
+    "admin",
+    "open",
+    added=ago(days=400),
+    signed_in=ago(hours=3),
+    you=True,
+    may_link=True,
+)
+INVITED = shown.Account(
+    "ines",
+    shown.Person("Inès Le Goff", AUBIER),
+    "ines.le.goff",
+    "member",
+    "invited",
+    added=ago(minutes=1),
+    may_link=True,
+)
+CLOSED = shown.Account(
+    "paul",
+    PAUL,
+    "paul.delmotte",
+    "member",
+    "closed",
+    "Je travaille chez Aubier",
+    ago(days=900),
+    ago(days=30),
+    ago(days=29),
+)
+WELCOME_LINK = "https://parvis.aubier.example/welcome/8fQ2xkR0m3TzYw9bN4vLcA7sJd1eHgUu5pQwErTyUiO"
+WAYS = [
+    ("", "Avec un mot de passe de ce nœud", "Vous recevez un lien à remettre ; il sert une fois"),
+    ("aubier", "Je travaille chez Aubier", "https://login.aubier.example"),
+]
+
 FORM: dict[str, Any] = {"values": {}, "errors": {}}
 WRONG = {
     "name": "Ce nom est déjà pris.",
@@ -358,6 +395,69 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {},
         },
     ),
+    "people": (
+        "identity/people.html",
+        {
+            "people": [
+                ACCOUNT,
+                replace(ACCOUNT, key="hugo", person=HUGO, name="hugo.bessiere", role="member", you=False),
+                INVITED,
+                CLOSED,
+            ],
+            "only_admin": True,
+            "filtered": False,
+            "values": {},
+            "next": shown.Next(older="?after=x"),
+        },
+    ),
+    "people-empty": (
+        "identity/people.html",
+        {
+            "people": [],
+            "only_admin": False,
+            "filtered": True,
+            "values": {"q": "zoé", "only": "closed"},
+            "next": shown.Next(),
+        },
+    ),
+    "person": (
+        "identity/person.html",
+        {
+            "account": replace(ACCOUNT, person=HUGO, name="hugo.bessiere", role="member", you=False),
+            "link": "",
+            "added": False,
+            "errors": {},
+        },
+    ),
+    "person-link": (
+        "identity/person.html",
+        {"account": INVITED, "link": WELCOME_LINK, "added": True, "errors": {}},
+    ),
+    "person-closed": (
+        "identity/person.html",
+        {"account": CLOSED, "link": "", "added": False, "errors": {}},
+    ),
+    "person-me": (
+        "identity/person.html",
+        {
+            "account": ACCOUNT,
+            "link": "",
+            "added": False,
+            "errors": {
+                "": "Une organisation a besoin d’au moins un administrateur. Nommez-en d’abord un autre."
+            },
+        },
+    ),
+    "person-new": (
+        "identity/person_new.html",
+        {
+            "ways": WAYS,
+            "values": {"name": "Inès Le Goff", "way": "aubier"},
+            "errors": {"subject": "Quelqu’un ici a déjà cet identifiant."},
+        },
+    ),
+    "person-new-plain": ("identity/person_new.html", {"ways": WAYS[:1], **FORM}),
+    "person-new-empty": ("identity/person_new.html", {"ways": [], **FORM}),
     "spaces": ("spaces/list.html", {"spaces": LINES, "may_create": True, "offered": 2}),
     "spaces-empty": ("spaces/list.html", {"spaces": [], "may_create": True, "offered": 0}),
     "space-new": ("spaces/new.html", {"values": {"name": "Lot 4"}, "errors": WRONG}),
@@ -536,6 +636,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             **FORM,
         },
     ),
+    "invite-where": ("relations/where.html", {}),
     "accept": (
         "relations/accept.html",
         {"values": {}, "errors": {"link": "Il manque la fin du lien, après le signe #."}},
@@ -694,15 +795,28 @@ def _frame() -> shown.Frame:
     outside = name in {"signin", "signin-accounts", "first-admin", "new-password", "problem-outside"}
     french = request.args.get("lang", "fr") == "fr"
     words = (
-        ("Accueil", "Espaces", "Partenaires", "Audit") if french else ("Home", "Spaces", "Partners", "Audit")
+        ("Accueil", "Espaces", "Partenaires", "Personnes", "Audit")
+        if french
+        else ("Home", "Spaces", "Partners", "People", "Audit")
     )
-    marks = zip(("home", "spaces", "relations", "audit"), words, "hspa", strict=True)
-    icons = {"home": "house", "spaces": "layout-grid", "relations": "building-2", "audit": "scroll-text"}
+    marks = zip(("home", "spaces", "relations", "people", "audit"), words, "hspua", strict=True)
+    icons = {
+        "home": "house",
+        "spaces": "layout-grid",
+        "relations": "building-2",
+        "people": "users",
+        "audit": "scroll-text",
+    }
     return shown.Frame(
         AUBIER,
         "aubier.example",
         None if outside else CAMILLE,
-        () if outside else [shown.NavItem(key, label, f"/{key}", icons[key], go) for key, label, go in marks],
+        ()
+        if outside
+        else [
+            shown.NavItem(key, label, f"/{key}", icons[key], go, dock=key != "people")
+            for key, label, go in marks
+        ],
         () if outside or name.endswith("empty") else LINES,
         request.args.get("theme", ""),  # type: ignore[arg-type]
         notices=[("ok", "Enregistré.")] if name == "members" else (),
