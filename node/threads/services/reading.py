@@ -1,0 +1,431 @@
+"""Threads and posts as somebody may see them, page by page, in the order of the space.
+
+Rule: what waits or was refused is its author's alone; a page costs the same however long the history is (keyset, never
+an offset). Rights are the space's: every way in passes `spaces.services.reading`. Source: PROTOCOL 2.0 (*Order*), 2.j.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from node.core.errors import Absent
+from node.exchange import service as exchange
+from node.exchange.service import Mark
+from node.files import service as files
+from node.files.service import Attached
+from node.spaces.services import reading as spaces
+from node.spaces.services.reading import PersonSeen, SpaceSeen
+from node.threads import markdown
+from node.threads.posts import CHANGE, LIKE, POST, THREAD, VERSION, digest_of, digest_of_key, key_of
+
+POSTS_A_PAGE = 50
+THREADS_A_PAGE = 20
+NEW_AT_ONCE = 100
+
+_POST = (
+    POST.c.id,
+    POST.c.digest,
+    POST.c.iri,
+    POST.c.space_id,
+    POST.c.thread_id,
+    POST.c.author_id,
+    POST.c.rev,
+    POST.c.state,
+    POST.c.published,
+    POST.c.edited,
+    POST.c.lang,
+    POST.c.content,
+    POST.c.reply_to,
+    POST.c.activity,
+    POST.c.problem,
+)
+_LATEST = (
+    select(*_POST)
+    .where(POST.c.space_id == bindparam("space"), POST.c.rev < bindparam("before"))
+    .order_by(POST.c.rev.desc())
+    .limit(bindparam("most"))
+)
+_OF_THREAD = (
+    select(*_POST)
+    .where(POST.c.thread_id == bindparam("thread"), POST.c.rev < bindparam("before"))
+    .order_by(POST.c.rev.desc())
+    .limit(bindparam("most"))
+)
+_LAST = select(
+    select(func.max(POST.c.id)).scalar_subquery().label("posts"),
+    select(func.max(CHANGE.c.id)).scalar_subquery().label("changes"),
+)
+BEGINNING = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class PostSeen:
+    """A post, for one reader. `reason` says why it was refused; `marks` are for its author."""
+
+    id: int
+    key: str
+    iri: str
+    thread_id: int
+    author: PersonSeen
+    rev: int | None
+    state: str
+    published: datetime
+    edited: datetime | None
+    lang: str
+    html: str
+    reply_to: str
+    activity: str
+    reason: str = ""
+    likes: int = 0
+    liked: bool = False
+    mine: bool = False
+    files: Sequence[Attached] = ()
+    marks: Sequence[Mark] = ()
+    quoted: PostSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSeen:
+    """A thread of a list or page."""
+
+    id: int
+    key: str
+    title: str
+    space_id: int
+    rev: int | None
+    last: datetime
+    replies: int
+    first: PostSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far somebody has read: the last post and the last change, by their rows. `0.0` is before everything."""
+
+    posts: int = 0
+    changes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.posts}.{self.changes}"
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """Raises ValueError for anything else."""
+        posts, dot, changes = text.partition(".")
+        if not (dot and posts.isascii() and posts.isdecimal() and changes.isascii() and changes.isdecimal()):
+            raise ValueError(text)
+        return cls(min(int(posts), BEGINNING), min(int(changes), BEGINNING))
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What came after a cursor: rows of posts, new ones first in their order, then changed ones."""
+
+    rows: Sequence[Any]
+    cursor: Cursor
+    changed: frozenset[int] = field(default_factory=frozenset)
+
+
+def now(session: Session) -> Cursor:
+    """The cursor of this moment."""
+    row = session.execute(_LAST).one()
+    return Cursor(row.posts or 0, row.changes or 0)
+
+
+def fresh(session: Session, visible: Mapping[int, int], after: Cursor, thread_id: int | None = None) -> Fresh:
+    """What came after `after` in these spaces (space -> the reader's participant there), or in one thread of them."""
+    last = now(session)
+    rows: list[Any] = []
+    changed: frozenset[int] = frozenset()
+    posts, changes = last.posts, last.changes
+    where = [_visible(visible)] if visible else None
+    if where is None:
+        return Fresh((), last)
+    if thread_id is not None:
+        where.append(POST.c.thread_id == thread_id)
+    if last.posts > after.posts:
+        query = select(*_POST).where(POST.c.id > after.posts, *where).order_by(POST.c.id).limit(NEW_AT_ONCE)
+        rows = list(session.execute(query))
+        if len(rows) == NEW_AT_ONCE:
+            posts = rows[-1].id
+    if last.changes > after.changes:
+        query = (
+            select(*_POST, func.max(CHANGE.c.id).label("change_id"))
+            .join_from(CHANGE, POST, POST.c.id == CHANGE.c.post_id)
+            .where(CHANGE.c.id > after.changes, *where)
+            .group_by(*_POST)
+            .order_by(func.max(CHANGE.c.id))
+            .limit(NEW_AT_ONCE)
+        )
+        again = list(session.execute(query))
+        if len(again) == NEW_AT_ONCE:
+            changes = again[-1].change_id
+        present = {row.id for row in rows}
+        changed = frozenset(row.id for row in again) - present
+        rows += [row for row in again if row.id not in present]
+    return Fresh(rows, Cursor(posts, changes), changed)
+
+
+def latest(
+    session: Session, space: SpaceSeen, before: int | None = None, most: int = POSTS_A_PAGE
+) -> list[PostSeen]:
+    """The accepted posts of a space, the newest first, those before rev `before`."""
+    rows = session.execute(
+        _LATEST, {"space": space.id, "before": BEGINNING if before is None else before, "most": most}
+    ).all()
+    return posts(session, rows, space.participant_id, full=False)
+
+
+def threads(
+    session: Session, space: SpaceSeen, before: int | None = None, most: int = THREADS_A_PAGE
+) -> list[ThreadSeen]:
+    """The threads of a space, the last moved first; on the first page those of the reader that wait come before."""
+    found = _threads(
+        session,
+        and_(THREAD.c.space_id == space.id, THREAD.c.rev < (BEGINNING if before is None else before)),
+        {space.id: space.participant_id},
+        most,
+        THREAD.c.rev.desc(),
+    )
+    if before is not None:
+        return found
+    waiting = and_(
+        THREAD.c.space_id == space.id, THREAD.c.rev.is_(None), POST.c.author_id == space.participant_id
+    )
+    return [
+        *_threads(session, waiting, {space.id: space.participant_id}, most, THREAD.c.id.desc()),
+        *found,
+    ]
+
+
+def threads_of_all(
+    session: Session,
+    visible: Mapping[int, int],
+    before: tuple[int, int] | None = None,
+    most: int = THREADS_A_PAGE,
+) -> list[ThreadSeen]:
+    """The threads of several spaces, the last moved first; `before`: moment and id of the last of the page before."""
+    condition: ColumnElement[bool] = and_(THREAD.c.space_id.in_(list(visible)), THREAD.c.rev.is_not(None))
+    if before is not None:
+        at, number = before
+        condition &= or_(THREAD.c.last_at < at, and_(THREAD.c.last_at == at, THREAD.c.id < number))
+    return _threads(session, condition, visible, most, THREAD.c.last_at.desc(), THREAD.c.id.desc())
+
+
+def threads_by_id(session: Session, numbers: Iterable[int], visible: Mapping[int, int]) -> list[ThreadSeen]:
+    """These threads, as far as they are in the reader's spaces and he or she may see their first post."""
+    condition = and_(
+        THREAD.c.id.in_(list(numbers)),
+        THREAD.c.space_id.in_(list(visible)),
+        or_(THREAD.c.rev.is_not(None), POST.c.author_id.in_(list(visible.values()))),
+    )
+    return _threads(session, condition, visible, NEW_AT_ONCE, THREAD.c.rev)
+
+
+def thread(session: Session, key: str, person_id: int) -> tuple[ThreadSeen, SpaceSeen]:
+    """A thread and its space. Raises Absent when there is none, or it is not for this person."""
+    row = session.execute(select(THREAD.c.id, THREAD.c.space_id).where(THREAD.c.key == key)).first()
+    if row is None:
+        raise Absent(f"no thread {key!r}")
+    space = spaces.seen_by_id(session, row.space_id, person_id)
+    found = threads_by_id(session, [row.id], {space.id: space.participant_id})
+    if not found:
+        raise Absent(f"thread {key!r} waits, and is another's")
+    return found[0], space
+
+
+def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[PostSeen, ThreadSeen, SpaceSeen]:
+    """A post with its thread and space. Raises Absent when it is not for this person."""
+    row = session.execute(select(*_POST).where(POST.c.digest == digest_of_key(post_key))).first()
+    if row is None:
+        raise Absent(f"no post {post_key!r}")
+    key = session.execute(select(THREAD.c.key).where(THREAD.c.id == row.thread_id)).scalar_one()
+    found, space = thread(session, key, person_id)
+    if row.rev is None and row.author_id != space.participant_id:
+        raise Absent(f"post {post_key!r} waits, and is another's")
+    return posts(session, [row], space.participant_id)[0], found, space
+
+
+def entries(
+    session: Session, found: ThreadSeen, space: SpaceSeen, before: int | None = None, most: int = POSTS_A_PAGE
+) -> tuple[list[PostSeen], int | None]:
+    """The replies of a thread in their order, the last page of them, or the one before rev `before`; then what the
+    reader has waiting. With it the rev to ask before for earlier ones, None at the beginning.
+    """
+    rows = session.execute(
+        _OF_THREAD,
+        {"thread": found.id, "before": BEGINNING if before is None else before, "most": most + 1},
+    ).all()
+    older = rows[most - 1].rev if len(rows) > most else None
+    shown = [row for row in reversed(rows[:most]) if row.id != found.first.id]
+    if before is None:
+        waiting = (
+            select(*_POST)
+            .where(
+                POST.c.thread_id == found.id,
+                POST.c.rev.is_(None),
+                POST.c.author_id == space.participant_id,
+                POST.c.id != found.first.id,
+            )
+            .order_by(POST.c.id)
+        )
+        shown += session.execute(waiting).all()
+    return posts(session, shown, space.participant_id), older
+
+
+def posts(session: Session, rows: Sequence[Any], me: int, *, full: bool = True) -> list[PostSeen]:
+    """Rows as their reader sees them; `full`: with quotes, and with the delivery marks of one's own."""
+    if not rows:
+        return []
+    numbers = [row.id for row in rows]
+    people = spaces.people(session, (row.author_id for row in rows))
+    attached = files.of_posts(session, numbers)
+    liked = _likes(session, numbers, me)
+    quoted = _quoted(session, rows, me) if full else {}
+    own = [row.activity for row in rows if row.author_id == me and row.state == "accepted"] if full else []
+    marks = exchange.marks(session, own) if own else {}
+    found = []
+    for row in rows:
+        count, mine = liked.get(row.id, (0, False))
+        found.append(
+            PostSeen(
+                id=row.id,
+                key=key_of(bytes(row.digest)),
+                iri=row.iri,
+                thread_id=row.thread_id,
+                author=people[row.author_id],
+                rev=row.rev,
+                state=row.state,
+                published=moment(row.published),
+                edited=None if row.edited is None else moment(row.edited),
+                lang=row.lang,
+                html=row.content,
+                reply_to=key_of(bytes(row.reply_to)) if row.reply_to else "",
+                activity=row.activity,
+                reason=_reason(row.problem),
+                likes=count,
+                liked=mine,
+                mine=row.author_id == me,
+                files=attached.get(row.id, ()),
+                marks=marks.get(row.activity, ()),
+                quoted=quoted.get(bytes(row.reply_to)) if row.reply_to else None,
+            )
+        )
+    return found
+
+
+def source(session: Session, post: PostSeen) -> str:
+    """The Markdown of one's own post."""
+    return session.execute(select(POST.c.source).where(POST.c.id == post.id)).scalar_one() or ""
+
+
+def versions(session: Session, post: PostSeen) -> list[tuple[datetime, str]]:
+    """What a post said, when, the newest first."""
+    query = select(VERSION.c.at, VERSION.c.content).where(VERSION.c.post_id == post.id)
+    before = session.execute(query.order_by(VERSION.c.number.desc())).all()
+    current = (post.edited or post.published, post.html)
+    return [current, *((moment(row.at), row.content) for row in before)]
+
+
+def object_of(session: Session, iri: str) -> tuple[int, str] | None:
+    """The space of a post that others have, and the activity that brought it; None for all else."""
+    row = session.execute(
+        select(POST.c.space_id, POST.c.activity).where(
+            POST.c.digest == digest_of_key(key_of_iri(iri)), POST.c.iri == iri, POST.c.state == "accepted"
+        )
+    ).first()
+    return None if row is None else (row.space_id, row.activity)
+
+
+def key_of_iri(iri: str) -> str:
+    """The key of the page of an object."""
+    return key_of(digest_of(iri))
+
+
+def moment(seconds: int) -> datetime:
+    """Epoch seconds as an aware UTC time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _visible(visible: Mapping[int, int]) -> ColumnElement[bool]:
+    """Accepted posts of these spaces, and what their reader has waiting there."""
+    inside = POST.c.space_id.in_(list(visible))
+    mine = POST.c.author_id.in_(set(visible.values()))
+    return and_(inside, or_(POST.c.rev.is_not(None), mine))
+
+
+def _threads(
+    session: Session,
+    condition: ColumnElement[bool],
+    visible: Mapping[int, int],
+    most: int,
+    *order: ColumnElement[Any],
+) -> list[ThreadSeen]:
+    query = (
+        select(
+            THREAD.c.id.label("number"),
+            THREAD.c.key,
+            THREAD.c.title,
+            THREAD.c.rev.label("moved"),
+            THREAD.c.last_at,
+            THREAD.c.replies,
+            *_POST,
+        )
+        .join_from(THREAD, POST, POST.c.digest == THREAD.c.first)
+        .where(condition)
+        .order_by(*order)
+        .limit(most)
+    )
+    rows = session.execute(query).all()
+    me = next(iter(visible.values()), 0)
+    firsts = posts(session, rows, me, full=len(rows) == 1)
+    return [
+        ThreadSeen(
+            row.number,
+            row.key,
+            row.title or markdown.excerpt(row.content)[:80],
+            row.space_id,
+            row.moved,
+            moment(row.last_at),
+            max(0, row.replies),
+            first,
+        )
+        for row, first in zip(rows, firsts, strict=True)
+    ]
+
+
+def _likes(session: Session, numbers: Sequence[int], me: int) -> dict[int, tuple[int, bool]]:
+    query = (
+        select(
+            LIKE.c.post_id,
+            func.count().label("people"),
+            func.max(case((LIKE.c.participant_id == me, 1), else_=0)).label("mine"),
+        )
+        .where(LIKE.c.post_id.in_(numbers))
+        .group_by(LIKE.c.post_id)
+    )
+    return {row.post_id: (row.people, bool(row.mine)) for row in session.execute(query)}
+
+
+def _quoted(session: Session, rows: Sequence[Any], me: int) -> dict[bytes, PostSeen]:
+    wanted = {bytes(row.reply_to) for row in rows if row.reply_to}
+    if not wanted:
+        return {}
+    found = session.execute(select(*_POST).where(POST.c.digest.in_(wanted), POST.c.rev.is_not(None))).all()
+    spaces_here = {row.space_id for row in rows}
+    here = [row for row in found if row.space_id in spaces_here]
+    return {digest_of_key(each.key): each for each in posts(session, here, me, full=False)}
+
+
+def _reason(problem: str | None) -> str:
+    if problem is None:
+        return ""
+    told = json.loads(problem)
+    return str(told.get("detail") or told.get("title") or "")
