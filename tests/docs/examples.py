@@ -16,14 +16,14 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import discovery, handshake, roster
+from federation import discovery, handshake, outbox, roster
 from federation.activity import Activity, Document
 from federation.digest import digest
 from federation.errors import SequenceGap
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.service import Federation
-from tests.federation.world import Clock, Node, enter, open_space
+from tests.federation.world import Clock, Node, enter
 
 FLAT = re.compile(r"\[[^\[\]{}]{,220}\]")  # a list of texts: on one line
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
@@ -64,7 +64,9 @@ def made() -> dict[str, str]:
         link = _peer(host, guest)
         claire, yann = host.person("Claire"), guest.person("Yann")
         space = host.space("Passerelle", claire)
-        open_space(host, space, guest)
+        guest.accept_space(_share(host, space, guest), host)
+        host.write_roster(space, add=guest)
+        host.deliver(guest)
         enter(yann, guest, space, host)
         question = host.post(claire, space, "Quand part le lot 3 ?")
         host.deliver(guest)
@@ -123,6 +125,28 @@ def _peer(host: Node, guest: Node) -> str:
     host.offer(guest)
     guest.agree(host)
     return link
+
+
+def _share(host: Node, space: str, guest: Node) -> str:
+    """Invite the guest to the space, as `node.spaces.services.sharing.share` writes it; answers the invitation."""
+    group = {
+        name: value
+        for name, value in host.store.rows.documents[space].items()
+        if name not in {"proof", "@context"}
+    }
+    group |= {
+        "summary": "Le chantier de la passerelle",
+        "retention": [],
+        "labels": [],
+        "historyFrom": "2026-11-01",
+        "audienceSize": [{"name": host.settings.name, "count": 1}],
+    }
+    offered = {"type": "Invite", "to": [guest.iri], "target": guest.iri, "object": group}
+    with host.work() as work:
+        said = outbox.tell(host.relation(guest), offered, space, work, host.settings)
+        work.rows.invitations[said.id] = (space, guest.iri, None)
+    host.deliver(guest)
+    return said.id
 
 
 def _first(documents: Iterable[Document], kind: str) -> Document:
