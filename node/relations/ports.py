@@ -28,21 +28,27 @@ from node.relations.records import INVITE, RELATION
 
 
 class Peers:
-    """Answers `federation.ports.Peers`."""
+    """Answers `federation.ports.Peers`: one look a unit of work, a new one after each change in it."""
 
     def __init__(self, session: Session, ground: Ground) -> None:
         self._session = session
         self._ground = ground
+        self._seen: records.Known | None = None
 
     def of_origin(self, origin: str) -> Relation | None:
-        return records.known(self._session, self._ground).by_origin.get(origin)
+        return self._known().by_origin.get(origin)
 
     def of_node(self, node: str) -> Relation | None:
-        return records.known(self._session, self._ground).by_node.get(node)
+        return self._known().by_node.get(node)
 
     def in_force(self) -> Sequence[Relation]:
         """The relations to which something may be delivered."""
-        return records.known(self._session, self._ground).in_force
+        return self._known().in_force
+
+    def _known(self) -> records.Known:
+        if self._seen is None or records.has_changed(self._session):
+            self._seen = records.known(self._session, self._ground)
+        return self._seen
 
 
 class Handshakes:

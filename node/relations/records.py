@@ -91,9 +91,14 @@ def live(session: Session, node: str) -> Mapping[Any, Any] | None:
     return session.execute(_LIVE.where(_COLUMNS.node == node)).mappings().first()
 
 
+def has_changed(session: Session) -> bool:
+    """Whether this unit of work has written a relation."""
+    return _CHANGED_HERE in session.info
+
+
 def known(session: Session, ground: Ground) -> Known:
     """The live relations as `session` must see them."""
-    if _CHANGED_HERE in session.info:
+    if has_changed(session):
         return _read(session)
     return _directory(ground).known()
 
