@@ -44,6 +44,7 @@ migration: .venv/test ## a migration from the tables in the code: make migration
 
 manual: .venv/test ## the pages of the manual that are made from the code (committed)
 	$(BIN)/parvis manual docs/reference
+	$(BIN)/python -m tests.docs.examples
 
 # The system's own Chromium: only root can install it, and only where it is missing.
 browser:

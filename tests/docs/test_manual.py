@@ -1,0 +1,48 @@
+"""The manual holds together: every page is in it, every link leads somewhere, every placeholder is filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+TITLE = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def slug(title: str) -> str:
+    """The anchor of a title, as mkdocs makes it."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
+
+
+def named(nav: Any) -> Iterator[str]:
+    if isinstance(nav, str):
+        yield nav
+    elif isinstance(nav, dict):
+        yield from named(list(nav.values()))
+    else:
+        for each in nav:
+            yield from named(each)
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    manual = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    apart = {"adr/0000-template.md"}
+    assert set(named(manual["nav"])) == {str(page.relative_to(DOCS)) for page in PAGES} - apart
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name} -> {path}"
+        if anchor:
+            titles = TITLE.findall(target.read_text(encoding="utf-8"))
+            assert anchor in {slug(title) for title in titles}, f"{page.name} -> {path}#{anchor}"
