@@ -37,6 +37,7 @@ class Spaces:
     def __init__(self, session: Session, ground: Ground) -> None:
         self._register = register_of(session, ground)
         self._session, self._ground = session, ground
+        self._node = f"{ground.settings.origin}/actor"
 
     def get(self, iri: str) -> Space | None:
         found = self._register.find(iri)
@@ -71,33 +72,32 @@ class Spaces:
         self._execute(insert(REQUEST), values)
 
     def roster(self, effect: Effect, roster: Document) -> None:
-        """Raises RosterOutdated when it does not follow the one in force."""
         row = self._register.get(effect.space.iri)
-        if effect.relation is not None:
-            self._check_follows(row, roster)
+        here = any(each["node"] == self._node for each in roster["nodes"])
+        enters = self._check_follows(row, roster, here=here)
         self._register.turn(effect)
-        nodes = [
-            MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
-            for each in roster["nodes"]
-        ]
-        here = any(each.node == f"{self._ground.settings.origin}/actor" for each in nodes)
         rev = effect.rev or row.rev
         # The order of the space is written first: what follows reads the row anew.
         self._register.forget(row.iri)
+        changed = update(SPACE).where(SPACE.c.id == row.id)
         self._execute(
-            update(SPACE)
-            .where(SPACE.c.id == row.id)
-            .values(
+            changed.values(
                 roster=json.dumps(roster, ensure_ascii=False, separators=(",", ":")),
                 roster_version=roster["version"],
                 state="active" if here else "left",
-                first_rev=row.first_rev if row.active or row.hosted else rev,
             )
         )
-        if here and not row.active:
+        if enters:
+            self._execute(changed.values(first_rev=rev))
             self._execute(delete(tables.MissingRev).where(tables.MissingRev.space_id == row.id))
-        self._register.set_nodes(row, nodes)
-        wanted = {each["actor"]: Role(each["role"]) for each in documents.as_list(roster.get("members"))}
+        self._register.set_nodes(
+            row,
+            [
+                MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
+                for each in roster["nodes"]
+            ],
+        )
+        wanted = {each["actor"]: Role(each["role"]) for each in roster["members"]}
         self._register.set_members(row, wanted if here else {})
         self._register.membership_changed(row.iri, rev)
 
@@ -208,16 +208,28 @@ class Spaces:
     def _execute(self, statement: Any, parameters: Any = None) -> Any:
         return self._register.execute(statement, parameters)
 
-    def _check_follows(self, row: Row, roster: Document) -> None:
-        version = roster["version"]
-        if version <= row.roster_version:
-            raise RosterOutdated("A later roster is in force here.", version=row.roster_version)
-        if row.active and version == row.roster_version + 1:
-            held = self._execute(select(SPACE.c.roster).where(SPACE.c.id == row.id)).scalar_one()
-            if held and roster.get("previousVersion") != digest.digest(json.loads(held)):
-                raise RosterOutdated(
-                    "It does not follow the roster in force here.", version=row.roster_version
-                )
+    def _check_follows(self, row: Row, roster: Document, *, here: bool) -> bool:
+        """Whether our organisation enters with this version.
+
+        Raises RosterOutdated, and OutOfScope when our admin never accepted the space.
+        """
+        held = self._execute(select(SPACE.c.roster).where(SPACE.c.id == row.id)).scalar_one()
+        previous = digest.digest(json.loads(held)) if held else None
+        follows = (roster["version"], roster["previousVersion"]) == (row.roster_version + 1, previous)
+        enters = not row.active and roster["version"] > row.roster_version
+        if not (follows or enters):
+            raise RosterOutdated("It does not follow the roster in force.", version=row.roster_version)
+        if enters and here and not self._is_welcome(row.id):
+            raise OutOfScope("We have not accepted this space.")
+        return enters
+
+    def _is_welcome(self, space_id: int) -> bool:
+        accepted = select(INVITATION.c.id).where(
+            INVITATION.c.space_id == space_id,
+            INVITATION.c.outgoing.is_(False),
+            INVITATION.c.state == "accepted",
+        )
+        return self._execute(accepted).first() is not None
 
 
 def _history(value: object) -> tuple[str, date | None]:

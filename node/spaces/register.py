@@ -28,8 +28,6 @@ from node.identity.services.identity import identity_of
 from node.identity.services.names import shown
 from node.spaces import tables
 
-MAX_HOLES = 10_000  # that one Announce may open: beyond it a host counts wrongly, or means harm
-
 SPACE = table_of(tables.Space)
 ORGANISATION = table_of(tables.Organisation)
 PARTICIPANT = table_of(tables.Participant)
@@ -233,15 +231,13 @@ class Register:
     def advance(self, iri: str, rev: int) -> None:
         """Note that `rev` of another's space arrived; keep what is missing between.
 
-        Raises:
-            ReplayedMessage: it was there already.
-            OutOfScope: it lies further ahead than any host can be.
+        Raises ReplayedMessage when it was there already.
         """
         row = self.get(iri)
         if rev > row.rev:
             if row.active and rev > row.rev + 1:
                 self._miss(row, rev)
-            self._change(row._replace(rev=rev, first_rev=row.first_rev or rev))
+            self._change(row._replace(rev=rev))
         elif self.execute(_FOUND, {"space": row.id, "number": rev}).rowcount == 0 and rev >= row.first_rev:
             raise ReplayedMessage(f"rev {rev} was there before.")
 
@@ -457,8 +453,6 @@ class Register:
         self._undo.append(back)
 
     def _miss(self, row: Row, rev: int) -> None:
-        if rev - row.rev - 1 > MAX_HOLES:
-            raise OutOfScope(f"rev {rev} lies too far ahead of {row.rev}.")
         since = self.now
         self.execute(
             _MISS, [{"space_id": row.id, "rev": each, "since": since} for each in range(row.rev + 1, rev)]

@@ -10,15 +10,13 @@ from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from federation.errors import Malformed, OutOfScope, ReplayedMessage
-from federation.ports import Effect, Stored
+from federation.ports import TOMBSTONE, Effect, Stored
 from node.core import events
 from node.core.ground import Ground
 from node.exchange import service as exchange
 from node.threads import markdown
 from node.threads.posts import Known, posts_of
 from schemas.as2.note import NOTE, TYPES
-
-TOMBSTONE = "Tombstone"
 
 
 class Objects:
@@ -67,9 +65,10 @@ class Objects:
         self._posts.edit(effect, known, note, markdown.clean(note["content"]))
 
     def delete(self, effect: Effect) -> None:
-        """A post that was never here leaves nothing to do: its history was erased before it was told."""
         self._register.turn(effect)
         known = self._posts.find(str(effect.activity.object_id))
+        if known is None:
+            self._posts.bury_unseen(effect)
         if known is None or known.gone:
             return
         author = self._register.iri_of(known.author_id)

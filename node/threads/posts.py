@@ -32,6 +32,9 @@ LIKE = table_of(tables.Like)
 MENTION = table_of(tables.Mention)
 CHANGE = table_of(tables.Change)
 
+NOWHERE = 0
+"""The thread of a post that nobody ever saw here."""
+
 PENDING, ACCEPTED, REFUSED, DELETED, HIDDEN = "pending", "accepted", "refused", "deleted", "hidden"
 
 _BY_DIGEST = select(
@@ -237,6 +240,34 @@ class Posts:
                 _WRITE_MENTIONS, [{"post_id": number, "participant_id": each} for each in sorted(named)]
             )
         self.change(known.space_id, number)
+
+    def bury_unseen(self, effect: Effect) -> None:
+        """A tombstone for what was never here, so that no later Create brings it to life."""
+        iri, space = str(effect.activity.object_id), self.register.get(effect.space.iri)
+        author = self.register.participant(effect.actor, space.iri)
+        row = {
+            "digest": digest_of(iri),
+            "iri": iri,
+            "type": "Note",
+            "space_id": space.id,
+            "thread_id": NOWHERE,
+            "author_id": author,
+            "rev": None,
+            "state": DELETED,
+            "published": int(self.ground.clock.now().timestamp()),
+            "edited": None,
+            "lang": "",
+            "content": "",
+            "source": None,
+            "reply_to": None,
+            "activity": effect.activity.id,
+            "problem": None,
+        }
+        self.execute(insert(POST), row)
+        known = Known(
+            None, iri, "Note", space.id, NOWHERE, author, None, DELETED, row["published"], effect.activity.id
+        )
+        self._remember(row["digest"], known)
 
     def bury(self, known: Known, *, by_author: bool) -> list[str]:
         """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go."""

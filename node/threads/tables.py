@@ -23,7 +23,11 @@ class Thread(Base):
     """
 
     __tablename__ = "thread"
-    __table_args__ = (UniqueConstraint("space_id", "context"), Index(None, "space_id", "rev"), Index(None, "last_at"))
+    __table_args__ = (
+        UniqueConstraint("space_id", "context"),
+        Index(None, "space_id", "rev"),
+        Index(None, "last_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     key: Mapped[str] = mapped_column(String(KEY_CHARS), unique=True)

@@ -202,6 +202,11 @@ def missing_revs(session: Session, space_id: int, first: int, last: int) -> list
     return [(row.rev, row.since) for row in session.execute(query)]
 
 
+def roster(session: Session, iri: str) -> str:
+    """The roster in force of a space, as JSON; nothing before the first."""
+    return session.execute(select(SPACE.c.roster).where(SPACE.c.iri == iri)).scalar() or ""
+
+
 def offered(session: Session) -> list[Offer]:
     """What partners offer us and our admin has not answered, the newest first."""
     return _offers(session, INVITATION.state == "open")

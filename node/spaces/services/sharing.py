@@ -7,6 +7,7 @@ none. Source: PROTOCOL 2.j (*The life of a shared space*); PRODUCT D.2, D.3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
@@ -15,8 +16,8 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from federation import charter, iris, sequencer
-from federation.activity import Document
+from federation import charter, iris
+from federation.activity import Activity, Document
 from federation.errors import OutOfScope
 from federation.ports import MemberNode, Relation, State
 from node.core import events, ids
@@ -30,13 +31,14 @@ from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.relations.services.faces import Face, faces
 from node.spaces import tables
-from node.spaces.audience import SPACE, audience
+from node.spaces.audience import SPACE
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.register import INVITATION, TURN, register_of
 from node.spaces.services import reading, rosters
 from node.spaces.services.spaces import By, Refused, saying
 
-TOLD_AT_ONCE = 100
+TOLD_AT_ONCE = 20_000  # a unit of work: some 3 s, in which others wait to write
+READ_AT_ONCE = 100
 
 History = Literal["none", "from", "all"]
 
@@ -255,7 +257,7 @@ def when_stale(ground: Ground, happened: RosterStale, session: Session) -> None:
 
 @job("spaces.admit", tries=5, retry_delay_s=5)
 def admit_organisation(ground: Ground, invitation_id: int) -> None:
-    """Roster first, then who is there; then the past begins to be told."""
+    """Roster first, with who is there; then the past."""
     with exchange.open_work(ground) as work:
         invitation = _invitation(work, invitation_id, "accepted")
         if invitation is None:
@@ -270,27 +272,25 @@ def admit_organisation(ground: Ground, invitation_id: int) -> None:
             key, since = relation.keys[0].multibase, rfc3339(work.now)
             nodes.append(MemberNode(relation.node, relation.name, key, rosters.MEMBER, since))
             rosters.write(work, space.iri, nodes=nodes)
-        people = [each.iri for each in audience(work.session, space.id).people]
-        sequencer.introduce(relation, people, space.iri, work, exchange.settings_of(ground))
+        register.flush()
         entered = register.get(space.iri).rev
         counted = select(func.count()).select_from(TURN).where(*_to_tell(invitation, entered))
-        register.flush()
         to_tell = 0 if invitation.history == "none" else work.session.execute(counted).scalar_one()
+        changed = update(INVITATION).where(_I.id == invitation_id)
         state = "admitted" if to_tell else "done"
-        register.execute(
-            update(INVITATION)
-            .where(_I.id == invitation_id)
-            .values(state=state, to_tell=to_tell, entered_rev=entered)
-        )
-    if to_tell:
+        register.execute(changed.values(state=state, to_tell=to_tell, entered_rev=entered))
+        more = bool(to_tell) and _tell(work, invitation_id)
+    if more:
         ground.jobs.enqueue(tell_past, invitation_id)
 
 
 @job("spaces.tell-past", tries=5, retry_delay_s=5)
 def tell_past(ground: Ground, invitation_id: int) -> None:
-    """The Announces since the date agreed, oldest first, a hundred a unit of work; goes on where it stopped."""
-    while _tell_some(ground, invitation_id):
-        pass
+    """What is left of the past; goes on where it stopped."""
+    more = True
+    while more:
+        with exchange.open_work(ground) as work:
+            more = _tell(work, invitation_id)
 
 
 @job("spaces.renew-roster", tries=5, retry_delay_s=5)
@@ -311,42 +311,49 @@ def finish(ground: Ground) -> None:
         ground.jobs.enqueue(admit_organisation if row.state == "accepted" else tell_past, row.id)
 
 
-def _tell_some(ground: Ground, invitation_id: int) -> bool:
-    """The next hundred; whether there may be more."""
-    with exchange.open_work(ground) as work:
-        invitation = _invitation(work, invitation_id, "admitted")
-        if invitation is None:
-            return False
-        register = register_of(work.session, ground)
-        space = register.by_id(invitation.space_id)
-        relation = work.peers.of_node(invitation.node)
-        if relation is None or relation.state is not State.IN_FORCE:
-            return False
-        query = (
-            select(TURN.c.rev, TURN.c.activity)
-            .where(*_to_tell(invitation, invitation.entered_rev), TURN.c.rev > invitation.told_rev)
-            .order_by(TURN.c.rev)
-            .limit(TOLD_AT_ONCE)
+def _tell(work: NodeWork, invitation_id: int) -> bool:
+    """The next Announces since the date agreed, oldest first; whether there may be more.
+
+    All of a usual past goes out with the roster, in one unit of work: nothing newer may come between, or an edit
+    would overtake what it changes.
+    """
+    invitation = _invitation(work, invitation_id, "admitted")
+    if invitation is None:
+        return False
+    register = register_of(work.session, work.ground)
+    space = register.by_id(invitation.space_id)
+    relation = work.peers.of_node(invitation.node)
+    if relation is None or relation.state is not State.IN_FORCE:
+        return False
+    turns = work.session.execute(
+        select(TURN.c.rev, TURN.c.activity)
+        .where(*_to_tell(invitation, invitation.entered_rev), TURN.c.rev > invitation.told_rev)
+        .order_by(TURN.c.rev)
+        .limit(TOLD_AT_ONCE)
+    ).all()
+    announces = _announces(work, [turn.activity for turn in turns])
+    exchange.backfill(work.ground, work, relation, space.iri, announces)
+    more = len(turns) == TOLD_AT_ONCE
+    register.execute(
+        update(INVITATION)
+        .where(_I.id == invitation_id)
+        .values(
+            state="admitted" if more else "done",
+            told=_I.told + len(turns),
+            told_rev=turns[-1].rev if turns else invitation.told_rev,
         )
-        turns = work.session.execute(query).all()
-        said = history.announces_of(work.session, [turn.activity for turn in turns])
-        announces = [
-            (said[turn.activity], str(said[turn.activity].document["object"]["actor"]))
-            for turn in turns
-            if turn.activity in said
-        ]
-        exchange.backfill(ground, work, relation, space.iri, announces)
-        more = len(turns) == TOLD_AT_ONCE
-        register.execute(
-            update(INVITATION)
-            .where(_I.id == invitation_id)
-            .values(
-                state="admitted" if more else "done",
-                told=_I.told + len(turns),
-                told_rev=turns[-1].rev if turns else invitation.told_rev,
-            )
-        )
-        return more
+    )
+    return more
+
+
+def _announces(work: NodeWork, activities: Sequence[str]) -> Iterator[tuple[Activity, str]]:
+    """The Announce of each, with the author of what it wraps; read a few at a time, as they are large."""
+    for first in range(0, len(activities), READ_AT_ONCE):
+        wanted = activities[first : first + READ_AT_ONCE]
+        said = history.announces_of(work.session, wanted)
+        for activity in wanted:
+            if activity in said:
+                yield said[activity], str(said[activity].document["object"]["actor"])
 
 
 def _invitation(work: NodeWork, invitation_id: int, state: str) -> Any:

@@ -357,7 +357,7 @@ def moment(seconds: int) -> datetime:
 def _visible(visible: Mapping[int, int]) -> ColumnElement[bool]:
     """Accepted posts of these spaces, and what their reader has waiting there."""
     inside = POST.c.space_id.in_(list(visible))
-    mine = POST.c.author_id.in_(set(visible.values()))
+    mine = and_(POST.c.author_id.in_(set(visible.values())), POST.c.state.in_(("pending", "refused")))
     return and_(inside, or_(POST.c.rev.is_not(None), mine))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.core.errors import Absent, Invalid, NotAllowed
+from node.identity.services.people import Person
 from node.spaces.audience import AudienceChanged, audience, stamped
 from node.spaces.services import spaces as use
 from node.threads.services import posting
@@ -23,7 +24,7 @@ def talking(partners: tuple[House, House]) -> tuple[House, House, str]:
     return aubier, nord, iri
 
 
-def people(aubier: House, nord: House) -> tuple[object, object]:
+def people(aubier: House, nord: House) -> tuple[Person, Person]:
     with aubier.ground.database.reading() as one, nord.ground.database.reading() as other:
         return (
             aubier.identity.people.by_handle(one, "ines.le.goff"),
@@ -87,7 +88,9 @@ def test_a_deleted_post_leaves_a_tombstone_and_no_bytes(talking: tuple[House, Ho
     exchange_all(aubier, nord)
     for house in (aubier, nord):
         assert house.fact("SELECT state FROM post") == "deleted"
-        assert not house.fact("SELECT count(*) FROM post WHERE content LIKE '%CANARI%' OR source LIKE '%CANARI%'")
+        assert not house.fact(
+            "SELECT count(*) FROM post WHERE content LIKE '%CANARI%' OR source LIKE '%CANARI%'"
+        )
         assert not house.fact("SELECT count(*) FROM activity WHERE CAST(raw AS TEXT) LIKE '%CANARI%'")
     assert [each.state for each in seen(nord, marie)] == ["deleted"]
 
@@ -146,7 +149,7 @@ def test_refuses_a_text_without_words_or_subject(talking: tuple[House, House, st
 
 def test_an_audience_that_changed_stores_and_sends_nothing(talking: tuple[House, House, str]) -> None:
     aubier, nord, iri = talking
-    ines, marie = people(aubier, nord)
+    ines, _marie = people(aubier, nord)
     bruno, paul = aubier.person("Bruno Maillard"), aubier.person("Paul Delmotte")
     key = aubier.key_of(iri)
     use.add_member(aubier.ground, aubier.by(ines), key, bruno.wire_id)
@@ -199,9 +202,7 @@ def test_who_was_removed_posts_no_more_and_learns_why(talking: tuple[House, Hous
     assert "#not-member" in str(nord.fact("SELECT problem FROM post"))
 
 
-def test_history_since_the_beginning_is_told_in_its_order(
-    aubier: House, nord: House, leroux: House
-) -> None:
+def test_history_since_the_beginning_is_told_in_its_order(aubier: House, nord: House, leroux: House) -> None:
     peered(aubier, nord)
     peered(aubier, leroux)
     ines, marie, owen = aubier.person("Inès Le Goff"), nord.person("Marie Lenoir"), leroux.person("Owen Hart")
