@@ -15,13 +15,14 @@ from federation.conformance import (
     fep_8fcf,
     http_signatures,
     integrity_proofs,
+    peering,
     rfc8785,
     rfc9162,
     rfc9421,
     rfc9530,
     vc_di_eddsa,
 )
-from federation.conformance.result import Outcome, Result, run_differences
+from federation.conformance.result import UNREADABLE, Outcome, Result, run_differences
 
 __all__ = ["FORMS", "Outcome", "Result", "run"]
 
@@ -30,6 +31,7 @@ FORMS: dict[str, Callable[[Path], Iterator[Result]]] = {
     "own-exchange": lambda folder: run_differences(folder, exchange.is_form, exchange.check),
     "own-http-signatures": http_signatures.run,
     "own-integrity-proofs": integrity_proofs.run,
+    "own-peering-profile": peering.run,
     "rfc9421-appendix-b": rfc9421.run,
     "rfc8785-jcs": rfc8785.run,
     "rfc9530-digests": rfc9530.run,
@@ -45,5 +47,8 @@ def run(folder: Path) -> Iterator[Result]:
     runner = FORMS.get(folder.name)
     if runner is None:
         yield Result(folder.name, "failed", "unknown form")
-    else:
+        return
+    try:
         yield from runner(folder)
+    except UNREADABLE as error:
+        yield Result(folder.name, "failed", f"{type(error).__name__}: {error}")

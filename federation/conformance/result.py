@@ -19,6 +19,10 @@ Outcome = Literal["passed", "failed", "skipped", "not-applicable"]
 _INPUTS = frozenset({"keys.json", "jwks.json", "messages.json", "package.json"})
 
 
+#: What a file that is not as it should be may raise.
+UNREADABLE = (FederationError, LookupError, TypeError, ValueError, AttributeError, OSError)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One line of a run: the file (with its case, where it has several), the outcome, and why."""
@@ -60,7 +64,7 @@ def run_file(name: str, check: Callable[[], None]) -> Result:
         return Result(name, "not-applicable", str(reason))
     except Differs as reason:
         return Result(name, "failed", str(reason))
-    except (FederationError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
+    except UNREADABLE as error:
         return Result(name, "failed", f"{type(error).__name__}: {error}")
     return Result(name, "passed")
 
