@@ -5,75 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Blueprint, Response, request
 from jinja2 import FileSystemBytecodeCache
 
-from federation import discovery, documents
-from federation import http as wire
 from node.app import create_app
 from node.config import Settings, new_secret_key
-from node.core.capability import Capability
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.core.http.context import ground as ground_of
-from node.core.http.csrf import exempt
-from node.core.http.guards import OPEN_DOORS
-from node.exchange import capability as exchange_capability
-from node.exchange import service as exchange
+from node.exchange import capability as exchange
 from node.identity import capability as identity
-from node.identity.keyring import keyring_of
 from node.relations import capability as relations
 from node.relations.services import outside
+from node.wire import capability as wire
 from tests.node.relations.peers import Line, Net, Peer
 
 MakePeer = Callable[..., Peer]
-
-doors = Blueprint("test_doors", __name__)
-
-
-@doors.post("/actor/inbox")
-@exempt
-def single() -> Response:
-    return _answered(exchange.federation_of(ground_of()).receive_single(_received()))
-
-
-@doors.post("/exchange")
-@exempt
-def batch() -> Response:
-    return _answered(exchange.federation_of(ground_of()).receive_batch(_received()))
-
-
-@doors.get("/actor")
-def actor() -> Response:
-    ground = ground_of()
-    settings = exchange.settings_of(ground)
-    with ground.database.reading() as session:
-        key = keyring_of(ground).public_key(session, settings.node)
-    return _json(discovery.node_actor(settings, [key]), discovery.ACTIVITY_TYPE)
-
-
-@doors.get("/.well-known/webfinger")
-def finger() -> Response:
-    return _json(discovery.node_jrd(exchange.settings_of(ground_of())), discovery.JRD_TYPE)
-
-
-def _json(document: dict[str, Any], kind: str) -> Response:
-    return Response(documents.dumps(document), content_type=kind)
-
-
-def _received() -> wire.Request:
-    url = ground_of().settings.origin + request.full_path.rstrip("?")
-    return wire.Request(request.method, url, wire.Headers(list(request.headers)), request.get_data())
-
-
-def _answered(response: wire.Response) -> Response:
-    return Response(response.body, response.status, list(response.headers))
-
-
-STAND_IN = Capability(name="test_doors", blueprints=(doors,))
 
 
 @pytest.fixture
@@ -91,8 +39,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCach
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     wired = Net()
     monkeypatch.setattr(outside, "egress_to", lambda ground, origin: Line(wired))
-    for name in ("single", "batch", "actor", "finger"):
-        monkeypatch.setitem(OPEN_DOORS, f"test_doors.{name}", "stands in for the wire")
     return wired
 
 
@@ -112,9 +58,7 @@ def make_peer(
             **settings,
         }
         loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
-        app = create_app(
-            loaded, capabilities=(exchange_capability, identity, relations, STAND_IN), clock=clock
-        )
+        app = create_app(loaded, capabilities=(exchange, identity, relations, wire), clock=clock)
         app.jinja_env.bytecode_cache = compiled
         with app.app_context():
             ground = ground_of()

@@ -39,7 +39,8 @@ class Net:
         if origin in self.down or origin not in self.nodes:
             raise Unreachable(f"{origin} takes no connection.")
         answer = Client(self.nodes[origin].app).open(
-            request.url,
+            request.url.removeprefix(origin),
+            base_url=origin,
             method=request.method,
             headers=list(request.headers),
             data=request.body,
