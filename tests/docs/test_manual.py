@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from node.capabilities import CAPABILITIES
+from node.identity.services.tokens import Scope
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -46,3 +49,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if anchor:
             titles = TITLE.findall(target.read_text(encoding="utf-8"))
             assert anchor in {slug(title) for title in titles}, f"{page.name} -> {path}#{anchor}"
+
+
+def test_every_scope_of_a_token_is_told() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert [scope.value for scope in Scope if f"`{scope.value}`" not in text] == []
+
+
+def test_every_capability_stands_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert [each.name for each in CAPABILITIES if f"`{each.name}`" not in text] == []
