@@ -15,7 +15,7 @@ from federation.ports import Relation
 from node.core import failpoints
 from node.core.ground import Ground
 from node.exchange.holder import gone, holder
-from node.exchange.statements import insert_for
+from node.exchange.statements import insert_or_leave
 from node.exchange.unit import LANE
 
 LEASE_S = 10.0
@@ -41,7 +41,8 @@ class Leases:
                 if relation not in self._known
             ]
             if missing:
-                session.execute(insert_for(session, LANE).on_conflict_do_nothing(), missing)
+                dialect = session.get_bind().dialect.name
+                session.execute(insert_or_leave(dialect, LANE), missing)
             others = session.execute(
                 select(LANE.c.lease_holder).where(LANE.c.lease_holder != "").distinct()
             ).scalars()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -26,7 +27,7 @@ from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import tables
 from node.exchange.packing import pack, unpack
-from node.exchange.statements import insert_for
+from node.exchange.statements import insert_into, insert_or_leave
 from node.exchange.unit import (
     ACTIVITY,
     IN_ENTRY,
@@ -332,7 +333,7 @@ class Receipts(_Port):
             "last": receipt["to"],
             "document": pack(receipt),
         }
-        self.unit.execute(insert_for(self.session, GIVEN).on_conflict_do_nothing(), row)
+        self.unit.execute(insert_or_leave(self.unit.dialect, GIVEN), row)
         failpoints.hit("receipt.given")
 
     def keep_received(
@@ -346,7 +347,7 @@ class Receipts(_Port):
             "at": self.unit.now,
             "document": pack([list(request.headers), list(response.headers), receipt]),
         }
-        self.unit.execute(insert_for(self.session, TAKEN).on_conflict_do_nothing(), row)
+        self.unit.execute(insert_or_leave(self.unit.dialect, TAKEN), row)
         refused = [
             {"stream": stream, "entry": each["seq"], "why": json.dumps(each.get("problem") or {})}
             for each in receipt.get("exceptions", ())
@@ -364,13 +365,8 @@ class Nonces(_Port):
         """Also tells the lane of this partner, once the request was taken, that the partner lives."""
         kept = hashlib.sha256(f"{key_id}\0{nonce}".encode()).digest()[:16]
         used = int(now.timestamp())
-        statement = insert_for(self.session, NONCE).values(nonce=kept, used=used)
-        statement = statement.on_conflict_do_update(
-            index_elements=[NONCE.c.nonce],
-            set_={"used": used},
-            where=NONCE.c.used <= used - limits.NONCE_MEMORY_S,
-        ).returning(NONCE.c.used)
-        first = self.unit.execute(statement).first() is not None
+        row = {"nonce": kept, "used": used, "forgotten": used - limits.NONCE_MEMORY_S}
+        first = self.unit.execute(_use(self.unit.dialect), row).first() is not None
         if first:
             wake, channel = self.ground.wake, f"alive:{key_id.partition('#')[0]}"
             events.after_commit(self.session, lambda: wake.notify(channel))
@@ -397,13 +393,28 @@ class Introductions(_Port):
             "actor": actor,
             "digest": sha256_of(digest) if digest else None,
         }
-        statement = insert_for(self.session, INTRODUCTION)
-        statement = statement.on_conflict_do_update(
-            index_elements=[INTRODUCTION.c.lane_id, INTRODUCTION.c.actor],
-            set_={"digest": statement.excluded.digest},
-        )
-        self.unit.execute(statement, row)
+        self.unit.execute(_introduce(self.unit.dialect), row)
         self.unit.introduced[relation.id, actor] = digest
+
+
+@cache
+def _use(dialect: str) -> Any:
+    """Takes a nonce that is new, or older than `forgotten`; a row when it did."""
+    statement = insert_into(dialect, NONCE)
+    return statement.on_conflict_do_update(
+        index_elements=[NONCE.c.nonce],
+        set_={"used": statement.excluded.used},
+        where=NONCE.c.used <= bindparam("forgotten"),
+    ).returning(NONCE.c.used)
+
+
+@cache
+def _introduce(dialect: str) -> Any:
+    statement = insert_into(dialect, INTRODUCTION)
+    return statement.on_conflict_do_update(
+        index_elements=[INTRODUCTION.c.lane_id, INTRODUCTION.c.actor],
+        set_={"digest": statement.excluded.digest},
+    )
 
 
 def _head(seq: int, entry_hash: bytes, relation: Relation) -> Head:

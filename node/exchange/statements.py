@@ -1,15 +1,20 @@
-"""INSERT … ON CONFLICT of the database at hand."""
+"""INSERT … ON CONFLICT, which both databases have and SQLAlchemy keeps in their dialects; built once."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.orm import Session
 
 
-def insert_for(session: Session, table: Table) -> Any:
-    """The `INSERT` of this database, which knows ON CONFLICT; its dialect is loaded already."""
-    dialect = session.get_bind().dialect.name
+def insert_into(dialect: str, table: Table) -> Any:
+    """The `INSERT` of this dialect (`sqlite`, `postgresql`), which is loaded already."""
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+
+
+@cache
+def insert_or_leave(dialect: str, table: Table) -> Any:
+    """Inserts what is not there yet."""
+    return insert_into(dialect, table).on_conflict_do_nothing()

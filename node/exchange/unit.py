@@ -124,6 +124,11 @@ class Unit:
         return self.session.connection().execute(statement, parameters)
 
     @property
+    def dialect(self) -> str:
+        """The name of the database's dialect."""
+        return "sqlite" if self.ground.database.is_sqlite else "postgresql"
+
+    @property
     def now(self) -> datetime:
         """The clock, UTC."""
         return self.ground.clock.now()
