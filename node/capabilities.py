@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from node import identity
+from node import admin, exchange, identity, relations
 from node.core.capability import Capability
 
-CAPABILITIES: tuple[Capability, ...] = (identity.capability,)
+CAPABILITIES: tuple[Capability, ...] = (
+    exchange.capability,
+    identity.capability,
+    relations.capability,
+    admin.capability,
+)

@@ -32,7 +32,7 @@ VISITOR_BURST_S = 20
 MOST_BUCKETS = 10_000
 ROUNDING_S = 1e-6
 NETWORK_BITS = 64  # what one customer has of IPv6
-FREE = frozenset({"static", "health", "wire", "metrics"})
+FREE = frozenset({"static", "health", "wire"})
 """Blueprints (and `static`) that are not counted here: cheap, or with limits of their own."""
 
 

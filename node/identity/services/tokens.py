@@ -27,7 +27,7 @@ USED_EVERY = timedelta(minutes=1)
 
 
 class Scope(StrEnum):
-    """What a token may be allowed. `…:admin` and `audit:read` hold for administrators only."""
+    """What a token may be allowed. `…:admin`, `audit:read` and `metrics:read` hold for administrators only."""
 
     ME_READ = "me:read"
     ME_WRITE = "me:write"
@@ -42,9 +42,10 @@ class Scope(StrEnum):
     PEOPLE_READ = "people:read"
     PEOPLE_ADMIN = "people:admin"
     AUDIT_READ = "audit:read"
+    METRICS_READ = "metrics:read"
 
 
-FOR_ADMINS = frozenset({Scope.RELATIONS_ADMIN, Scope.PEOPLE_ADMIN, Scope.AUDIT_READ})
+FOR_ADMINS = frozenset({Scope.RELATIONS_ADMIN, Scope.PEOPLE_ADMIN, Scope.AUDIT_READ, Scope.METRICS_READ})
 
 
 @dataclass(frozen=True, slots=True)

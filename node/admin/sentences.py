@@ -1,0 +1,91 @@
+"""What each act on record is in words: short and without a subject, who did it stands beside.
+
+Rule: every action that the code records is here; a test looks for them. `%(…)s` are members of the detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+FAMILIES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
+    "access": (_("Sign-ins, links and tokens"), ("signin.", "signout.", "session.", "link.", "password.", "token.")),
+    "people": (_("People and roles"), ("person.",)),
+    "partners": (_("Partners and charters"), ("invite.", "relation.", "charter.")),
+    "spaces": (_("Spaces"), ("space.",)),
+    "exchange": (_("Exchange with partners"), ("exchange.", "delivery.", "receipt.", "refused.")),
+    "audit": (_("Reading of the audit"), ("audit.",)),
+}  # fmt: skip
+"""What one may filter by -> its name, and how its actions begin."""
+
+SENTENCES: Mapping[str, Any] = {
+    "signin.done": _("Signed in (%(provider)s)"),
+    "signout.done": _("Signed out"),
+    "session.ended": _("Ended a session in another browser"),
+    "link.created": _("Made a one-time link"),
+    "link.used": _("Used a one-time link"),
+    "password.set": _("Set a password"),
+    "token.created": _("Made a token: %(scopes)s"),
+    "token.ended": _("Ended a token"),
+    "person.added": _("Added a person: %(role)s"),
+    "person.role": _("Gave a role: %(role)s"),
+    "person.disabled": _("Closed an account"),
+    "person.enabled": _("Opened an account again"),
+    "invite.created": _("Made an invitation link"),
+    "invite.cancelled": _("Cancelled an invitation"),
+    "invite.accepted": _("Accepted an invitation link"),
+    "invite.alike": _("The address looks like %(alike)s"),
+    "relation.introduced": _("Answered an invitation of ours"),
+    "relation.confirmed": _("Confirmed the fingerprint"),
+    "relation.confirmed-there": _("Confirmed the fingerprint on their side"),
+    "relation.offered": _("Proposed a charter"),
+    "relation.offer-ended": _("A proposed charter ended without agreement"),
+    "relation.in-force": _("Agreed on the charter; it is in force"),
+    "relation.registered": _("Changed contact or review date"),
+    "charter.proposed": _("Proposed a charter"),
+    "charter.agreed": _("Agreed on the charter; it is in force"),
+    "charter.declined": _("Declined a charter"),
+    "charter.withdrawn": _("Withdrew a proposed charter"),
+    "space.created": _("Created a space"),
+    "space.offered": _("Offered a space"),
+    "space.accepted": _("Accepted a space"),
+    "space.declined": _("Declined a space"),
+    "space.left": _("Left a space with the whole organisation"),
+    "space.role": _("Gave a role in a space"),
+    "space.removed": _("Removed a person from a space"),
+    "space.organisation-removed": _("Removed an organisation from a space"),
+    "audit.read": _("Read the audit"),
+    "audit.exported": _("Exported the audit"),
+}
+"""Action -> what was done."""
+
+REFUSALS: Mapping[str, Any] = {
+    "invite.burnt": _("An invitation was tried five times with a wrong key and ended"),
+    "invite.other-key": _("The node that answered showed another key than the invitation"),
+    "relation.other-key": _("Their node shows another key than the one that answered"),
+    "relation.mistyped": _("The typed groups did not match"),
+    "relation.fingerprint-differs": _("The fingerprints differed; the relation was ended"),
+    "relation.refused-there": _("Their node did not take our message"),
+    "exchange.refused": _("A request was refused"),
+    "exchange.line-rejected": _("A line was rejected, the rest went on"),
+    "exchange.quarantined": _("A line was given up after five tries"),
+    "receipt.late": _("Their node gave a line up that it had taken"),
+    "delivery.refused": _("Their node takes nothing from us for now"),
+    "delivery.stopped": _("Delivery stopped until an administrator acts"),
+    "delivery.undelivered": _("Entries could not be delivered in thirty days"),
+    "refused.unauthenticated": _("Refusals of senders that nobody knows, counted"),
+}
+"""Action -> what was refused, or went wrong."""
+
+
+def sentence_of(action: str, detail: Mapping[str, Any]) -> str:
+    """The act in the reader's language; its code where there is no sentence."""
+    sentence = SENTENCES.get(action) or REFUSALS.get(action)
+    return action if sentence is None else str(sentence) % _Told(detail)
+
+
+class _Told(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "–"
