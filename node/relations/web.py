@@ -192,7 +192,7 @@ def withdraw(key: str) -> Response | tuple[str, int]:
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column, for administrators."""
     if "admin" in who.roles:
-        turns = sum(each.our_turn for each in _relations().everybody())
+        turns = _relations().turns()
         yield shown.NavItem("relations", _("Partners"), url_for("relations.index"), "building-2", "p", turns)
 
 

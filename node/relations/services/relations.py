@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation import charter, handshake, iris
@@ -211,6 +211,17 @@ class Relations:
             hosts = self._hosts(session)
             found = [self._partner(session, row, waits, hosts) for row in relations]
             return [*(self._invited(row) for row in invites), *found]
+
+    def turns(self) -> int:
+        """How many relations wait for a step of ours; one query, as every page of an administrator asks."""
+        ours = or_(
+            (_RELATIONS.state == State.KEYS_EXCHANGED) & _RELATIONS.confirmed_here_at.is_(None),
+            _RELATIONS.state == State.VERIFIED,
+            (_RELATIONS.state == State.OFFERED) & _RELATIONS.offered_by_us.is_(False),
+        )
+        query = select(func.count()).select_from(RELATION).where(_RELATIONS.ended_at.is_(None), ours)
+        with self._ground.database.reading() as session:
+            return session.scalar(query) or 0
 
     def partner(self, key: str) -> Partner:
         """One of them. Raises NoSuchPartner."""
@@ -642,10 +653,8 @@ class Relations:
         return Offered(self._terms(row), row["offered_by_us"], row["offered_at"], ends)
 
     def _digits(self, session: Session, row: Mapping[Any, Any]) -> tuple[str, ...]:
-        own = identity_of(self._ground).actors.node(session).public_multibase
-        key_id = self._settings.node + records.KEY_FRAGMENT
-        theirs = records.relation_of(row).keys[0]
-        return handshake.groups(row["invite"], PublicKey.from_multibase(key_id, own), theirs)
+        own = identity_of(self._ground).actors.signing_key(session, self._settings.node).public
+        return handshake.groups(row["invite"], own, records.relation_of(row).keys[0])
 
     def _groups(self, session: Session, row: Mapping[Any, Any]) -> list[Group]:
         covered = row["confirmed_here_at"] is None

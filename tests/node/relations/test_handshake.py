@@ -16,6 +16,24 @@ from tests.node.relations.conftest import MakePeer
 from tests.node.relations.peers import MARIE, Net, Peer, peered, verified
 
 
+def test_whose_turn_it_is_shows_on_every_page(aubier: Peer, nord: Peer) -> None:
+    def turns() -> tuple[int, int]:
+        for each in (aubier, nord):
+            assert each.relations.turns() == sum(partner.our_turn for partner in each.relations.everybody())
+        return aubier.relations.turns(), nord.relations.turns()
+
+    nord.accept(aubier.invite())
+    assert turns() == (1, 1)
+    nord.confirm(aubier)
+    assert turns() == (1, 0)
+    aubier.confirm(nord)
+    assert turns() == (1, 1)
+    aubier.propose(nord)
+    assert turns() == (0, 1)
+    nord.agree(aubier)
+    assert turns() == (0, 0)
+
+
 def test_two_nodes_peer(aubier: Peer, nord: Peer, net: Net) -> None:
     peered(aubier, nord)
     here, there = aubier.relation(nord), nord.relation(aubier)
