@@ -5,10 +5,9 @@ Rule: `Store.open_work` gives a unit of work on a copy; a clean exit puts the co
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +47,16 @@ class SpaceRow:
     roster: str | None = None
     welcome: bool = True
 
+    def copy(self) -> SpaceRow:
+        """Another row that says the same."""
+        return replace(
+            self,
+            members=self.members.copy(),
+            nodes=self.nodes.copy(),
+            missing=self.missing.copy(),
+            requests=self.requests.copy(),
+        )
+
 
 @dataclass
 class ObjectRow:
@@ -58,6 +67,10 @@ class ObjectRow:
     rev: int | None
     likes: set[str] = field(default_factory=set)
     refused: Mapping[str, object] | None = None
+
+    def copy(self) -> ObjectRow:
+        """Another row that says the same."""
+        return replace(self, likes=self.likes.copy())
 
 
 @dataclass
@@ -85,6 +98,20 @@ class Rows:
     introduced: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
+    def copy(self) -> Rows:
+        """Other rows that say the same: values are shared, as nothing changes one in place."""
+        return Rows(**{each.name: _copy(getattr(self, each.name)) for each in fields(self)})
+
+
+def _copy(kept: Any) -> Any:
+    if isinstance(kept, dict):
+        return {key: _row(value) for key, value in kept.items()}
+    return kept.copy()
+
+
+def _row(value: Any) -> Any:
+    return value.copy() if isinstance(value, list | SpaceRow | ObjectRow) else value
+
 
 @dataclass
 class Store:
@@ -99,7 +126,7 @@ class Store:
     @contextmanager
     def open_work(self) -> Iterator[MemoryWork]:
         """One unit of work."""
-        work = MemoryWork(self, copy.deepcopy(self.rows))
+        work = MemoryWork(self, self.rows.copy())
         yield work
         self.rows = work.rows
 
@@ -117,7 +144,7 @@ class MemoryWork:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Put the rows back when an exception leaves."""
-        before = copy.deepcopy(self.rows)
+        before = self.rows.copy()
         try:
             yield
         except BaseException:

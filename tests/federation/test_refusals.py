@@ -2,90 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from federation import documents, signatures
-from federation.activity import Document
+from federation.activity import CONTEXT, Document
 from federation.errors import NoAgreement, NotMember, OutOfScope
 from federation.http import Headers, Request
 from federation.keys import SigningKey
 from federation.ports import State
 from federation.proofs import sign
-from tests.federation.world import Clock, Node, enter, open_space, peer, post_batch
-
-CONTEXT = [
-    "https://www.w3.org/ns/activitystreams",
-    "https://w3id.org/security/data-integrity/v2",
-    "https://w3id.org/parvis/v1",
-]
-
-
-@dataclass
-class Pair:
-    """North hosts, south is its partner and says what it must not."""
-
-    clock: Clock
-    north: Node
-    south: Node
-    space: str
-    anna: str
-    sven: str
-
-    def activity(self, **members: Any) -> Document:
-        note = self.south.note(self.sven, self.space, "good")
-        return {
-            "@context": CONTEXT,
-            "id": f"{self.south.settings.origin}/a/{len(self.north.store.rows.seen)}x",
-            "type": "Create",
-            "actor": self.sven,
-            "audience": self.space,
-            "to": [self.space],
-            "published": self.clock.moment,
-            "salt": "c2FsdHNhbHRzYWx0c2FsdA",
-            "object": note,
-            **members,
-        }
-
-    def line(self, document: Document, key: SigningKey | None = None) -> bytes:
-        signer = key or self.south.store.signers[document["actor"]]
-        return documents.dumps(sign(document, signer, self.clock.moment))
-
-    def say(self, line: bytes, **changes: Any) -> Document:
-        """Send one line; what the receipt says of it."""
-        response, receipt = post_batch(self.south, self.north, [line], **changes)
-        assert response.status == 200
-        exceptions: list[Document] = receipt["exceptions"]
-        return exceptions[0] if exceptions else {"outcome": "processed"}
-
-
-@pytest.fixture
-def pair() -> Pair:
-    clock = Clock()
-    north, south = Node("north", clock), Node("south", clock)
-    peer(north, south)
-    anna, sven = north.person("Anna"), south.person("Sven")
-    space = north.space("Bridge", anna)
-    open_space(north, space, south)
-    enter(sven, south, space, north)
-    north.deliver(south)
-    return Pair(clock, north, south, space, anna, sven)
-
-
-def _effects(node: Node) -> dict[str, Any]:
-    rows = copy.deepcopy(node.store.rows)
-    return {
-        name: getattr(rows, name)
-        for name in ("documents", "keys", "relations", "spaces", "objects", "seen", "out", "introduced")
-    }
-
-
-def _problem(exception: Document) -> str:
-    return str(exception["problem"]["type"]).rpartition("#")[2]
+from tests.federation.world import Node, Pair, effects, problem_of
 
 
 def test_a_good_line_is_taken(pair: Pair) -> None:
@@ -209,11 +139,11 @@ def _by(pair: Pair, person: str) -> Document:
 @pytest.mark.parametrize("case", REFUSED, ids=str)
 def test_refuses_a_line_and_takes_the_next(pair: Pair, case: str) -> None:
     make, problem = REFUSED[case]
-    before = _effects(pair.north)
+    before = effects(pair.north)
     exception = pair.say(make(pair))
     assert exception["outcome"] == "rejected"
-    assert _problem(exception) == problem
-    assert _effects(pair.north) == before
+    assert problem_of(exception) == problem
+    assert effects(pair.north) == before
     event, facts = pair.north.store.rows.notes[-1]
     assert event == "exchange.line-rejected"
     assert facts["partner"] == pair.south.iri
@@ -231,7 +161,7 @@ def test_refuses_a_member_who_is_none(pair: Pair) -> None:
         "object": pair.south.store.rows.documents[sigrid],
     }
     assert pair.say(pair.line(introduction, pair.south.key)) == {"outcome": "processed"}
-    assert _problem(pair.say(pair.line(_by(pair, sigrid)))) == "not-member"
+    assert problem_of(pair.say(pair.line(_by(pair, sigrid)))) == "not-member"
 
 
 @pytest.mark.parametrize(
@@ -252,29 +182,29 @@ def test_refuses_to_touch_what_another_said(pair: Pair, verb: str, members: dict
         target = {**members["object"], "id": theirs, "actor": pair.anna, "object": theirs}
     if verb == "Undo":
         target = {**target, "id": like.id}
-    before = _effects(pair.north)
+    before = effects(pair.north)
     exception = pair.say(pair.line(pair.activity(type=verb, object=target)))
     assert exception["outcome"] == "rejected"
-    assert _effects(pair.north) == before
+    assert effects(pair.north) == before
 
 
 @pytest.mark.parametrize("verb", ["Add", "Remove"])
 def test_refuses_members_changed_by_one_who_is_no_manager(pair: Pair, verb: str) -> None:
-    before = _effects(pair.north)
+    before = effects(pair.north)
     change = pair.activity(type=verb, object=pair.anna, target=f"{pair.space}/members")
-    assert _problem(pair.say(pair.line(change))) == "out-of-scope"
-    assert _effects(pair.north) == before
+    assert problem_of(pair.say(pair.line(change))) == "out-of-scope"
+    assert effects(pair.north) == before
 
 
 def test_refuses_a_roster_by_another_than_the_host(pair: Pair) -> None:
     roster = {"id": f"{pair.space}/roster", "type": "Roster", "attributedTo": pair.space, "version": 9}
     change = pair.activity(type="Update", object=roster, actor=pair.south.iri)
-    assert _problem(pair.say(pair.line(change, pair.south.key))) == "out-of-scope"
+    assert problem_of(pair.say(pair.line(change, pair.south.key))) == "out-of-scope"
 
 
 def test_refuses_an_announce_in_a_space_of_ours(pair: Pair) -> None:
     announce = pair.activity(type="Announce", rev=99)
-    assert _problem(pair.say(pair.line(announce))) == "out-of-scope"
+    assert problem_of(pair.say(pair.line(announce))) == "out-of-scope"
 
 
 def test_refuses_to_introduce_our_own_people(pair: Pair) -> None:
@@ -286,9 +216,9 @@ def test_refuses_to_introduce_our_own_people(pair: Pair) -> None:
         ),
     }
     introduction.pop("audience")
-    before = _effects(pair.north)
-    assert _problem(pair.say(pair.line(introduction, pair.south.key))) == "out-of-scope"
-    assert _effects(pair.north) == before
+    before = effects(pair.north)
+    assert problem_of(pair.say(pair.line(introduction, pair.south.key))) == "out-of-scope"
+    assert effects(pair.north) == before
 
 
 def test_refuses_an_acceptance_of_an_invitation_that_was_never_made(pair: Pair) -> None:
@@ -300,7 +230,7 @@ def test_refuses_an_acceptance_of_an_invitation_that_was_never_made(pair: Pair) 
         "published": pair.clock.moment,
         "object": {"id": "https://north.example/a/never", "type": "Invite"},
     }
-    assert _problem(pair.say(pair.line(accept, pair.south.key))) == "out-of-scope"
+    assert problem_of(pair.say(pair.line(accept, pair.south.key))) == "out-of-scope"
 
 
 def test_the_same_activity_again_is_a_duplicate_and_another_body_a_replay(pair: Pair) -> None:
@@ -309,7 +239,7 @@ def test_the_same_activity_again_is_a_duplicate_and_another_body_a_replay(pair: 
     again = pair.say(pair.line(said))
     assert again["outcome"] == "duplicate"
     other = pair.say(pair.line({**said, "salt": "b3RoZXJvdGhlcm90aGVyb3Q"}))
-    assert _problem(other) == "replay"
+    assert problem_of(other) == "replay"
 
 
 def test_a_bug_of_ours_keeps_the_line_and_the_later_ones_about_the_same_object(
@@ -346,9 +276,9 @@ def test_refuses_an_unsigned_request(pair: Pair) -> None:
         kept = [header for header in request.headers if "signature" not in header[0].lower()]
         return replace(request, headers=Headers(kept))
 
-    before = _effects(pair.north)
+    before = effects(pair.north)
     assert _post(pair, bare) == 401
-    assert _effects(pair.north) == before
+    assert effects(pair.north) == before
     assert pair.north.store.rows.notes[-1][0] == "exchange.unauthenticated"
 
 
@@ -423,14 +353,14 @@ def test_keeps_both_histories_when_the_writer_tells_another(pair: Pair) -> None:
 
 
 def test_refuses_our_own_words_outside_the_charter_before_they_leave(pair: Pair) -> None:
-    before = _effects(pair.north)
+    before = effects(pair.north)
     with pytest.raises(OutOfScope):
         pair.north.say(
             pair.anna,
             {"type": "Create", "object": pair.north.note(pair.anna, pair.space, "x", type="Event")},
             pair.space,
         )
-    assert _effects(pair.north) == before
+    assert effects(pair.north) == before
 
 
 def test_refuses_our_own_person_who_is_no_member(pair: Pair) -> None:

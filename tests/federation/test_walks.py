@@ -2,55 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pytest
-
 from federation import delivery
 from federation.ports import State
-from tests.federation.world import Clock, Node, enter, open_space, peer
-
-
-@dataclass
-class Worlds:
-    """North hosts; south and east are its partners, not each other's."""
-
-    clock: Clock
-    north: Node
-    south: Node
-    east: Node
-    space: str
-    anna: str
-    sven: str
-    elsa: str
-
-    def settle(self) -> None:
-        """Deliver everything everywhere."""
-        for _ in range(2):
-            for one, other in (
-                (self.south, self.north),
-                (self.east, self.north),
-                (self.north, self.south),
-                (self.north, self.east),
-            ):
-                one.deliver(other)
-
-
-@pytest.fixture
-def worlds() -> Worlds:
-    clock = Clock()
-    north, south, east = (Node(name, clock) for name in ("north", "south", "east"))
-    peer(north, south)
-    peer(north, east)
-    anna, sven, elsa = north.person("Anna"), south.person("Sven"), east.person("Elsa")
-    space = north.space("Bridge", anna)
-    open_space(north, space, south)
-    open_space(north, space, east)
-    world = Worlds(clock, north, south, east, space, anna, sven, elsa)
-    enter(sven, south, space, north)
-    enter(elsa, east, space, north)
-    world.settle()
-    return world
+from tests.federation.world import Worlds
 
 
 def test_the_handshake_ends_in_force_on_both_sides(worlds: Worlds) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from federation import charter, delivery, documents, handshake, outbox, resolver, roster, signatures
-from federation.activity import Activity, Document
+from federation.activity import CONTEXT, Activity, Document
 from federation.adapters.memory import MemoryWork, SpaceRow, Store
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
@@ -340,3 +340,126 @@ def enter(person: str, node: Node, space: str, host: Node) -> None:
     """A person of another organisation joins."""
     node.say(person, {"type": "Join", "object": space}, space)
     node.deliver(host)
+
+
+@dataclass
+class World:
+    """What fixtures build once and put back before each test."""
+
+    clock: Clock
+
+    def nodes(self) -> list[Node]:
+        return [each for each in vars(self).values() if isinstance(each, Node)]
+
+    def snapshot(self) -> Callable[[], None]:
+        """How to put everything back as it is now."""
+        now = self.clock.now
+        kept = [(node, node.store.rows.copy(), dict(node.store.signers)) for node in self.nodes()]
+
+        def restore() -> None:
+            self.clock.now = now
+            for node, rows, signers in kept:
+                node.store.rows, node.store.signers = rows.copy(), dict(signers)
+
+        return restore
+
+
+@dataclass
+class Worlds(World):
+    """North hosts; south and east are its partners, not each other's."""
+
+    north: Node
+    south: Node
+    east: Node
+    space: str
+    anna: str
+    sven: str
+    elsa: str
+
+    def settle(self) -> None:
+        """Deliver everything everywhere."""
+        for _ in range(2):
+            for one, other in (
+                (self.south, self.north),
+                (self.east, self.north),
+                (self.north, self.south),
+                (self.north, self.east),
+            ):
+                one.deliver(other)
+
+
+@dataclass
+class Pair(World):
+    """North hosts, south is its partner and says what it must not."""
+
+    north: Node
+    south: Node
+    space: str
+    anna: str
+    sven: str
+
+    def activity(self, **members: Any) -> Document:
+        note = self.south.note(self.sven, self.space, "good")
+        return {
+            "@context": list(CONTEXT),
+            "id": f"{self.south.settings.origin}/a/{len(self.north.store.rows.seen)}x",
+            "type": "Create",
+            "actor": self.sven,
+            "audience": self.space,
+            "to": [self.space],
+            "published": self.clock.moment,
+            "salt": "c2FsdHNhbHRzYWx0c2FsdA",
+            "object": note,
+            **members,
+        }
+
+    def line(self, document: Document, key: SigningKey | None = None) -> bytes:
+        signer = key or self.south.store.signers[document["actor"]]
+        return documents.dumps(sign(document, signer, self.clock.moment))
+
+    def say(self, line: bytes, **changes: Any) -> Document:
+        """Send one line; what the receipt says of it."""
+        response, receipt = post_batch(self.south, self.north, [line], **changes)
+        assert response.status == 200
+        exceptions: list[Document] = receipt["exceptions"]
+        return exceptions[0] if exceptions else {"outcome": "processed"}
+
+
+def effects(node: Node) -> dict[str, Any]:
+    rows = node.store.rows.copy()
+    return {
+        name: getattr(rows, name)
+        for name in ("documents", "keys", "relations", "spaces", "objects", "seen", "out", "introduced")
+    }
+
+
+def problem_of(exception: Document) -> str:
+    return str(exception["problem"]["type"]).rpartition("#")[2]
+
+
+def three_nodes() -> Worlds:
+    clock = Clock()
+    north, south, east = (Node(name, clock) for name in ("north", "south", "east"))
+    peer(north, south)
+    peer(north, east)
+    anna, sven, elsa = north.person("Anna"), south.person("Sven"), east.person("Elsa")
+    space = north.space("Bridge", anna)
+    open_space(north, space, south)
+    open_space(north, space, east)
+    world = Worlds(clock, north, south, east, space, anna, sven, elsa)
+    enter(sven, south, space, north)
+    enter(elsa, east, space, north)
+    world.settle()
+    return world
+
+
+def two_nodes() -> Pair:
+    clock = Clock()
+    north, south = Node("north", clock), Node("south", clock)
+    peer(north, south)
+    anna, sven = north.person("Anna"), south.person("Sven")
+    space = north.space("Bridge", anna)
+    open_space(north, space, south)
+    enter(sven, south, space, north)
+    north.deliver(south)
+    return Pair(clock, north, south, space, anna, sven)
