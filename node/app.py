@@ -22,6 +22,8 @@ from node.core.http.shown import Frame, Org, Person
 
 MAX_FORM_BYTES = 1024 * 1024
 MAX_FORM_PARTS = 200
+LEFT_COLUMN = ("home", "spaces", "relations", "people", "audit")
+"""Names of its entries, from the top: every day first, what administrators need last."""
 
 
 def create_app(
@@ -105,8 +107,9 @@ def _frame(settings: Settings, capabilities: tuple[Capability, ...]) -> Frame:
     who = guards.viewer_or_none()
     if who is None:
         return frame
-    navigation = tuple(
-        item for each in capabilities if each.navigation is not None for item in each.navigation(who)
+    navigation = sorted(
+        (item for each in capabilities if each.navigation is not None for item in each.navigation(who)),
+        key=lambda item: (*LEFT_COLUMN, item.name).index(item.name),
     )
     frame = replace(frame, me=Person(who.name, house), nav=navigation)
     for each in capabilities:

@@ -11,6 +11,7 @@ from node.identity import browser
 from node.identity.api import api
 from node.identity.cli import initialise, person_group, token_group
 from node.identity.oidc import RelyingParty
+from node.identity.people_web import navigation
 from node.identity.ports import actors
 from node.identity.services.identity import identity_of
 from node.identity.web import RELYING_PARTY, web
@@ -35,6 +36,7 @@ capability = Capability(
     ports={"actors": actors},
     commands=(person_group, token_group),
     initialise=initialise,
+    navigation=navigation,
     frame=browser.frame_of,
     set_up=_set_up,
 )

@@ -13,13 +13,11 @@ from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, request, url_for
 from flask_babel import gettext as _
-from marshmallow import Schema, ValidationError
-from marshmallow.fields import List
 from werkzeug.wrappers import Response
 
 from node.config import LANGUAGES
 from node.core.errors import Absent, Invalid
-from node.core.http import shown
+from node.core.http import forms, shown
 from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, guarded, viewer_or_none
 from node.core.http.headers import allow_form_targets
@@ -62,7 +60,7 @@ def signin() -> str | Response | tuple[str, int]:
     if request.method == "GET":
         next_path = path_of_ours(request.args.get("next", ""))
         return _to(next_path) if viewer_or_none() else _door(next_path)
-    values, errors = _read(SignIn())
+    values, errors = forms.read(SignIn())
     next_path = path_of_ours(values.get("next", ""))
     if errors or not ground().settings.builtin_accounts:
         return _door(next_path, errors, values), Invalid.status
@@ -128,7 +126,7 @@ def first_admin(token: str) -> str | Response | tuple[str, int]:
         return redirect(url_for("identity.new_password", token=token), FOUND_ELSEWHERE)
     if request.method == "GET":
         return page("identity/first_admin.html", token=token, errors={}, values={})
-    values, errors = _read(FirstAdmin())
+    values, errors = forms.read(FirstAdmin())
     if "name" in errors:
         errors["name"] = _("Use small letters, digits, dots and hyphens, at most 32.")
     if not errors:
@@ -149,7 +147,7 @@ def new_password(token: str) -> str | Response | tuple[str, int]:
         return redirect(url_for("identity.first_admin", token=token), FOUND_ELSEWHERE)
     if request.method == "GET":
         return page("identity/new_password.html", token=token, errors={}, person=person)
-    values, errors = _read(NewPassword())
+    values, errors = forms.read(NewPassword())
     if not errors:
         try:
             return _welcome(_identity().use_link(token, "", "", values["password"], _browser()), "/")
@@ -168,7 +166,7 @@ def me() -> str:
 @web.post("/me/preferences")
 def preferences() -> Response | tuple[str, int]:
     """Keeps language, theme and keyboard; for a visitor the language, in a cookie."""
-    values, errors = _read(Preferences())
+    values, errors = forms.read(Preferences())
     answer = _to(path_of_ours(values.get("next", "")) if "next" in request.form else url_for("identity.me"))
     if errors:
         return answer
@@ -217,7 +215,7 @@ def revoke_others() -> Response:
 def new_token() -> str | tuple[str, int]:
     """Makes a token and shows it this once."""
     live = browser.live()
-    values, errors = _read(NewToken())
+    values, errors = forms.read(NewToken())
     if "scopes" in errors:
         errors["scopes"] = _("Choose at least one thing that the token may do.")
     known = {scope.value: scope for scope in Scope}
@@ -369,28 +367,10 @@ def _scope(scope: Scope) -> tuple[str, str]:
         Scope.PEOPLE_READ: _("Read the people of this organisation"),
         Scope.PEOPLE_ADMIN: _("Administer the people of this organisation"),
         Scope.AUDIT_READ: _("Read the audit log"),
+        Scope.METRICS_READ: _("Read figures for a monitor"),
     }
     return words[scope], scope.value
 
 
-def _read(schema: Schema) -> tuple[dict[str, Any], dict[str, str]]:
-    """The fields of the form that hold, and a sentence for each that does not."""
-    form = request.form
-    sent = {
-        name: form.getlist(name) if isinstance(field, List) else form[name]
-        for name, field in schema.fields.items()
-        if name in form
-    }
-    try:
-        return dict(schema.load(sent)), {}
-    except ValidationError as wrong:
-        fields = wrong.messages_dict
-        values = {name: value for name, value in sent.items() if name not in fields}
-        return values, {name: _("This can’t be used. Change it, or fill it in.") for name in fields}
-
-
 def _sentences(wrong: Invalid) -> dict[str, str]:
-    errors = wrong.members.get("errors")
-    if not isinstance(errors, dict):
-        return {"": str(wrong.safe)}
-    return {("label" if name == "name" else name): str(sentence) for name, sentence in errors.items()}
+    return {("label" if name == "name" else name): text for name, text in forms.sentences(wrong).items()}

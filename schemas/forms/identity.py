@@ -29,6 +29,18 @@ class FirstAdmin(Form):
     password = String(required=True, validate=Length(1, MAX_PASSWORD_CHARS))
 
 
+class NewPerson(Form):
+    way = String(load_default="", validate=Length(max=64))  # name of a provider; empty: a password here
+    name = String(required=True, validate=Length(1, 120))
+    account = String(load_default="", validate=Regexp(r"([a-z0-9][a-z0-9._-]{0,31})?\Z"))
+    subject = String(load_default="", validate=Length(max=255))
+    role = String(load_default="member", validate=OneOf(["member", "admin"]))
+
+
+class RoleOf(Form):
+    role = String(required=True, validate=OneOf(["member", "admin"]))
+
+
 class NewPassword(Form):
     password = String(required=True, validate=Length(1, MAX_PASSWORD_CHARS))
 

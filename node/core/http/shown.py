@@ -19,6 +19,7 @@ OrgState = Literal["verified", "unverified", "suspended"]
 PostState = Literal["accepted", "pending", "refused", "deleted", "hidden"]
 DeliveryState = Literal["queued", "delivered", "late", "unconfirmed", "refused"]
 FileState = Literal["here", "coming", "missing"]
+AccountState = Literal["open", "invited", "closed"]  # invited: has not chosen a password yet
 RelationState = Literal[
     "invited", "keys-exchanged", "verified", "offered", "in-force", "suspended", "terminating", "terminated",
     "rejected", "expired", "superseded",
@@ -423,6 +424,23 @@ class Token:
     made: datetime
     used: datetime | None = None
     ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person of ours as administrators see them."""
+
+    key: str
+    person: Person
+    name: str  # of the account
+    role: Literal["member", "admin"]
+    state: AccountState
+    provider: str = ""  # label of who vouches for them; empty: a password of this node
+    added: datetime | None = None
+    signed_in: datetime | None = None  # last, if on record
+    closed: datetime | None = None
+    you: bool = False
+    may_link: bool = False  # to a new password
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import unicodedata
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -151,6 +152,12 @@ class Accounts:
             .values(used_at=now)
         )
         return _link(db, Purpose.PASSWORD, person_id, now)
+
+    def without_password(self, db: Session, people: Iterable[Person]) -> set[int]:
+        """The ids of those whose built-in account waits for its first password."""
+        ours = {person.id for person in people if person.issuer == self.issuer}
+        have = select(tables.Credential.person_id).where(tables.Credential.person_id.in_(ours))
+        return ours - set(db.scalars(have))
 
     def first_admin_link(self, db: Session, now: datetime) -> str:
         """The secret of a one-time link that makes an administrator, for `parvis init --admin`."""

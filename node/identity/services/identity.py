@@ -212,11 +212,18 @@ class Identity:
         return _once_more(add)
 
     def expect_person(self, claims: Claims, role: Role, *, by: str = "") -> Person:
-        """Someone who will sign in with a provider, added before the first sign-in."""
-        with self._ground.database.writing() as db:
-            person = self.people.add(db, claims, role, self._now())
-            self._record(db, Act("person.added", by, subject=person.actor, detail={"role": role}))
-            return person
+        """Someone who will sign in with a provider, added before the first sign-in.
+
+        Raises NotAdmitted, AlreadyKnown.
+        """
+
+        def expect() -> Person:
+            with self._ground.database.writing() as db:
+                person = self.people.expect(db, claims, role, self._now())
+                self._record(db, Act("person.added", by, subject=person.actor, detail={"role": role}))
+                return person
+
+        return _once_more(expect)
 
     def password_link(self, person_id: int, *, by: str = "") -> str:
         """The secret of a link to set a password anew. Raises Changed, NoSuchPerson."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from node.core import ids
@@ -23,6 +23,8 @@ from node.identity.services.actors import Actors
 
 MAX_EMAIL_CHARS = 254
 MAX_SUBJECT_CHARS = 255
+
+_PRESENT = tables.Person.disabled_at.is_(None)
 
 
 class Role(StrEnum):
@@ -93,6 +95,14 @@ class NoSuchPerson(Absent):
         super().__init__(f"No person {sought!r}.")
 
 
+class AlreadyKnown(Changed):
+    """The provider's name for someone belongs to a person of this organisation."""
+
+    def __init__(self, claims: Claims) -> None:
+        sentence = _("Someone here has this identifier already.")
+        super().__init__(sentence, f"{claims.subject!r} of {claims.issuer}", errors={"subject": sentence})
+
+
 class LastAdmin(Changed):
     """The organisation would be left without an administrator."""
 
@@ -113,11 +123,7 @@ class People:
 
         Name and mail follow what the provider says now. Raises NotAdmitted, AccountClosed.
         """
-        row = db.scalar(
-            select(tables.Person).where(
-                tables.Person.issuer == claims.issuer, tables.Person.subject == claims.subject
-            ),
-        )
+        row = self._by_claims(db, claims)
         if row is None:
             if not creates:
                 raise NotAdmitted(f"{claims.subject!r} of {claims.issuer} is not known here.")
@@ -155,6 +161,12 @@ class People:
         self._actors.create_person(db, row, now)
         return self.value(row)
 
+    def expect(self, db: Session, claims: Claims, role: Role, now: datetime) -> Person:
+        """The same for who has not been here yet. Raises NotAdmitted, AlreadyKnown."""
+        if self._by_claims(db, claims) is not None:
+            raise AlreadyKnown(claims)
+        return self.add(db, claims, role, now)
+
     def get(self, db: Session, person_id: int) -> Person:
         """The person with this inner id, disabled or not. Raises NoSuchPerson."""
         return self.value(self._row(db, person_id))
@@ -175,14 +187,39 @@ class People:
 
     def active(self, db: Session) -> list[Person]:
         """Everybody who has not left, by name."""
-        query = select(tables.Person).where(tables.Person.disabled_at.is_(None)).order_by(tables.Person.name)
+        query = select(tables.Person).where(_PRESENT).order_by(tables.Person.name)
         return [self.value(row) for row in db.scalars(query)]
 
-    def everybody(self, db: Session, *, after: str = "", limit: int = 100) -> list[Person]:
-        """At most `limit` people by handle, those after the handle `after`, those who left included."""
+    def everybody(
+        self,
+        db: Session,
+        *,
+        words: str = "",
+        role: Role | None = None,
+        closed: bool | None = None,
+        after: str = "",
+        limit: int = 100,
+    ) -> list[Person]:
+        """At most `limit` people by handle, those after the handle `after`, those who left included.
+
+        `words`: in the name, or in the handle, where accents do not count. None for `role`, `closed`: all.
+        """
         handle = tables.Person.preferred_username
         query = select(tables.Person).where(handle > after).order_by(handle).limit(limit)
+        if words:
+            plain = names.handle(words)
+            in_handle = [handle.contains(plain, autoescape=True)] if plain else []
+            query = query.where(or_(tables.Person.name.icontains(words, autoescape=True), *in_handle))
+        if role is not None:
+            query = query.where(tables.Person.role == role)
+        if closed is not None:
+            query = query.where(tables.Person.disabled_at.is_not(None) if closed else _PRESENT)
         return [self.value(row) for row in db.scalars(query)]
+
+    def count_admins(self, db: Session) -> int:
+        """How many administrators have not left."""
+        admins = select(func.count()).where(tables.Person.role == Role.ADMIN, _PRESENT)
+        return db.scalar(admins) or 0
 
     def of_actors(self, db: Session, iris: Iterable[str]) -> dict[str, Person]:
         """The people behind these actor IRIs; an IRI that is not of a person of ours is left out."""
@@ -263,6 +300,13 @@ class People:
             disabled_at=row.disabled_at,
         )
 
+    def _by_claims(self, db: Session, claims: Claims) -> tables.Person | None:
+        return db.scalar(
+            select(tables.Person).where(
+                tables.Person.issuer == claims.issuer, tables.Person.subject == claims.subject
+            ),
+        )
+
     def _row(self, db: Session, person_id: int) -> tables.Person:
         row = db.get(tables.Person, person_id)
         if row is None:
@@ -280,7 +324,7 @@ class People:
         if row.role != Role.ADMIN or row.disabled_at is not None:
             return
         others = select(func.count()).where(
-            tables.Person.role == Role.ADMIN, tables.Person.disabled_at.is_(None), tables.Person.id != row.id
+            tables.Person.role == Role.ADMIN, _PRESENT, tables.Person.id != row.id
         )
         if db.scalar(others) == 0:
             raise LastAdmin

@@ -7,12 +7,13 @@ id that was there before is worth anything after. Source: SECURITY TH-45, I11, I
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -153,6 +154,12 @@ class Sessions:
             .order_by(tables.Session.seen_at.desc())
         )
         return [_live(row, person) for row in db.scalars(query)]
+
+    def last_begun(self, db: Session, person_ids: Iterable[int]) -> dict[int, datetime]:
+        """When each of these people signed in last; who is not known to have is left out."""
+        last = func.max(tables.Session.created_at)
+        query = select(tables.Session.person_id, last).where(tables.Session.person_id.in_(list(person_ids)))
+        return {row[0]: row[1] for row in db.execute(query.group_by(tables.Session.person_id))}
 
     def end(self, db: Session, person_id: int, session_id: int, now: datetime) -> None:
         """Ends one session of `person_id`. Raises Absent when that person has no such live session."""
