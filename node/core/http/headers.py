@@ -8,10 +8,17 @@ Cache-Control itself. Source: SECURITY, TH-34, TH-39; CSP Level 3.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
+from node.core.http.rendering import marks_content
+
 ONE_YEAR_S = 31_536_000
+
+KEPT = f"public, max-age={ONE_YEAR_S}, immutable"
+FONTS = "fonts/"
+"""Where a file of another content gets another name, since a style sheet can’t name the mark of one."""
 
 CSP_PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
@@ -36,8 +43,8 @@ def install(app: Flask, *, secure: bool) -> None:
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if request.endpoint == "static":
-            kept = f"public, max-age={ONE_YEAR_S}, immutable" if "v" in request.args else "no-cache"
-            headers["Cache-Control"] = kept
+            found = response.status_code < HTTPStatus.BAD_REQUEST
+            headers["Cache-Control"] = KEPT if found and _never_changes() else "no-cache"
         else:
             headers.setdefault("Cache-Control", "no-store")
         if secure:
@@ -54,3 +61,9 @@ def install(app: Flask, *, secure: bool) -> None:
         headers["X-Frame-Options"] = "DENY"
         headers.add("Vary", "HX-Request")
         return response
+
+
+def _never_changes() -> bool:
+    """Whether the static file that was found can be kept for ever: its address names this very content."""
+    name = (request.view_args or {}).get("filename", "")
+    return name.startswith(FONTS) or marks_content(request.args.get("v", ""), name)

@@ -189,7 +189,16 @@ def fingerprint(digits: str) -> str:
 
 def asset(name: str) -> str:
     """Address of a static file with a mark of its content, so that it may be cached for ever."""
-    return url_for("static", filename=name, v=_mark(str(Path(current_app.static_folder or "", name))))
+    return url_for("static", filename=name, v=_mark(_static(name)))
+
+
+def marks_content(mark: str, name: str) -> bool:
+    """Whether `mark` is that of what the static file holds here and now, not of an older or newer release."""
+    return bool(mark) and mark == _mark(_static(name))
+
+
+def _static(name: str) -> str:
+    return str(Path(current_app.static_folder or "", name))
 
 
 @cache

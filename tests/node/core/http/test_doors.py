@@ -17,7 +17,7 @@ from node.app import create_app
 from node.config import Settings
 from node.core.capability import Capability
 from node.core.errors import Changed, Unavailable
-from node.core.http import csrf, headers
+from node.core.http import csrf, headers, rendering
 from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, Viewer, guarded, set_viewer_loader, viewer
 
@@ -249,9 +249,29 @@ def test_https_is_remembered(make_settings: Callable[..., Settings]) -> None:
         ground().close()
 
 
-def test_static_files_with_a_mark_are_kept(client: FlaskClient) -> None:
-    with client.get("/static/tokens.css?v=1") as answer:
+def test_static_files_with_their_mark_are_kept(client: FlaskClient, app: Flask) -> None:
+    with app.test_request_context():
+        address = rendering.asset("tokens.css")
+    with client.get(address) as answer:
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Cookie" not in answer.headers.get("Vary", "")
+        etag = answer.headers["ETag"]
+    with client.get(address, headers={"If-None-Match": etag}) as again:
+        assert again.status_code == 304
+        assert "immutable" in again.headers["Cache-Control"]
+
+
+def test_fonts_are_kept(client: FlaskClient) -> None:
+    with client.get("/static/fonts/schibsted-grotesk-latin-wght-normal.woff2") as answer:
+        assert answer.status_code == 200
         assert "immutable" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["tokens.css", "tokens.css?v=1", "absent.css?v=1", "fonts/absent"])
+def test_static_files_without_their_mark_are_asked_for_again(client: FlaskClient, path: str) -> None:
+    with client.get(f"/static/{path}") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache"
 
 
 def test_a_problem_says_what_is_safe(client: FlaskClient) -> None:
