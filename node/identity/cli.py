@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 import click
-from flask_babel import force_locale
 
 from node.core.errors import NodeError
 from node.core.ground import Ground
@@ -38,7 +37,7 @@ def _grounded(command: Callable[Concatenate[Ground, P], None]) -> Callable[P, No
     @wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> None:
         opened: Callable[[], AbstractContextManager[Ground]] = click.get_current_context().obj
-        with opened() as ground, force_locale(ground.settings.language):
+        with opened() as ground:
             try:
                 command(ground, *args, **options)
             except NodeError as refusal:
