@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from federation import activities, authority, limits
+from federation import authority, limits
 from federation.errors import RemoteError
 from node import config
 from node.core.http.guards import OPEN_DOORS, Guard, guard_of
@@ -124,8 +124,7 @@ def helps(command: click.Command, name: str, parent: click.Context | None) -> It
 
 def rights_page() -> str:
     """Who may say what: the decision table of `federation.authority`."""
-    known = [kind.name for kind in activities.ALL]
-    rows = sorted(authority.TABLE.items(), key=lambda row: (known.index(row[0][0]), row[0][1].name))
+    rows = sorted(authority.TABLE.items(), key=lambda row: (row[0][0], row[0][1].name))
     return "\n".join(
         [
             HEADING,
