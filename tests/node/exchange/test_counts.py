@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import Engine, event
 
@@ -14,7 +16,7 @@ BATCH = 50
 
 
 @pytest.fixture
-def statements() -> list[str]:
+def statements() -> Iterator[list[str]]:
     said: list[str] = []
 
     def listen(connection: object, cursor: object, statement: str, *_: object) -> None:
@@ -52,7 +54,9 @@ def test_an_accepted_activity_costs_few_statements_and_a_batch_one_commit(
     assert len(contents(receiver.ground)) == BATCH
 
 
-def test_an_activity_is_written_once_however_many_partners(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_activity_is_written_once_however_many_partners(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written: list[bytes] = []
     plain = documents.dumps
 
