@@ -1,0 +1,68 @@
+"""A node in a process of its own: its real doors, walks and lanes, and one door to say something in a space."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from node import exchange, files, identity, relations, spaces, threads, wire
+from node.app import background_of, create_app
+from node.config import Settings
+from node.core import failpoints
+from node.core.capability import Capability
+from node.core.http.context import ground
+from node.core.http.csrf import exempt
+from node.core.http.guards import OPEN_DOORS
+from tests.node.exchange.talk import say
+
+doors = Blueprint("faults", __name__)
+
+
+@doors.post("/say")
+@exempt
+def say_it() -> Response:
+    """Says `words` as `actor` in `space`; 200 once it is committed."""
+    form = request.form
+    say(ground(), form["space"], form["actor"], form["words"])
+    return Response("said")
+
+
+CAPABILITIES = (
+    *(each.capability for each in (exchange, identity, relations, spaces, files, threads, wire)),
+    Capability(name="faults", blueprints=(doors,)),
+)
+
+
+class Quiet(WSGIRequestHandler):
+    """Keeps connections, and keeps quiet."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+def run(values: dict[str, str], failpoint: str) -> None:
+    """Serves and delivers until it is killed, or until it comes to `failpoint` (`name:count`)."""
+    name, _, count = failpoint.partition(":")
+    failpoints._name, failpoints._left = name, int(count or 1)
+    OPEN_DOORS["faults.say_it"] = "stands in for a person"
+    settings = Settings.load(values)
+    app = create_app(settings, capabilities=CAPABILITIES)
+    server = make_server(settings.bind, settings.port, app, threaded=True, request_handler=Quiet)
+    for each in background_of(app, CAPABILITIES)[:-1]:  # all but the queue
+        each.start()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    server.serve_forever(poll_interval=0.05)
+
+
+def _end_with(parent: int) -> None:
+    """No orphan stays behind when the tests are killed."""
+    waiting = threading.Event()
+    while os.getppid() == parent:
+        waiting.wait(1)
+    os._exit(1)
