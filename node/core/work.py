@@ -147,8 +147,8 @@ class Notes:
 
     def count(self, event: str, problem: str) -> None:
         """One more refusal of a stranger; written at most once a minute, outside any unit of work for writing."""
-        self._audit.count_refusal(f"{event} {_fragment(problem)}")
+        self._audit.count_refusal(f"{event} {_fragment(problem)}".strip())
 
 
 def _fragment(problem: str) -> str:
-    return problem.rpartition("#")[2]
+    return problem.partition("#")[2]

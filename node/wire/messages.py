@@ -26,7 +26,10 @@ def taken(origin: str, *, max_bytes: int = 0, types: Collection[str] = ()) -> Re
         Malformed: a request line that is none of ours.
     """
     target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
-    if not target.startswith("/") or len(target) > MAX_TARGET_CHARS:
+    if not target.startswith("/"):  # the absolute form of RFC 9112, section 3.2.2
+        _, found, rest = target.partition("://")
+        target = f"/{rest.partition('/')[2]}" if found else ""
+    if not target or len(target) > MAX_TARGET_CHARS:
         raise Malformed("The target of the request is not a path.")
     headers = Headers(request.headers.items())
     if not types:
