@@ -145,14 +145,12 @@ def announced(trusted: Trusted, work: Work) -> Trusted:
     if inner.audience != space.iri:
         raise OutOfScope("What is announced was said to another space.")
     own = iris.same_origin(inner.actor, work.node)
-    if inner.actor == space.iri:
-        node = relation.node
-        _prove(inner, relation, work)
-    else:
+    node, vouched = relation.node, None
+    if inner.actor != space.iri:  # what the space says itself may be the first roster
         member = _node_of(inner.actor, space, work)
         node = member.node
-        vouched = None if own or node == relation.node else _vouched(member, work)
-        _prove(inner, relation, work, vouched)
+        vouched = None if node == relation.node else _vouched(member, work)
+    _prove(inner, relation, work, vouched)
     _check_ids(inner)
     act = (inner.type, authority.decide(Claim(inner, node, space, announced=True), work))
     if act not in authority.ORDERED:
@@ -209,12 +207,14 @@ def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:
 
 
 def _vouched(member: MemberNode, work: Work) -> PublicKey:
-    """The key of a node as the roster names it; of a partner of ours, it must be the one that we know.
+    """The key of a node as the roster names it; of a partner of ours, it must be the one that we know. Ours is ours.
 
     Raises:
         BadProof: the host names another key than the partner's.
         AgreementSuspended: nothing of a suspended partner enters, through whomever it comes (SECURITY C16).
     """
+    if member.node == work.node:
+        return work.actors.signer(work.node).public
     key = roster.key_of(member)
     relation = work.peers.of_node(member.node)
     if relation is None or relation.state not in _VERIFIED:
