@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from node.core.capability import Capability
 from node.files import service
+from node.files.web import web
 
-capability = Capability(name="files", jobs=(service.fetch, service.seek))
+capability = Capability(name="files", blueprints=(web,), jobs=(service.fetch, service.seek))

@@ -11,6 +11,7 @@ from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
 from node.spaces.services import sharing
+from node.spaces.web import frame, navigation, web
 
 
 def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature for all
@@ -28,7 +29,10 @@ def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature
 
 capability = Capability(
     name="spaces",
+    blueprints=(web,),
     ports={"spaces": Spaces},
     jobs=(sharing.admit_organisation, sharing.tell_past, sharing.renew_roster, sharing.finish),
+    navigation=navigation,
+    frame=frame,
     set_up=_set_up,
 )

@@ -233,15 +233,13 @@ class Spaces:
 
 
 def _history(value: object) -> tuple[str, date | None]:
-    """none, from a day, or all: as the Invite says it (`historyFrom`: null, a date, or "all")."""
+    """none, or from a day, as the Invite says it (`historyFrom`: null, or a date)."""
     if value is None:
         return "none", None
-    if value == "all":
-        return "all", None
     try:
         return "from", date.fromisoformat(str(value)[:10])
     except ValueError as error:
-        raise Malformed("`historyFrom` is null, a date, or all.") from error
+        raise Malformed("`historyFrom` is null, or a date.") from error
 
 
 def _terms(group: Document) -> str:

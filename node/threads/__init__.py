@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from node.core.capability import Capability
-from node.threads.ports import Objects
+from flask import Flask
 
-capability = Capability(name="threads", ports={"objects": Objects})
+from node.core.capability import Capability
+from node.core.ground import Ground
+from node.files.service import Arrived
+from node.threads.ports import Objects
+from node.threads.posts import posts_of
+from node.threads.web import install, web
+
+
+def _set_up(app: Flask, ground: Ground) -> None:
+    install(app, ground)
+    ground.events.subscribe(
+        Arrived, lambda happened, session: posts_of(session, ground).arrived(happened.posts)
+    )
+
+
+capability = Capability(name="threads", blueprints=(web,), ports={"objects": Objects}, set_up=_set_up)

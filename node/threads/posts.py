@@ -202,6 +202,12 @@ class Posts:
         at = int(self.ground.clock.now().timestamp())
         self.execute(_WRITE_CHANGES, {"space_id": space_id, "post_id": post_id, "at": at})
 
+    def arrived(self, posts: Sequence[tuple[int, int]]) -> None:
+        """Files of these posts (space, post) can be opened now: readers see them again."""
+        for space_id, post_id in posts:
+            self.change(space_id, post_id)
+            self.register.changed(self.register.by_id(space_id).iri)
+
     def edit(self, effect: Effect, known: Known, note: Mapping[str, Any], html: str) -> None:
         """The post says something else from now on; what it said is kept for its readers."""
         number, at = self.number(known), int(self.ground.clock.now().timestamp())
@@ -245,8 +251,9 @@ class Posts:
         """A tombstone for what was never here, so that no later Create brings it to life."""
         iri, space = str(effect.activity.object_id), self.register.get(effect.space.iri)
         author = self.register.participant(effect.actor, space.iri)
+        digest, at = digest_of(iri), int(self.ground.clock.now().timestamp())
         row = {
-            "digest": digest_of(iri),
+            "digest": digest,
             "iri": iri,
             "type": "Note",
             "space_id": space.id,
@@ -254,7 +261,7 @@ class Posts:
             "author_id": author,
             "rev": None,
             "state": DELETED,
-            "published": int(self.ground.clock.now().timestamp()),
+            "published": at,
             "edited": None,
             "lang": "",
             "content": "",
@@ -264,10 +271,8 @@ class Posts:
             "problem": None,
         }
         self.execute(insert(POST), row)
-        known = Known(
-            None, iri, "Note", space.id, NOWHERE, author, None, DELETED, row["published"], effect.activity.id
-        )
-        self._remember(row["digest"], known)
+        buried = (None, iri, "Note", space.id, NOWHERE, author, None, DELETED, at, effect.activity.id)
+        self._remember(digest, Known(*buried))
 
     def bury(self, known: Known, *, by_author: bool) -> list[str]:
         """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go."""

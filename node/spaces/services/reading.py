@@ -182,6 +182,11 @@ def person_by_key(session: Session, key: str) -> PersonSeen:
     raise Absent(f"no participant {key!r}")
 
 
+def organisation_name(session: Session, node: str) -> str:
+    """What a roster calls the organisation; nothing when none has it."""
+    return session.scalar(select(ORGANISATION.c.name).where(ORGANISATION.c.node == node)) or ""
+
+
 def missing(session: Session, space_id: int) -> tuple[int, datetime | None]:
     """How many revs of another's space are not here, and since when the oldest is missed."""
     row = session.execute(
@@ -200,11 +205,6 @@ def missing_revs(session: Session, space_id: int, first: int, last: int) -> list
         .order_by(MISSING.rev)
     )
     return [(row.rev, row.since) for row in session.execute(query)]
-
-
-def roster(session: Session, iri: str) -> str:
-    """The roster in force of a space, as JSON; nothing before the first."""
-    return session.execute(select(SPACE.c.roster).where(SPACE.c.iri == iri)).scalar() or ""
 
 
 def offered(session: Session) -> list[Offer]:

@@ -112,7 +112,8 @@ def share(
         if relation is None or relation.state is not State.IN_FORCE:
             raise Absent(f"no relation in force with {face.node}")
         _check_charters(work, space, relation)
-        history_from = {"none": None, "all": "all"}.get(past_shown, day.isoformat() if day else None)
+        first = past(work.session, space).oldest
+        begins = {"none": None, "from": day, "all": first and first.date()}[past_shown]
         said = exchange.tell(
             ground,
             work,
@@ -121,7 +122,7 @@ def share(
                 "type": "Invite",
                 "to": [relation.node],
                 "target": relation.node,
-                "object": _group(work, space, history_from),
+                "object": _group(work, space, begins),
             },
             space.iri,
         )
@@ -383,7 +384,7 @@ def _check_charters(work: NodeWork, space: reading.SpaceSeen, relation: Relation
             charter.covers_roster(each, len(named) + 1)
 
 
-def _group(work: NodeWork, space: reading.SpaceSeen, history_from: str | None) -> Document:
+def _group(work: NodeWork, space: reading.SpaceSeen, begins: date | None) -> Document:
     document = work.actors.document(space.iri)
     if document is None:
         raise OutOfScope(f"{space.iri} is not known here.")
@@ -393,11 +394,11 @@ def _group(work: NodeWork, space: reading.SpaceSeen, history_from: str | None) -
         "summary": space.purpose,
         "retention": [],
         "labels": [],
-        "historyFrom": history_from,
+        "historyFrom": None if begins is None else begins.isoformat(),
         "audienceSize": [{"name": each.organisation.name, "count": each.count} for each in shares],
     }
 
 
-def _day_shown(offer: reading.Offer, now: datetime) -> date | None:
-    """The day from which we see what was written; None for everything."""
-    return {"all": None, "from": offer.history_from}.get(offer.history, now.date())
+def _day_shown(offer: reading.Offer, now: datetime) -> date:
+    """The day from which we see what was written."""
+    return offer.history_from or now.date()

@@ -16,7 +16,7 @@ from federation import delivery, discovery, documents
 from federation import http as wire
 from federation.http import Request
 from node import exchange as exchange_capability
-from node import files, identity, relations, spaces, threads
+from node import files, home, identity, relations, spaces, threads
 from node.app import create_app
 from node.config import Settings, new_secret_key
 from node.core.capability import Capability
@@ -88,6 +88,7 @@ CAPABILITIES = (
     spaces.capability,
     files.capability,
     threads.capability,
+    home.capability,
     WIRE,
 )
 

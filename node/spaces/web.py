@@ -1,0 +1,333 @@
+"""Pages of spaces: the list, a new one, who is in, sharing with a partner, what partners offer us.
+
+Rule: absent and forbidden are one answer; what a service refuses becomes a sentence on the same page. The page of a
+space itself, with its discussions, is of `threads`. Source: PRODUCT D.2, D.3, D.5; node/templates/CONTEXTS.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from marshmallow import Schema, ValidationError
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from node.core.errors import NodeError
+from node.core.http import shown
+from node.core.http.context import ground
+from node.core.http.guards import Viewer, guarded, viewer
+from node.core.http.rendering import page
+from node.identity.services.identity import identity_of
+from node.spaces import audience as readers
+from node.spaces.present import Looks
+from node.spaces.roles import Role
+from node.spaces.services import reading, sharing
+from node.spaces.services import spaces as use
+from node.spaces.services.spaces import By
+from schemas.forms.spaces import AddMember, Answer, GiveRole, NewSpace, Share
+
+FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
+FRAME_SPACES = 12
+
+web = Blueprint("spaces", __name__)
+
+
+@web.get("/spaces")
+@guarded()
+def index() -> str:
+    """The spaces that one is in."""
+    who = viewer()
+    with ground().database.reading() as session:
+        return page(
+            "spaces/list.html",
+            spaces=lines(session, who),
+            may_create=True,
+            offered=_waiting(session, who),
+        )
+
+
+@web.route("/spaces/new", methods=["GET", "POST"])
+@guarded()
+def new() -> str | Response | tuple[str, int]:
+    """A new space, among colleagues at first."""
+    if request.method == "GET":
+        return page("spaces/new.html", values={}, errors={})
+    values, errors = read_form(NewSpace())
+    try:
+        if not errors:
+            key = use.create(ground(), by(), values["name"], values["purpose"])
+            return redirect(url_for("spaces.space", key=key), FOUND_ELSEWHERE)
+    except NodeError as refusal:
+        return page("spaces/new.html", values=values, errors=sentences(refusal)), refusal.status
+    return page("spaces/new.html", values=values, errors=errors), 422
+
+
+@web.get("/spaces/invitations")
+@guarded()
+def invitations() -> str:
+    """What partners offer the house (administrators), and what one may join."""
+    who = viewer()
+    with ground().database.reading() as session:
+        looks = Looks(session, ground())
+        offered = reading.offered(session) if "admin" in who.roles else []
+        joinable = reading.joinable(session, who.person_id)
+        there = reading.shares(session, [each.space_id for each in joinable])
+        return page(
+            "spaces/invitations.html",
+            offered=[_invitation(looks, each, None) for each in offered],
+            joinable=[_invitation(looks, each, there.get(each.space_id)) for each in joinable],
+        )
+
+
+@web.post("/spaces/invitations/<key>")
+@guarded("admin")
+def answer_invitation(key: str) -> Response:
+    """Accepts a partner's space for the house, or declines it."""
+    values, errors = read_form(Answer())
+    accepts = not errors and values["answer"] == "accept"
+    if not errors:
+        sharing.answer(ground(), by(), key, accept=accepts)
+        flash(_("Accepted. Your colleagues may come in now.") if accepts else _("Declined."), "ok")
+    return redirect(url_for("spaces.invitations"), FOUND_ELSEWHERE)
+
+
+@web.get("/spaces/<key>/audience")
+@guarded()
+def audience(key: str) -> str | tuple[str, int]:
+    """Whether the list that a writer saw still holds (204), else the new one."""
+    who, stamp = viewer(), request.args.get("token", "")
+    with ground().database.reading() as session:
+        space = reading.seen(session, key, who.person_id)
+        found = readers.audience(session, space.id)
+        token, _dot, moment = stamp.partition(".")
+        if token == found.token:
+            return "", 204
+        changed = readers.difference(found, moment)
+        shown_now = Looks(session, ground()).audience(found, space.participant_id, difference=changed)
+        return page(
+            "spaces/_audience.html",
+            audience=shown_now,
+            space_key=key,
+            id=request.args.get("id", "composer-to")[:64],
+        )
+
+
+@web.get("/spaces/<key>/members")
+@guarded()
+def members(key: str) -> str:
+    """Who is in, by organisation."""
+    return _members_page(key)
+
+
+@web.post("/spaces/<key>/members")
+@guarded()
+def add_member(key: str) -> Response | tuple[str, int]:
+    """Takes in a colleague."""
+    values, errors = read_form(AddMember())
+    try:
+        if not errors:
+            use.add_member(ground(), by(), key, values["person"])
+            return _to_members(key)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return _members_page(key, errors), 422
+
+
+@web.post("/spaces/<key>/members/<person>/role")
+@guarded()
+def set_role(key: str, person: str) -> Response | tuple[str, int]:
+    """Makes somebody manager, or member again."""
+    values, errors = read_form(GiveRole())
+    try:
+        if not errors:
+            use.give_role(ground(), by(), key, person, Role(values["role"]))
+            return _to_members(key)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return _members_page(key, errors), 422
+
+
+@web.post("/spaces/<key>/members/<person>/remove")
+@guarded()
+def remove_member(key: str, person: str) -> Response | tuple[str, int]:
+    """Takes somebody out."""
+    try:
+        use.remove(ground(), by(), key, person)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return _to_members(key)
+
+
+@web.route("/spaces/<key>/share", methods=["GET", "POST"])
+@guarded()
+def share(key: str) -> str | Response | tuple[str, int]:
+    """Offers the space to a partner."""
+    if request.method == "GET":
+        return _share_page(key)
+    values, errors = read_form(Share())
+    if errors:
+        return _share_page(key, values, errors), 422
+    try:
+        sharing.share(ground(), by(), key, values["partner"], values["history"], values.get("history_from"))
+    except NodeError as refusal:
+        return _share_page(key, values, sentences(refusal)), refusal.status
+    flash(_("Offered. Their administrator is asked first."), "ok")
+    return redirect(url_for("spaces.space", key=key), FOUND_ELSEWHERE)
+
+
+@web.post("/spaces/<key>/join")
+@guarded()
+def join(key: str) -> Response:
+    """Enters a partner's space that the house has accepted."""
+    use.join(ground(), by(), key)
+    flash(_("You have asked to come in. It takes a moment."), "ok")
+    return redirect(url_for("spaces.index"), FOUND_ELSEWHERE)
+
+
+@web.post("/spaces/<key>/leave")
+@guarded()
+def leave(key: str) -> Response | tuple[str, int]:
+    """Leaves a space."""
+    try:
+        use.leave(ground(), by(), key)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return redirect(url_for("spaces.index"), FOUND_ELSEWHERE)
+
+
+def by() -> By:
+    """Who acts, as services want it."""
+    who = viewer()
+    return By(who.person_id, who.actor)
+
+
+def lines(session: Session, who: Viewer, most: int | None = None) -> list[shown.SpaceLine]:
+    """The spaces of the viewer, for lists."""
+    found = reading.of_person(session, who.person_id)[:most]
+    if not found:
+        return []
+    looks = Looks(session, ground())
+    there = reading.shares(session, [each.id for each in found])
+    return [looks.line(each, there.get(each.id, [])) for each in found]
+
+
+def navigation(who: Viewer) -> Iterable[shown.NavItem]:
+    """The entry of the left column."""
+    with ground().database.reading() as session:
+        waiting = _waiting(session, who)
+    yield shown.NavItem("spaces", _("Spaces"), url_for("spaces.index"), "layout-grid", "s", waiting)
+
+
+def frame(who: Viewer) -> Mapping[str, Any]:
+    """The viewer's spaces in the left column."""
+    with ground().database.reading() as session:
+        return {"spaces": lines(session, who, FRAME_SPACES)}
+
+
+def read_form(schema: Schema) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of the form that hold, and a sentence for each that does not. An empty field is an absent one."""
+    sent = {name: request.form[name] for name in schema.fields if request.form.get(name, "").strip()}
+    try:
+        return dict(schema.load(sent)), {}
+    except ValidationError as wrong:
+        told = {name: _("This can’t be used. Change it, or fill it in.") for name in wrong.messages_dict}
+        return sent, told
+
+
+def sentences(refusal: NodeError) -> dict[str, str]:
+    """What a service refused, by field."""
+    by_field = refusal.members.get("errors")
+    if isinstance(by_field, Mapping) and by_field:
+        return {str(name): str(sentence) for name, sentence in by_field.items()}
+    return {"": str(refusal.safe)}
+
+
+def _waiting(session: Session, who: Viewer) -> int:
+    """How many spaces are open to the viewer, or to the house when the viewer decides for it."""
+    offered = len(reading.offered(session)) if "admin" in who.roles else 0
+    return offered + len(reading.joinable(session, who.person_id))
+
+
+def _to_members(key: str) -> Response:
+    return redirect(url_for("spaces.members", key=key), FOUND_ELSEWHERE)
+
+
+def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
+    who = viewer()
+    with ground().database.reading() as session:
+        space = reading.seen(session, key, who.person_id)
+        found = readers.audience(session, space.id)
+        counted = reading.shares(session, [space.id]).get(space.id, [])
+        looks = Looks(session, ground())
+        seen = looks.space(space, found, counted)
+        groups = []
+        for share_ in seen.shares:
+            inside = [
+                shown.Member(
+                    looks.person(each),
+                    "manager" if each.role is Role.MANAGER else "member",
+                    each.since,
+                    you=each.id == space.participant_id,
+                    may_remove=space.managed and each.id != space.participant_id,
+                    may_promote=space.managed and space.hosted,
+                )
+                for each in found.people
+                if looks.org(each.node) == share_.org
+            ]
+            groups.append(shown.MemberGroup(share_.org, inside))
+        present = {each.person_id for each in found.people}
+        addable = []
+        if seen.may_manage:
+            addable = [
+                shown.Person(
+                    each.name, shown.Org(ground().settings.organisation, ours=True), key=each.wire_id
+                )
+                for each in identity_of(ground()).people.active(session)
+                if each.id not in present
+            ]
+        return page("spaces/members.html", space=seen, groups=groups, addable=addable, errors=errors or {})
+
+
+def _share_page(
+    key: str, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
+) -> str:
+    who = viewer()
+    with ground().database.reading() as session:
+        space = reading.seen(session, key, who.person_id)
+        looks = Looks(session, ground())
+        counted = reading.shares(session, [space.id]).get(space.id, [])
+        past = sharing.past(session, space)
+        partners = [looks.org(face.node) for face in sharing.partners(session, space)]
+        typed = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in (values or {}).items()
+            if value is not None
+        }
+        return page(
+            "spaces/share.html",
+            space=looks.space(space, readers.audience(session, space.id), counted),
+            partners=partners if space.managed and space.hosted else [],
+            posts=past.turns,
+            oldest=past.oldest,
+            may_invite="admin" in who.roles,
+            values=typed,
+            errors=errors or {},
+        )
+
+
+def _invitation(looks: Looks, offer: reading.Offer, there: list[reading.Share] | None) -> shown.Invitation:
+    host = looks.org(offer.host.node, offer.host.name)
+    if there is not None:
+        shares = looks.shares(there)
+    else:
+        named = {host.name: host}
+        shares = [
+            shown.Share(named.get(name, shown.Org(name, state="unverified")), count)
+            for name, count in offer.shares
+        ]
+    space = shown.SpaceLine(offer.space_key, offer.name, shares, offer.purpose, None, "", host)
+    return shown.Invitation(offer.key, space, host, offer.at, offer.history_from, offer.retention)

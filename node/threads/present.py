@@ -1,0 +1,141 @@
+"""From threads and posts to what pages show. Rule: rights were asked before; here are only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from flask import url_for
+from markupsafe import Markup
+
+from node.core.http import shown
+from node.exchange.service import Mark
+from node.files.service import HERE, Attached
+from node.spaces.present import Looks
+from node.spaces.services import reading as spaces
+from node.spaces.services.reading import SpaceSeen
+from node.threads import markdown
+from node.threads.services.reading import PostSeen, ThreadSeen
+
+
+def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]) -> shown.Post:
+    """A post for its reader; delivery marks for its author."""
+    accepted = seen.state == "accepted"
+    author = looks.person(seen.author, seen.author.organisation)
+    return shown.Post(
+        seen.key,
+        author,
+        seen.published,
+        Markup(seen.html),  # noqa: S704 -- sanitised when it was taken in
+        seen.state,  # type: ignore[arg-type]  # the same five words
+        seen.lang,
+        seen.reason,
+        seen.edited,
+        None if seen.quoted is None else quote(looks, seen.quoted),
+        [_file(each, author.org) for each in seen.files],
+        deliveries(looks, seen, space, others) if seen.mine and accepted else (),
+        seen.likes,
+        seen.liked,
+        mine=seen.mine,
+        may_reply=accepted and looks.may_write(space),
+        may_like=accepted and looks.may_write(space),
+        may_edit=seen.mine and accepted and looks.may_write(space),
+        may_delete=seen.mine and accepted and looks.may_write(space),
+        may_hide=space.managed and accepted and not seen.mine,
+    )
+
+
+def quote(looks: Looks, seen: PostSeen) -> shown.Quote:
+    """The beginning of the post that a reply answers."""
+    return shown.Quote(
+        seen.key, looks.person(seen.author, seen.author.organisation), markdown.excerpt(seen.html)
+    )
+
+
+def deliveries(
+    looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]
+) -> list[shown.Delivery]:
+    """Where one's own post stands at each organisation; those behind the host come through it."""
+    by_relation = {mark.relation_id: mark for mark in seen.marks}
+    host = looks.org(space.host)
+    found = []
+    for each in others:
+        org = looks.org(each.organisation.node, each.organisation.name)
+        if org.ours:
+            continue
+        face = looks.face(each.organisation.node)
+        mark = None if face is None else by_relation.get(face.relation_id)
+        if mark is not None and (space.hosted or org == host):
+            found.append(_delivery(org, mark))
+        elif not space.hosted and org != host:
+            found.append(shown.Delivery(org, "queued", None, host))
+    return found
+
+
+def line(looks: Looks, thread: ThreadSeen, space: shown.SpaceLine) -> shown.ThreadLine:
+    """A thread in a list."""
+    first = thread.first
+    gone = first.state in {"deleted", "hidden"}
+    return shown.ThreadLine(
+        thread.key,
+        thread.title,
+        looks.person(first.author, first.author.organisation),
+        first.published,
+        space,
+        "" if gone else markdown.excerpt(first.html),
+        first.lang,
+        thread.replies,
+        thread.last,
+        first.state,  # type: ignore[arg-type]  # the same five words
+    )
+
+
+def lines(
+    looks: Looks,
+    found: Sequence[ThreadSeen],
+    where: Sequence[SpaceSeen],
+    there: Mapping[int, Sequence[spaces.Share]],
+) -> list[shown.ThreadLine]:
+    """Threads of several spaces in a list."""
+    by_id = {each.id: looks.line(each, there.get(each.id, [])) for each in where}
+    return [line(looks, each, by_id[each.space_id]) for each in found if each.space_id in by_id]
+
+
+def with_gaps(
+    looks: Looks,
+    space: SpaceSeen,
+    posts: Sequence[PostSeen],
+    holes: Sequence[tuple[int, datetime]],
+    others: Sequence[spaces.Share],
+) -> list[shown.Post | shown.Gap]:
+    """Posts in their order, and a marker where one of the space is missing here (PRODUCT B12)."""
+    found: list[shown.Post | shown.Gap] = []
+    waiting = list(holes)
+    host = looks.org(space.host)
+    for seen in posts:
+        before = [hole for hole in waiting if seen.rev is not None and hole[0] < seen.rev]
+        if before and found:
+            found.append(shown.Gap(host, len(before), before[0][1], "in"))
+        waiting = waiting[len(before) :]
+        found.append(post(looks, seen, space, others))
+    return found
+
+
+def _delivery(org: shown.Org, mark: Mark) -> shown.Delivery:
+    return shown.Delivery(org, mark.state, mark.at, None, mark.reason)
+
+
+def _file(each: Attached, origin: shown.Org) -> shown.Attachment:
+    url = url_for("files.file", key=each.key, name=each.name)
+    state: shown.FileState = "here" if each.state == HERE else "coming"
+    if each.state == "missing":
+        state = "missing"
+    return shown.Attachment(
+        each.name,
+        each.media_type,
+        each.size,
+        each.sha256.hex(),
+        origin,
+        url if state == "here" else "",
+        state,
+    )

@@ -1,0 +1,41 @@
+"""The forms of spaces, and of what is written in them."""
+
+from __future__ import annotations
+
+from marshmallow.fields import Date, String
+from marshmallow.validate import Length, OneOf
+
+from schemas.forms.identity import Form
+
+
+class NewSpace(Form):
+    name = String(required=True, validate=Length(1, 100))
+    purpose = String(load_default="", validate=Length(max=500))
+
+
+class AddMember(Form):
+    person = String(required=True, validate=Length(1, 64))
+
+
+class GiveRole(Form):
+    role = String(required=True, validate=OneOf(("member", "manager")))
+
+
+class Share(Form):
+    partner = String(required=True, validate=Length(1, 64))
+    history = String(load_default="none", validate=OneOf(("none", "from", "all")))
+    history_from = Date(load_default=None, allow_none=True)
+
+
+class Answer(Form):
+    answer = String(required=True, validate=OneOf(("accept", "reject")))
+
+
+class Message(Form):
+    """What somebody writes. `audience` is the token of the list that the page showed."""
+
+    title = String(load_default="")
+    text = String(load_default="")
+    lang = String(load_default="", validate=OneOf(("", "fr", "en")))
+    reply_to = String(load_default="", validate=Length(max=64))
+    audience = String(required=True, validate=Length(1, 200))

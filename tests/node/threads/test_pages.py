@@ -1,0 +1,254 @@
+"""The pages of spaces and threads, as a browser without script walks them."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+
+import pytest
+from werkzeug.test import TestResponse
+
+from node.identity.services.people import Person, Role
+from node.spaces.services import spaces as use
+from tests.node.identity.houses import PASSWORD, Browser
+from tests.node.spaces.world import House, exchange_all, opened
+from tests.node.threads.talk import begin, reply, texts
+
+
+@pytest.fixture
+def ines(aubier: House) -> Person:
+    return aubier.person("Inès Le Goff", Role.ADMIN, PASSWORD)
+
+
+@pytest.fixture
+def browser(aubier: House, ines: Person) -> Browser:
+    opened_ = aubier.browser()
+    assert opened_.sign_in(ines).status_code == 303
+    return opened_
+
+
+def field(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', page)
+    assert found is not None, name
+    return found[1]
+
+
+def words(page: str) -> str:
+    """A page as one hears it."""
+    return " ".join(re.sub(r"<[^>]*>", "", page).split())
+
+
+def write(browser: Browser, page: str, path: str, **values: object) -> TestResponse:
+    """What the composer of a page sends."""
+    return browser.post(path, {"audience": field(browser.get(page).text, "audience"), **values}, page=page)
+
+
+def test_from_a_new_space_to_a_reply(aubier: House, browser: Browser) -> None:
+    assert "Nothing to read yet" in browser.get("/").text
+    made = browser.post("/spaces/new", {"name": "Passerelle", "purpose": "Acier"}, page="/spaces/new")
+    assert made.status_code == 303
+    space = made.location
+    page = browser.get(space).text
+    assert "1 person, Aubier only" in page
+    posted = write(
+        browser, space, f"{space}/threads", title="Grue", text="La grue vient **jeudi**.", lang="fr"
+    )
+    assert posted.status_code == 303, posted.text
+    thread = posted.location
+    replied = write(browser, thread, f"{thread}/posts", text="Vendredi, plutôt.")
+    assert replied.status_code == 303
+    page = browser.get(thread).text
+    assert "<strong>jeudi</strong>" in page
+    assert "Vendredi, plutôt." in page
+    assert "Grue" in browser.get("/").text
+    assert "1 reply" in browser.get(space).text
+
+
+def test_both_languages_and_every_page(aubier: House, ines: Person, browser: Browser) -> None:
+    key = aubier.space(ines)
+    said = begin(aubier, ines, key, "Jeudi.")
+    paths = [
+        "/",
+        "/?only=partners",
+        "/spaces",
+        "/spaces/new",
+        "/spaces/invitations",
+        f"/spaces/{key}",
+        f"/spaces/{key}/members",
+        f"/spaces/{key}/share",
+        f"/threads/{said.thread}",
+        f"/threads/{said.thread}?reply_to={said.post}",
+        f"/posts/{said.post}/edit",
+        f"/posts/{said.post}/history",
+    ]
+    for language, word in (("fr", "Espaces"), ("en", "Spaces")):
+        aubier.identity.prefer(ines.id, language=language)
+        for path in paths:
+            answer = browser.get(path)
+            assert answer.status_code == 200, path
+            assert f'<html lang="{language}"' in answer.text
+        assert word in browser.get("/spaces").text
+
+
+def test_a_changed_audience_is_told_and_the_text_kept(aubier: House, ines: Person, browser: Browser) -> None:
+    key, bruno = aubier.space(ines), aubier.person("Bruno Maillard")
+    token = field(browser.get(f"/spaces/{key}").text, "audience")
+    aubier.clock.move(seconds=2)
+    use.add_member(aubier.ground, aubier.by(ines), key, bruno.wire_id)
+    sent = {"title": "Grue", "text": "Entre nous : jeudi.", "audience": token}
+    answer = browser.post(f"/spaces/{key}/threads", sent, page=f"/spaces/{key}")
+    assert answer.status_code == 409
+    assert "Entre nous : jeudi." in answer.text
+    assert "Bruno Maillard has come." in words(answer.text)
+    assert "Nothing has been sent." in answer.text
+    assert aubier.count("post") == 0
+    again = {**sent, "audience": field(answer.text, "audience")}
+    assert browser.post(f"/spaces/{key}/threads", again, page=f"/spaces/{key}").status_code == 303
+
+
+def test_the_audience_is_asked_for_while_one_writes(aubier: House, ines: Person, browser: Browser) -> None:
+    key, bruno = aubier.space(ines), aubier.person("Bruno Maillard")
+    token = field(browser.get(f"/spaces/{key}").text, "audience")
+    assert browser.get(f"/spaces/{key}/audience?id=composer-to&token={token}").status_code == 204
+    aubier.clock.move(seconds=2)
+    use.add_member(aubier.ground, aubier.by(ines), key, bruno.wire_id)
+    fragment = browser.get(f"/spaces/{key}/audience?id=composer-to&token={token}")
+    assert fragment.status_code == 200
+    assert "2 people instead of 1." in words(fragment.text)
+    assert "<html" not in fragment.text
+
+
+def test_like_edit_and_delete_from_the_page(aubier: House, ines: Person, browser: Browser) -> None:
+    key = aubier.space(ines)
+    said = begin(aubier, ines, key, "Jeudi.")
+    thread = f"/threads/{said.thread}"
+    assert browser.post(f"/posts/{said.post}/like", page=thread).status_code == 303
+    assert "you like it" in browser.get(thread).text
+    fragment = browser.post(
+        f"/posts/{said.post}/like", {"undo": "1"}, page=thread, headers={"HX-Request": "true"}
+    )
+    assert "<article" in fragment.text
+    assert "you like it" not in fragment.text
+    edited = write(
+        browser, f"/posts/{said.post}/edit", f"/posts/{said.post}/edit", title="Grue", text="Vendredi."
+    )
+    assert edited.status_code == 303
+    assert "Vendredi." in browser.get(thread).text
+    assert "Jeudi." in browser.get(f"/posts/{said.post}/history").text
+    assert browser.post(f"/posts/{said.post}/delete", page=thread).status_code == 303
+    assert "Deleted by its author." in browser.get(thread).text
+    assert browser.get(f"/posts/{said.post}/history").status_code == 404
+
+
+def test_a_file_is_attached_served_as_a_download_and_kept_from_others(
+    aubier: House, ines: Person, browser: Browser
+) -> None:
+    key = aubier.space(ines)
+    drawing = BytesIO(b"%PDF-1.7\nplan de la passerelle")
+    answer = write(
+        browser,
+        f"/spaces/{key}",
+        f"/spaces/{key}/threads",
+        title="Plan",
+        text="Voici le plan.",
+        files=(drawing, "plan é.pdf"),
+    )
+    assert answer.status_code == 303, answer.text
+    link = re.search(r'href="(/files/[^"]+)"', browser.get(answer.location).text)
+    assert link is not None
+    file = browser.get(link[1])
+    assert file.data == b"%PDF-1.7\nplan de la passerelle"
+    assert file.headers["Content-Disposition"] == "attachment; filename*=UTF-8''plan%20%C3%A9.pdf"
+    assert file.headers["Content-Type"] == "application/octet-stream"
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in file.headers["Content-Security-Policy"]
+    file.close()
+    paul = aubier.person("Paul Delmotte", Role.MEMBER, PASSWORD)
+    other = aubier.browser()
+    other.sign_in(paul)
+    assert other.get(link[1]).status_code == 404
+    assert aubier.browser().get(link[1], headers={"Accept": "*/*"}).status_code == 401
+
+
+def test_a_file_of_a_kind_that_is_not_exchanged_is_refused_and_the_text_kept(
+    aubier: House, ines: Person, browser: Browser
+) -> None:
+    key = aubier.space(ines)
+    for name, data in (("outil.exe", b"MZ..."), ("plan.pdf", b"MZ\x90\x00"), ("vide.pdf", b"")):
+        answer = write(
+            browser,
+            f"/spaces/{key}",
+            f"/spaces/{key}/threads",
+            title="Plan",
+            text="Voici le plan.",
+            files=(BytesIO(data), name),
+        )
+        assert answer.status_code == 422
+        assert name in answer.text
+        assert "Voici le plan." in answer.text
+    assert aubier.count("post") == 0
+
+
+def test_absent_and_forbidden_are_the_same_page(aubier: House, ines: Person, browser: Browser) -> None:
+    paul = aubier.person("Paul Delmotte", Role.MEMBER, PASSWORD)
+    other = aubier.browser()
+    other.sign_in(paul)
+    key = aubier.space(ines)
+    said = begin(aubier, ines, key, "Jeudi.")
+    nothing = "A" * 22
+    pairs = [
+        (f"/spaces/{key}", f"/spaces/{nothing}"),
+        (f"/spaces/{key}/members", f"/spaces/{nothing}/members"),
+        (f"/spaces/{key}/share", f"/spaces/{nothing}/share"),
+        (f"/threads/{said.thread}", f"/threads/{nothing}"),
+        (f"/posts/{said.post}/edit", f"/posts/{nothing}/edit"),
+        (f"/posts/{said.post}/history", f"/posts/{nothing}/history"),
+        (f"/live?space={key}&after=0.0", f"/live?space={nothing}&after=0.0"),
+        (f"/live?thread={said.thread}&after=0.0", f"/live?thread={nothing}&after=0.0"),
+    ]
+    for there, absent in pairs:
+        one, two = (
+            other.get(there, headers={"Accept": "application/json"}),
+            other.get(absent, headers={"Accept": "application/json"}),
+        )
+        assert one.status_code == two.status_code == 404, there
+        assert one.data == two.data
+
+
+def test_the_two_sides_see_each_other_marked_as_external(partners: tuple[House, House]) -> None:
+    aubier, nord = partners
+    ines, marie = (
+        aubier.person("Inès Le Goff", Role.ADMIN, PASSWORD),
+        nord.person("Marie Lenoir", Role.ADMIN, PASSWORD),
+    )
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    guest = nord.browser()
+    guest.sign_in(marie)
+    assert "Passerelle" in guest.get("/spaces/invitations").text
+    assert guest.post(f"/spaces/{nord.key_of(iri)}/join", page="/spaces/invitations").status_code == 303
+    exchange_all(nord, aubier)
+    begin(aubier, ines, aubier.key_of(iri), "Bonjour.")
+    exchange_all(nord, aubier)
+    page = guest.get(f"/spaces/{nord.key_of(iri)}").text
+    assert "2 people of 2 organisations will read this" in page
+    assert "(external)" in page
+    assert texts(nord, marie) == ["Bonjour."]
+    host = aubier.browser()
+    host.sign_in(ines)
+    thread = re.search(r'href="(/threads/[^"]+)"', host.get(f"/spaces/{aubier.key_of(iri)}").text)
+    assert thread is not None
+    assert "Nord Acier: received" in host.get(thread[1]).text
+
+
+def test_what_is_new_comes_to_an_open_page(aubier: House, ines: Person, browser: Browser) -> None:
+    key = aubier.space(ines)
+    said = begin(aubier, ines, key, "Jeudi.")
+    live = re.search(r'data-live="([^"]+)"', browser.get(f"/threads/{said.thread}").text)
+    assert live is not None
+    begin(aubier, ines, key, "Autre chose.", "Peinture")
+    reply(aubier, ines, said.thread, "Vendredi.")
+    answer = browser.get(live[1].replace("&amp;", "&"))
+    assert answer.status_code == 200
+    assert "Vendredi." in answer.text
+    assert "Autre chose." not in answer.text
+    assert answer.headers["X-Live"].startswith("/live?thread=")
