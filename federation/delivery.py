@@ -178,6 +178,7 @@ def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work
         if outcome.outcome != "rejected":
             continue
         entry, problem = parcel.entries[seq - first], dict(outcome.problem or {})
+        work.log.refuse(relation, seq, problem)
         activity = work.journal.get(entry.activity)
         if activity is not None and activity.type == "Accept" and activity.object_id == relation.offer:
             work.handshakes.declined(relation, relation.offer)  # our Accept came too late: not in force

@@ -347,6 +347,9 @@ class Log(Protocol):
     def acknowledge(self, relation: Relation, seq: int) -> None:
         """The partner has receipted up to `seq`."""
 
+    def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
+        """The partner has refused this entry, for good."""
+
 
 class Streams(Protocol):
     """What partners have sent us."""

@@ -41,6 +41,7 @@ def _take_late_receipt(trusted: Trusted, work: Work) -> None:
     if entry is None or (entry.activity, entry.entry_hash) != (late.activity, late.entry_hash):
         raise DigestMismatch("The receipt is for another entry than ours.")
     if late.outcome.outcome == "rejected":
+        work.log.refuse(relation, entry.seq, late.outcome.problem or {})
         work.objects.refused(entry.activity, late.outcome.problem or {})
     work.audit.note("receipt.late", partner=relation.node, seq=entry.seq, activity=entry.activity)
 

@@ -89,6 +89,7 @@ class Rows:
     seen: dict[str, str] = field(default_factory=dict)
     out: dict[str, list[Entry]] = field(default_factory=dict)
     acknowledged: dict[str, int] = field(default_factory=dict)
+    refusals: dict[tuple[str, int], Mapping[str, object]] = field(default_factory=dict)
     taken: dict[str, list[tuple[Entry, Outcome]]] = field(default_factory=dict)
     held: list[tuple[str, int, bytes, str | None]] = field(default_factory=list)
     disputes: list[tuple[str, str, str]] = field(default_factory=list)
@@ -441,6 +442,9 @@ class Log(_Port):
 
     def acknowledge(self, relation: Relation, seq: int) -> None:
         self.rows.acknowledged[relation.node] = max(seq, self.acknowledged(relation))
+
+    def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
+        self.rows.refusals[relation.node, seq] = problem
 
 
 class Streams(_Port):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from federation import digest, inbox
+from federation import digest, documents, inbox
 from federation.activity import Document, new_id
+from federation.errors import RemoteError
 from federation.ports import Entry, Outcome, Relation
 from node.core import failpoints
 from node.core.clock import rfc3339
@@ -49,13 +50,36 @@ class Held:
     seq: int
     raw: bytes
     tries: int
+    next_try: datetime
+    about: str | None
+
+    @property
+    def before(self) -> set[tuple[int, str]]:
+        """What later lines wait for while this one does."""
+        return set() if self.about is None else {(self.stream_id, self.about)}
+
+    @property
+    def behind(self) -> set[tuple[int, str]]:
+        """What this one waits for: an earlier line about the same object, or about its space."""
+        try:
+            space = documents.loads(self.raw).get("audience")
+        except RemoteError:
+            space = None
+        return {(self.stream_id, str(each)) for each in (self.about, space) if each is not None}
 
 
 def retry(ground: Ground) -> int:
     """Tries the lines that are due, in the order of their streams; how many were applied or refused for good."""
     with open_reading(ground) as work:
-        due = _due(work)
-    return sum(_try(ground, each) for each in due)
+        waiting, now = _waiting(work), work.now
+    blocked: set[tuple[int, str]] = set()
+    done = 0
+    for held in waiting:
+        if held.next_try > now or not blocked.isdisjoint(held.behind) or not _try(ground, held):
+            blocked |= held.before
+        else:
+            done += 1
+    return done
 
 
 def try_again(ground: Ground, relation_id: str) -> None:
@@ -69,7 +93,7 @@ def try_again(ground: Ground, relation_id: str) -> None:
         )
 
 
-def _due(work: NodeWork) -> list[Held]:
+def _waiting(work: NodeWork) -> list[Held]:
     relations = {relation.id: relation for relation in in_force(work)}
     rows = work.session.execute(
         select(HELD, LANE.c.relation)
@@ -79,15 +103,18 @@ def _due(work: NodeWork) -> list[Held]:
         .order_by(HELD.c.stream_id, HELD.c.seq)
         .limit(AT_ONCE)
     )
-    waiting: set[tuple[int, str | None]] = set()
-    due: list[Held] = []
-    for row in rows:
-        about = (row.stream_id, row.about)
-        behind = row.about is not None and about in waiting
-        waiting.add(about)
-        if not behind and row.next_try <= work.now:
-            due.append(Held(relations[row.relation], row.stream_id, row.seq, bytes(row.raw), row.tries))
-    return due
+    return [
+        Held(
+            relations[row.relation],
+            row.stream_id,
+            row.seq,
+            bytes(row.raw),
+            row.tries,
+            row.next_try,
+            row.about,
+        )
+        for row in rows
+    ]
 
 
 def _try(ground: Ground, held: Held) -> bool:

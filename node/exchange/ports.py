@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -248,6 +248,11 @@ class Log(_Port):
             position = self.unit.position(relation, stream)
             self.unit.move(relation, stream, replace(position, acknowledged=seq, at=self.unit.now))
 
+    def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
+        stream = self.unit.stream_id(relation, relation.stream_out)
+        row = {"stream": stream, "entry": seq, "why": json.dumps(dict(problem))}
+        self.unit.execute(_REFUSED, row)
+
 
 class Streams(_Port):
     """Answers `ports.Streams`."""
@@ -348,13 +353,6 @@ class Receipts(_Port):
             "document": pack([list(request.headers), list(response.headers), receipt]),
         }
         self.unit.execute(insert_or_leave(self.unit.dialect, TAKEN), row)
-        refused = [
-            {"stream": stream, "entry": each["seq"], "why": json.dumps(each.get("problem") or {})}
-            for each in receipt.get("exceptions", ())
-            if each["outcome"] == "rejected"
-        ]
-        if refused:
-            self.unit.execute(_REFUSED, refused)
         failpoints.hit("receipt.taken")
 
 
