@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from federation import documents, signatures
+from federation import activity, documents, limits, outbox, signatures
 from federation.activity import CONTEXT, Document
-from federation.errors import NoAgreement, NotMember, OutOfScope
+from federation.errors import BadProof, Forbidden, LocalError, NoAgreement, NotMember, OutOfScope
 from federation.http import Headers, Request
 from federation.keys import SigningKey
-from federation.ports import State
+from federation.ports import Role, State
 from federation.proofs import sign
-from tests.federation.world import Node, Pair, effects, problem_of
+from tests.federation.world import Node, Pair, Worlds, effects, post_batch, problem_of
 
 
 def test_a_good_line_is_taken(pair: Pair) -> None:
@@ -375,3 +375,534 @@ def test_refuses_our_own_person_who_speaks_for_another(pair: Pair) -> None:
             {"type": "Create", "object": pair.north.note(pair.sven, pair.space, "x")},
             pair.space,
         )
+
+
+# -- what is spoken of must stand in the space
+
+
+UNKNOWN = "https://south.example/o/never-heard-of"
+
+
+@pytest.mark.parametrize("verb", ["Like", "Update", "Undo", "Delete"])
+def test_refuses_to_touch_what_is_not_there(pair: Pair, verb: str) -> None:
+    targets: dict[str, Any] = {
+        "Like": UNKNOWN,
+        "Delete": UNKNOWN,
+        "Update": {**pair.south.note(pair.sven, pair.space, "x"), "id": UNKNOWN},
+        "Undo": {"type": "Like", "actor": pair.sven, "object": UNKNOWN},
+    }
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MANAGER
+    before = effects(pair.north)
+    assert problem_of(pair.say(pair.line(pair.activity(type=verb, object=targets[verb])))) == "out-of-scope"
+    assert effects(pair.north) == before
+
+
+@pytest.mark.parametrize("verb", ["Like", "Update", "Undo", "Delete"])
+def test_refuses_an_object_without_an_id(pair: Pair, verb: str) -> None:
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MANAGER
+    note = pair.south.note(pair.sven, pair.space, "x")
+    targets: dict[str, Any] = {"Undo": {"type": "Like", "actor": pair.sven, "object": {"type": "Note"}}}
+    target = targets.get(verb) or {k: v for k, v in note.items() if k != "id"}
+    assert problem_of(pair.say(pair.line(pair.activity(type=verb, object=target)))) == "out-of-scope"
+
+
+def _posted(pair: Pair) -> Document:
+    said = pair.activity()
+    assert pair.say(pair.line(said)) == {"outcome": "processed"}
+    note: Document = said["object"]
+    return note
+
+
+def test_refuses_a_second_post_under_the_same_id(pair: Pair) -> None:
+    note = _posted(pair)
+    again = pair.activity(object={**note, "content": "<p>other</p>"})
+    assert problem_of(pair.say(pair.line(again))) == "replay"
+    assert pair.north.texts(pair.space) == ["good"]
+
+
+def test_refuses_to_bring_back_or_like_what_was_deleted(pair: Pair) -> None:
+    note = _posted(pair)
+    assert pair.say(pair.line(pair.activity(type="Delete", object=note["id"]))) == {"outcome": "processed"}
+    assert problem_of(pair.say(pair.line(pair.activity(object=note)))) == "replay"
+    assert problem_of(pair.say(pair.line(pair.activity(type="Update", object=note)))) == "out-of-scope"
+    assert problem_of(pair.say(pair.line(pair.activity(type="Like", object=note["id"])))) == "out-of-scope"
+    assert pair.north.texts(pair.space) == []
+
+
+def test_refuses_an_edit_that_makes_somebody_else_the_author(pair: Pair) -> None:
+    note = _posted(pair)
+    changed = {**note, "attributedTo": pair.anna}
+    assert problem_of(pair.say(pair.line(pair.activity(type="Update", object=changed)))) == "out-of-scope"
+
+
+def test_refuses_to_undo_the_like_of_another(pair: Pair) -> None:
+    note = _posted(pair)
+    pair.north.say(pair.anna, {"type": "Like", "object": note["id"]}, pair.space)
+    like = {"type": "Like", "actor": pair.anna, "object": note["id"]}
+    assert problem_of(pair.say(pair.line(pair.activity(type="Undo", object=like)))) == "out-of-scope"
+    assert pair.north.store.rows.objects[note["id"]].likes == {pair.anna}
+
+
+def test_refuses_what_a_node_says_in_no_space(pair: Pair) -> None:
+    note = _posted(pair)
+    said = pair.activity(type="Delete", object=note["id"], actor=pair.south.iri)
+    said.pop("audience")
+    assert problem_of(pair.say(pair.line(said, pair.south.key))) == "out-of-scope"
+    assert pair.north.texts(pair.space) == ["good"]
+
+
+# -- absent and forbidden are the same
+
+
+VERBS: dict[str, Callable[[Pair, str], dict[str, Any]]] = {
+    "Create": lambda pair, space: {"object": pair.south.note(pair.sven, space, "x")},
+    "Join": lambda _, space: {"object": space},
+    "Leave": lambda _, space: {"object": space},
+    "Like": lambda *_: {"object": UNKNOWN},
+    "Announce": lambda pair, _: {"object": pair.activity(), "rev": 1},
+}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=str)
+@pytest.mark.parametrize("kind", ["internal", "of another host"])
+def test_a_space_that_is_not_shared_looks_like_none(pair: Pair, verb: str, kind: str) -> None:
+    space = pair.north.space("Internal", pair.anna)
+    if kind == "of another host":
+        row = pair.north.store.rows.spaces[space]
+        row.space = replace(row.space, host="https://east.example/actor", hosted=False)
+    before = effects(pair.north)
+    answers = [
+        pair.say(pair.line(pair.activity(type=verb, audience=iri, **VERBS[verb](pair, iri))))
+        for iri in (space, "https://north.example/spaces/none")
+    ]
+    assert effects(pair.north) == before
+    problems = [{**each["problem"], "instance": ""} for each in answers]
+    assert problems[0] == problems[1]
+    assert problem_of(answers[0]) == "out-of-scope"
+
+
+def test_one_may_knock_at_a_space_whose_name_one_was_told(pair: Pair) -> None:
+    space = pair.north.space("Internal", pair.anna)
+    said = pair.activity(type="Follow", audience=space, object=space)
+    assert pair.say(pair.line(said)) == {"outcome": "processed"}
+    assert pair.north.store.rows.spaces[space].requests == [pair.sven]
+    assert pair.sven not in pair.north.store.rows.spaces[space].members
+
+
+@pytest.mark.parametrize("verb", ["Join", "Leave", "Follow"])
+def test_refuses_an_audience_that_is_not_the_object(pair: Pair, verb: str) -> None:
+    other = pair.north.space("Other", pair.anna)
+    said = pair.activity(type=verb, object=other)
+    assert problem_of(pair.say(pair.line(said))) == "out-of-scope"
+
+
+# -- people and organisations
+
+
+MEMBERSHIP: dict[str, tuple[Callable[[Pair], dict[str, Any]], str]] = {
+    "Add of somebody of nowhere": (
+        lambda pair: {"type": "Add", "object": "https://west.example/people/1"},
+        "out-of-scope",
+    ),
+    "Add of somebody never introduced": (
+        lambda pair: {"type": "Add", "object": pair.south.person("Sigrid")},
+        "unknown-actor",
+    ),
+    "Add to something else": (
+        lambda pair: {"type": "Add", "object": pair.sven, "target": f"{pair.space}/files"},
+        "out-of-scope",
+    ),
+    "Remove from something else": (
+        lambda pair: {"type": "Remove", "object": pair.anna, "target": f"{pair.space}/files"},
+        "out-of-scope",
+    ),
+    "Remove of somebody who is no member": (
+        lambda pair: {"type": "Remove", "object": pair.south.person("Sigrid")},
+        "not-member",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MEMBERSHIP, ids=str)
+def test_refuses_of_a_manager_an(pair: Pair, case: str) -> None:
+    make, problem = MEMBERSHIP[case]
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MANAGER
+    members = {"target": f"{pair.space}/members", **make(pair)}
+    before = effects(pair.north)
+    assert problem_of(pair.say(pair.line(pair.activity(**members)))) == problem
+    assert effects(pair.north) == before
+
+
+def test_refuses_a_node_that_dismisses_the_people_of_another(pair: Pair) -> None:
+    said = pair.activity(
+        type="Remove", object=pair.anna, target=f"{pair.space}/members", actor=pair.south.iri
+    )
+    assert problem_of(pair.say(pair.line(said, pair.south.key))) == "out-of-scope"
+
+
+def test_an_organisation_leaves_with_its_people(pair: Pair) -> None:
+    said = pair.activity(
+        type="Undo", object={"id": "https://south.example/a/1", "type": "Accept"}, actor=pair.south.iri
+    )
+    assert pair.say(pair.line(said, pair.south.key)) == {"outcome": "processed"}
+    row = pair.north.store.rows.spaces[pair.space]
+    assert pair.sven not in row.members
+    assert [each.node for each in row.nodes] == [pair.north.iri]
+
+
+def test_refuses_to_leave_in_a_space_that_is_not_named(pair: Pair) -> None:
+    said = pair.activity(
+        type="Undo", object={"id": "https://south.example/a/1", "type": "Accept"}, actor=pair.south.iri
+    )
+    said.pop("audience")
+    assert problem_of(pair.say(pair.line(said, pair.south.key))) == "out-of-scope"
+
+
+@pytest.mark.parametrize("verb", ["Accept", "Reject"])
+def test_an_invitation_to_a_space_is_answered_once(pair: Pair, verb: str) -> None:
+    space = pair.north.space("Tunnel", pair.anna)
+    invite = pair.north.share(space, pair.south)
+    said = pair.activity(type=verb, object={"id": invite, "type": "Invite"}, actor=pair.south.iri)
+    said.pop("audience")
+    assert pair.say(pair.line(said, pair.south.key)) == {"outcome": "processed"}
+    assert pair.north.store.rows.invitations[invite] == (space, pair.south.iri, verb == "Accept")
+    again = {**said, "id": "https://south.example/a/again"}
+    assert problem_of(pair.say(pair.line(again, pair.south.key))) == "out-of-scope"
+
+
+@pytest.mark.parametrize("verb", ["Accept", "Reject"])
+def test_refuses_to_answer_the_invitation_of_another(pair: Pair, verb: str) -> None:
+    pair.north.store.rows.invitations["https://north.example/a/i"] = (
+        pair.space,
+        "https://east.example/actor",
+        None,
+    )
+    said = pair.activity(
+        type=verb, object={"id": "https://north.example/a/i", "type": "Invite"}, actor=pair.south.iri
+    )
+    said.pop("audience")
+    assert problem_of(pair.say(pair.line(said, pair.south.key))) == "out-of-scope"
+
+
+# -- every charter of the space counts
+
+
+def test_refuses_for_all_what_the_charter_of_one_does_not_cover(worlds: Worlds) -> None:
+    north, east = worlds.north, worlds.east
+    relation = north.relation(east)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "objectTypes": ["Note"]}
+    north.store.rows.relations[east.iri] = replace(relation, agreement={**agreement, "scope": scope})
+    before = effects(north)["objects"]
+    worlds.south.post(worlds.sven, worlds.space, "long", type="Article")
+    worlds.south.deliver(north)
+    assert effects(north)["objects"] == before
+    with pytest.raises(OutOfScope):
+        north.post(worlds.anna, worlds.space, "long", type="Article")
+
+
+def test_a_line_of_full_size_reaches_everybody(worlds: Worlds) -> None:
+    note = worlds.south.note(worlds.sven, worlds.space, "")
+    room = 262_144 - len(documents.dumps(note)) - 1500
+    worlds.south.post(worlds.sven, worlds.space, "x" * room)
+    worlds.settle()
+    for node in (worlds.north, worlds.south, worlds.east):
+        assert len(node.texts(worlds.space)[0]) == room
+
+
+def test_nothing_is_said_to_an_ended_relation_and_what_a_suspended_one_misses_waits(worlds: Worlds) -> None:
+    north, south, east = worlds.north, worlds.south, worlds.east
+    rows = north.store.rows
+    logged = {node.iri: len(rows.out[node.iri]) for node in (south, east)}
+    rows.relations[south.iri] = replace(north.relation(south), state=State.SUSPENDED)
+    rows.relations[east.iri] = replace(north.relation(east), state=State.TERMINATED)
+    north.post(worlds.anna, worlds.space, "meanwhile")
+    rows = north.store.rows
+    assert len(rows.out[south.iri]) == logged[south.iri] + 1
+    assert len(rows.out[east.iri]) == logged[east.iri]
+
+
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.TERMINATED])
+def test_we_say_nothing_to_a_host_without_an_agreement_in_force(pair: Pair, state: State) -> None:
+    pair.south.store.rows.relations[pair.north.iri] = replace(pair.south.relation(pair.north), state=state)
+    before = effects(pair.south)
+    with pytest.raises(Forbidden):
+        pair.south.post(pair.sven, pair.space, "too late")
+    relation = pair.south.relation(pair.north)
+    with pair.south.work() as work, pytest.raises(Forbidden):
+        pair.south.federation.tell(relation, {"type": "Accept"}, pair.south.iri, work)
+    with pair.south.work() as work, pytest.raises(Forbidden):
+        outbox.backfill(relation, pair.space, [], work, pair.south.settings)
+    assert effects(pair.south) == before
+
+
+def test_we_say_nothing_where_the_host_is_no_partner(pair: Pair) -> None:
+    del pair.south.store.rows.relations[pair.north.iri]
+    with pytest.raises(NoAgreement):
+        pair.south.post(pair.sven, pair.space, "to nobody")
+
+
+def test_we_say_nothing_in_no_space(pair: Pair) -> None:
+    said = {"type": "Update", "object": pair.north.store.rows.documents[pair.anna]}
+    with pair.north.work() as work, pytest.raises(LocalError):
+        pair.north.federation.publish(said, pair.north.iri, work)
+
+
+def test_we_say_nothing_for_others(pair: Pair) -> None:
+    with pair.north.work() as work, pytest.raises(OutOfScope):
+        work.store.signers[pair.sven] = pair.south.store.signers[pair.sven]
+        pair.north.federation.publish({"type": "Like", "object": UNKNOWN}, pair.sven, work)
+
+
+# -- rosters of our own
+
+
+def test_refuses_to_take_an_organisation_in_without_an_agreement(pair: Pair) -> None:
+    with pytest.raises(NoAgreement):
+        pair.north.write_roster(pair.space, add=Node("east", pair.clock))
+
+
+def test_refuses_to_take_an_organisation_in_whose_agreement_is_not_in_force(worlds: Worlds) -> None:
+    north, east = worlds.north, worlds.east
+    space = north.space("New", worlds.anna)
+    north.store.rows.relations[east.iri] = replace(north.relation(east), state=State.SUSPENDED)
+    with pytest.raises(Forbidden):
+        north.write_roster(space, add=east)
+
+
+def test_refuses_to_take_an_organisation_in_under_another_key(worlds: Worlds) -> None:
+    space = worlds.north.space("New", worlds.anna)
+    worlds.east.key = SigningKey.generate(worlds.east.key.key_id)
+    try:
+        with pytest.raises(BadProof):
+            worlds.north.write_roster(space, add=worlds.east)
+    finally:
+        worlds.east.key = worlds.east.store.signers[worlds.east.iri]
+
+
+def test_refuses_a_third_organisation_where_one_agreement_forbids_it(worlds: Worlds) -> None:
+    north, south = worlds.north, worlds.south
+    space = north.space("New", worlds.anna)
+    relation = north.relation(south)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "onwardTransfer": "none"}
+    north.store.rows.relations[south.iri] = replace(relation, agreement={**agreement, "scope": scope})
+    north.write_roster(space, add=south)
+    with pytest.raises(OutOfScope):
+        north.write_roster(space, add=worlds.east)
+
+
+def test_an_organisation_can_be_taken_out_although_another_relation_has_ended(worlds: Worlds) -> None:
+    del worlds.north.store.rows.relations[worlds.south.iri]
+    worlds.north.write_roster(worlds.space, remove=worlds.east)
+    names = [each.node for each in worlds.north.store.rows.spaces[worlds.space].nodes]
+    assert names == [worlds.north.iri, worlds.south.iri]
+
+
+# -- what reads strangers' bytes
+
+
+def test_refuses_ten_mebibytes_before_anything_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pair.south.parcel(pair.north, lines=0).request
+    monkeypatch.setattr(signatures, "peer_signature", lambda *_: pytest.fail("nothing is read"))
+    response = pair.north.federation.receive_batch(replace(request, body=b"x" * 10 * 2**20))
+    assert response.status == 413
+
+
+STRANGE: dict[str, bytes] = {
+    "a key that stands twice": b'{"id":"https://south.example/a/1","id":"https://south.example/a/1","type":"Create"}',
+    "NaN": b'{"id":"https://south.example/a/1","type":"Create","n":NaN}',
+    "20 000 levels": b'{"id":"https://south.example/a/1","type":"Create","n":'
+    + b"[" * 20_000
+    + b"]" * 20_000
+    + b"}",
+    "half a surrogate": b'{"id":"https://south.example/a/1","type":"Create","n":"\\ud800"}',
+    "no UTF-8": b'{"id":"\xff"}',
+    "no JSON": b"<html>",
+}
+
+
+@pytest.mark.parametrize("case", STRANGE, ids=str)
+def test_refuses_a_line_that_holds(pair: Pair, case: str) -> None:
+    before = effects(pair.north)
+    rows = {n: {"id": "https://south.example/a/1", "type": "Create"} for n in range(1, 100)}
+    exception = pair.say(STRANGE[case], rows=rows)
+    assert problem_of(exception) == "malformed"
+    assert effects(pair.north) == before
+
+
+def test_a_poison_line_in_the_middle_stops_nobody(pair: Pair) -> None:
+    lines = [pair.line(pair.activity(id=f"https://south.example/a/{n}")) for n in range(3)]
+    lines.insert(1, STRANGE["20 000 levels"])
+    response, receipt = post_batch(pair.south, pair.north, lines)
+    assert response.status == 200
+    assert [each["outcome"] for each in receipt["exceptions"]] == ["rejected"]
+    assert pair.north.texts(pair.space) == ["good"] * 3
+
+
+def test_refuses_a_line_that_is_not_the_one_of_its_entry(pair: Pair) -> None:
+    line = pair.line(pair.activity())
+    other = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+    assert problem_of(pair.say(line, digest=other)) == "digest-mismatch"
+    rows = {n: {"id": "https://south.example/a/other", "type": "Create"} for n in range(1, 100)}
+    assert problem_of(pair.say(line, rows=rows)) == "malformed"
+
+
+def test_an_erased_line_keeps_its_place_and_does_nothing(pair: Pair) -> None:
+    before = effects(pair.north)
+    assert pair.say(
+        b"", rows={n: {"id": "https://south.example/a/1", "type": "Create"} for n in range(1, 100)}
+    ) == {"outcome": "processed"}
+    assert effects(pair.north) == before
+
+
+# -- the agreement
+
+
+def _relation(pair: Pair, **changes: Any) -> None:
+    relation = pair.north.relation(pair.south)
+    pair.north.store.rows.relations[pair.south.iri] = replace(relation, **changes)
+
+
+def test_refuses_after_the_agreement_has_ended(pair: Pair) -> None:
+    pair.clock.advance(366 * 86400)
+    response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
+    assert documents.loads(response.body)["type"].endswith("#no-agreement")
+
+
+@pytest.mark.parametrize("state", [each for each in State if each not in {State.IN_FORCE, State.SUSPENDED}])
+def test_refuses_before_and_after_the_agreement_is_in_force(pair: Pair, state: State) -> None:
+    _relation(pair, state=state, offered_by_us=False)
+    response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
+    assert documents.loads(response.body)["type"].endswith("#no-agreement")
+
+
+def test_says_when_to_ask_again_while_suspended(pair: Pair) -> None:
+    _relation(pair, state=State.SUSPENDED)
+    response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
+    assert response.headers.get("retry-after") == "3600"
+
+
+def test_refuses_under_another_agreement_and_tells_ours(pair: Pair) -> None:
+    _relation(pair, agreement_digest="zQmPeKaWLs2Epq6iQVYzUes1tJJYBUmiWuuMAii5s6zQkDt")
+    response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
+    problem = documents.loads(response.body)
+    assert (response.status, problem["type"].rpartition("#")[2]) == (409, "other-agreement")
+    assert problem["agreement"] == "zQmPeKaWLs2Epq6iQVYzUes1tJJYBUmiWuuMAii5s6zQkDt"
+
+
+def test_refuses_another_stream_than_the_agreed_one(pair: Pair) -> None:
+    _relation(pair, stream_in="https://south.example/streams/other")
+    response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
+    assert documents.loads(response.body)["type"].endswith("#no-agreement")
+
+
+def test_before_the_accept_nothing_but_the_accept_of_the_offer_is_read(pair: Pair) -> None:
+    _relation(pair, state=State.OFFERED, offered_by_us=True)
+    for members in ({}, {"type": "Accept", "object": {"id": "https://north.example/a/i", "type": "Invite"}}):
+        said = pair.activity(actor=pair.south.iri, **members)
+        assert problem_of(pair.say(pair.line(said, pair.south.key))) == "no-agreement"
+
+
+# -- the node inbox
+
+
+INBOX: dict[str, Callable[[Pair], dict[str, Any]]] = {
+    "a post": lambda pair: {"object": pair.south.note(pair.sven, pair.space, "x")},
+    "an edit": lambda pair: {"type": "Update", "object": pair.south.note(pair.sven, pair.space, "x")},
+    "an introduction": lambda pair: {
+        "type": "Update",
+        "actor": pair.south.iri,
+        "object": pair.south.store.rows.documents[pair.sven],
+    },
+    "an answer to an invitation": lambda pair: {
+        "type": "Reject",
+        "actor": pair.south.iri,
+        "object": {"id": "https://north.example/a/i", "type": "Invite"},
+    },
+    "an undone Like": lambda pair: {
+        "type": "Undo",
+        "object": {"type": "Like", "actor": pair.sven, "object": UNKNOWN},
+    },
+}
+
+
+@pytest.mark.parametrize("case", INBOX, ids=str)
+@pytest.mark.parametrize("state", list(State))
+def test_nothing_but_the_handshake_enters_by_the_inbox(pair: Pair, case: str, state: State) -> None:
+    _relation(pair, state=state)
+    said = pair.activity(**INBOX[case](pair))
+    said.pop("audience")
+    before = effects(pair.north)
+    key = pair.south.key if said["actor"] == pair.south.iri else pair.south.store.signers[said["actor"]]
+    assert pair.south.inbox(activity.read(pair.line(said, key)), pair.north).status == 403
+    assert effects(pair.north) == before
+
+
+def test_refuses_an_activity_of_the_inbox_that_is_too_large_or_none(pair: Pair) -> None:
+    said = activity.read(pair.line(pair.activity()))
+    assert (
+        pair.south.inbox(replace(said, raw=b" " * (limits.MAX_ACTIVITY_BYTES + 1)), pair.north).status == 413
+    )
+    assert pair.south.inbox(replace(said, raw=b"[]"), pair.north).status == 422
+
+
+def test_refuses_an_unsigned_activity_of_the_inbox_before_it_is_read(pair: Pair) -> None:
+    request = Request("POST", f"{pair.north.iri}/inbox", Headers(()), b"[]")
+    assert pair.north.federation.receive_single(request).status == 401
+
+
+# -- reading
+
+
+def _read(pair: Pair, url: str = "", first: int = 1, last: int = 9, key: SigningKey | None = None) -> int:
+    stream = url or pair.north.relation(pair.south).stream_out
+    unsigned = Request("GET", f"{stream}?from={first}&to={last}", Headers(()))
+    signed = signatures.sign_request(
+        unsigned,
+        key or pair.south.key,
+        created=int(pair.clock.now.timestamp()),
+        nonce="abcdefghijklmnopqrstuv",
+    )
+    return pair.north.federation.read_log(signed, first, last).status
+
+
+def test_a_partner_reads_its_own_stream_and_nothing_else(pair: Pair) -> None:
+    assert _read(pair) == 200
+    assert _read(pair, first=3, last=1) == 200
+    assert _read(pair, first=0) == 404
+    assert _read(pair, url="https://north.example/streams/east") == 404
+    assert _read(pair, key=Node("east", pair.clock).key) == 404
+    assert _read(pair, key=SigningKey.generate(pair.south.key.key_id)) == 404
+
+
+@pytest.mark.parametrize("state", [each for each in State if each is not State.IN_FORCE])
+def test_nothing_is_read_without_an_agreement_in_force(pair: Pair, state: State) -> None:
+    _relation(pair, state=state)
+    assert _read(pair) == 404
+
+
+def test_a_key_that_is_named_by_no_iri_is_no_signature(pair: Pair) -> None:
+    request = pair.south.parcel(pair.north, lines=0).request
+    bare = [header for header in request.headers if "signature" not in header[0].lower()]
+    signed = signatures.sign_request(
+        replace(request, headers=Headers(bare)),
+        SigningKey.generate("main-key"),
+        created=int(pair.clock.now.timestamp()),
+        nonce="abcdefghijklmnopqrstuv",
+    )
+    assert pair.north.federation.receive_batch(signed).status == 401
+
+
+def test_refuses_a_proof_of_the_future(pair: Pair) -> None:
+    said = sign(pair.activity(), pair.south.store.signers[pair.sven], "2026-11-25T08:00:00Z")
+    assert problem_of(pair.say(documents.dumps(said))) == "bad-proof"
+
+
+def test_refuses_the_node_under_a_key_that_the_agreement_does_not_name(pair: Pair) -> None:
+    introduction = pair.activity(
+        type="Update", actor=pair.south.iri, object=pair.south.store.rows.documents[pair.sven]
+    )
+    introduction.pop("audience")
+    other = SigningKey.generate(f"{pair.south.iri}#other")
+    assert problem_of(pair.say(pair.line(introduction, other))) == "unknown-actor"
