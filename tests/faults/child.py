@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from federation.ports import Effect
 from node import exchange, files, identity, relations, spaces, threads, wire
 from node.app import background_of, create_app
 from node.config import Settings
@@ -17,6 +18,8 @@ from node.core.capability import Capability
 from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
+from node.exchange import held
+from node.threads.ports import Objects
 from tests.node.exchange.talk import say
 
 doors = Blueprint("faults", __name__)
@@ -29,6 +32,14 @@ def say_it() -> Response:
     form = request.form
     say(ground(), form["space"], form["actor"], form["words"])
     return Response("said")
+
+
+@doors.post("/retry")
+@exempt
+def retry() -> Response:
+    """Tries held lines again, now."""
+    held.retry(ground())
+    return Response("tried")
 
 
 CAPABILITIES = (
@@ -46,11 +57,16 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def run(values: dict[str, str], failpoint: str) -> None:
-    """Serves and delivers until it is killed, or until it comes to `failpoint` (`name:count`)."""
+def run(values: dict[str, str], failpoint: str, poison: str) -> None:
+    """Serves and delivers until it is killed, or until it comes to `failpoint` (`name:count`).
+
+    A post with `poison` in it cannot be stored, through a fault of ours.
+    """
+    if poison:
+        _break(poison)
     name, _, count = failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(count or 1)
-    OPEN_DOORS["faults.say_it"] = "stands in for a person"
+    OPEN_DOORS["faults.say_it"] = OPEN_DOORS["faults.retry"] = "stands in for a person"
     settings = Settings.load(values)
     app = create_app(settings, capabilities=CAPABILITIES)
     server = make_server(settings.bind, settings.port, app, threaded=True, request_handler=Quiet)
@@ -58,6 +74,17 @@ def run(values: dict[str, str], failpoint: str) -> None:
         each.start()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     server.serve_forever(poll_interval=0.05)
+
+
+def _break(poison: str) -> None:
+    plain = Objects.create
+
+    def create(self: Objects, effect: Effect) -> None:
+        if effect.space.hosted and poison in str(effect.activity.document):
+            raise RuntimeError("a bug of ours")
+        plain(self, effect)
+
+    Objects.create = create  # type: ignore[method-assign]
 
 
 def _end_with(parent: int) -> None:

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from node.app import create_app
 from node.config import Settings, new_secret_key
@@ -54,9 +55,11 @@ class Side:
     def origin(self) -> str:
         return self.values["PARVIS_ORIGIN"]
 
-    def start(self, failpoint: str = "") -> None:
+    def start(self, failpoint: str = "", poison: str = "") -> None:
         """Runs the node and waits until it answers, or has crashed on the way."""
-        self.process = _processes.Process(target=child.run, args=(self.values, failpoint), daemon=True)
+        self.process = _processes.Process(
+            target=child.run, args=(self.values, failpoint, poison), daemon=True
+        )
         self.process.start()
         until = time.monotonic() + STARTS_WITHIN_S
         while self.runs and time.monotonic() < until:
@@ -73,19 +76,31 @@ class Side:
         form = {"space": self.space, "actor": self.actor, "words": words}
         return self._ask("/say", urlencode(form).encode())
 
+    def retry(self) -> bool:
+        """True when the node has tried its held lines."""
+        return self._ask("/retry", b"now=")
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.join()
 
     def facts(self, query: str) -> list[tuple[Any, ...]]:
-        engine = create_engine(
-            self.values["PARVIS_DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
-        )
+        with self._database() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    def change(self, statement: str) -> None:
+        with self._database() as connection:
+            connection.execute(text(statement))
+            connection.commit()
+
+    @contextmanager
+    def _database(self) -> Iterator[Connection]:
+        url = self.values["PARVIS_DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
+        engine = create_engine(url)
         with engine.connect() as connection:
-            rows = [tuple(row) for row in connection.execute(text(query))]
+            yield connection
         engine.dispose()
-        return rows
 
     def _ask(self, path: str, form: bytes | None = None) -> bool:
         address = f"http://127.0.0.1:{self.values['PARVIS_PORT']}{path}"

@@ -84,6 +84,17 @@ def _agree(host: dict[str, Any], guest: dict[str, Any]) -> bool:
     )
 
 
+def _in_agreement(host: Side, guest: Side) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both hold once they agree; fails when they do not in time."""
+    until = time.monotonic() + AGREES_WITHIN_S
+    states = _state(host), _state(guest)
+    while not _agree(*states) and time.monotonic() < until:
+        time.sleep(0.1)
+        states = _state(host), _state(guest)
+    assert _agree(*states), states
+    return states
+
+
 def _talk(sides: tuple[Side, Side], crashing: Side) -> tuple[set[str], set[str]]:
     """Says things on both sides until one has crashed and runs again; what was answered, and what was tried."""
     answered: set[str] = set()
@@ -115,13 +126,7 @@ def _check(sides: tuple[Side, Side], crashing: Side, failpoint: str) -> None:
     answered, tried = _talk(sides, crashing)
     assert crashing.crashes == [failpoints.STATUS]
 
-    until = time.monotonic() + AGREES_WITHIN_S
-    states = _state(host), _state(guest)
-    while not _agree(*states) and time.monotonic() < until:
-        time.sleep(0.1)
-        states = _state(host), _state(guest)
-    assert _agree(*states), states
-    for state in states:
+    for state in _in_agreement(host, guest):
         words = [content.removeprefix("<p>").removesuffix("</p>") for _, _, _, content in state["posts"]]
         assert len(words) == len(set(words))
         assert answered <= set(words) <= tried
@@ -150,3 +155,32 @@ def test_a_crash_on_postgresql_loses_and_doubles_nothing(
 ) -> None:
     crashing = next(side for side in postgresql_pair if side.name == name)
     _check(postgresql_pair, crashing, failpoint)
+
+
+@pytest.mark.parametrize(("failpoint", "poison"), [("held.applied", ""), ("held.failed", "poison")])
+def test_a_crash_while_a_held_line_is_tried_again_loses_and_doubles_nothing(
+    sqlite_pair: tuple[Side, Side], failpoint: str, poison: str
+) -> None:
+    host, guest = sqlite_pair
+    host.start(poison="poison")
+    guest.start()
+    assert guest.say("before")
+    assert guest.say("poison")
+    assert guest.say("after")
+    until = time.monotonic() + AGREES_WITHIN_S
+    while host.facts("SELECT count(*) FROM held_line") == [(0,)] and time.monotonic() < until:
+        time.sleep(0.05)
+    host.stop()
+    host.start(failpoint, poison)
+    host.change("UPDATE held_line SET next_try = '2026-01-01 00:00:00'")
+    assert not host.retry()
+    assert host.process is not None
+    host.process.join()
+    assert host.process.exitcode == failpoints.STATUS
+    host.start()
+    host.change("UPDATE held_line SET next_try = '2026-01-01 00:00:00'")
+    assert host.retry()
+    states = _in_agreement(host, guest)
+    for state in states:
+        assert sorted(row[3] for row in state["posts"]) == ["<p>after</p>", "<p>before</p>", "<p>poison</p>"]
+        assert state["exceptions"] == [(0,)]
