@@ -69,7 +69,7 @@ class Sessions(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> BrowserSession:
         """The session of the cookie, else what the visitor's cookie holds, else nothing."""
-        if app.static_url_path and request.path.startswith(f"{app.static_url_path}/"):
+        if _is_static(app, request.path):
             return BrowserSession({})
         secret = request.cookies.get(self.session_cookie)
         if secret:
@@ -79,8 +79,10 @@ class Sessions(SessionInterface):
                 return BrowserSession(dict(live.kept), live)
         return BrowserSession(self._visit(request.cookies.get(self.visit_cookie, "")))
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Sets or takes the cookies; writes the row when something is kept or a minute has passed."""
+        if _is_static(app, request.path):
+            return  # nothing was looked up: a cookie that came along says nothing wrong
         browser = cast("BrowserSession", session)
         presented = {name for name in (self.session_cookie, self.visit_cookie) if name in request.cookies}
         if presented or browser.begun:
@@ -139,6 +141,10 @@ class Sessions(SessionInterface):
     def _drop(self, response: Response, names: set[str]) -> None:
         for name in names:
             response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="Lax")
+
+
+def _is_static(app: Flask, path: str) -> bool:
+    return bool(app.static_url_path) and path.startswith(f"{app.static_url_path}/")
 
 
 def here() -> BrowserSession:

@@ -33,6 +33,15 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites(node: Node) -> None:
     assert "Domain" not in cookies[0]
 
 
+def test_a_style_leaves_the_cookie_alone(node: Node) -> None:
+    browser = node.browser()
+    browser.sign_in(node.person("Inès"))
+    with browser.get("/static/parvis.css") as style:
+        assert style.status_code == 200
+        assert "Set-Cookie" not in style.headers
+    assert browser.is_in()
+
+
 def test_over_https_the_cookie_is_bound_to_the_host(make_node: MakeNode) -> None:
     node = make_node(origin="https://parvis.aubier.example", environment="production")
     answer = node.browser().sign_in(node.person("Inès"))
