@@ -25,7 +25,7 @@
         continue;
       }
       fresh += 1;
-      if (list.dataset.place === "top") { kept.set(list, [line, ...(kept.get(list) || [])]); continue; }
+      if (list.dataset.place === "top") { kept.set(list, [line, ...(kept.get(list) || []).filter((one) => one.id !== line.id)]); continue; }
       list.append(line);
       window.htmx?.process(line);
     }

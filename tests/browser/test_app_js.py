@@ -86,6 +86,20 @@ def test_new_discussions_wait_for_a_press(tab: Any, origin: str) -> None:
     assert button.is_hidden()
 
 
+def test_a_discussion_that_changes_while_it_waits_is_counted_once(tab: Any, origin: str) -> None:
+    answer_live(
+        tab,
+        '<li id="line-a"><article class="post" tabindex="-1">A</article></li>',
+        '<li id="line-a"><article class="post" tabindex="-1">A, changed</article></li>',
+    )
+    tab.goto(f"{origin}/page/space-live")
+    tab.locator("[data-fresh]").wait_for(state="visible")
+    tab.wait_for_timeout(300)
+    assert tab.locator("[data-fresh]").inner_text() == "1 nouvelle discussion"
+    tab.locator("[data-fresh]").click()
+    assert tab.locator("#line-a").inner_text() == "A, changed"
+
+
 def test_a_changed_audience_is_shown_said_and_counted_on_the_button(tab: Any, origin: str) -> None:
     changed = tab.request.get(f"{origin}/page/audience-changed").text()
     tab.route(
