@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.core.capability import Capability
 from node.files import service
+from node.files.api import api
 from node.files.web import web
 
-capability = Capability(name="files", blueprints=(web,), jobs=(service.fetch, service.seek))
+capability = Capability(name="files", blueprints=(web, api), jobs=(service.fetch, service.seek))

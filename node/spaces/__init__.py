@@ -7,6 +7,7 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.exchange.remote import Learned
+from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
@@ -29,7 +30,7 @@ def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature
 
 capability = Capability(
     name="spaces",
-    blueprints=(web,),
+    blueprints=(web, api),
     ports={"spaces": Spaces},
     jobs=(sharing.admit_organisation, sharing.tell_past, sharing.renew_roster, sharing.finish),
     navigation=navigation,

@@ -7,6 +7,7 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.files.service import Arrived
+from node.threads.api import api
 from node.threads.ports import Objects
 from node.threads.posts import posts_of
 from node.threads.web import install, web
@@ -19,4 +20,4 @@ def _set_up(app: Flask, ground: Ground) -> None:
     )
 
 
-capability = Capability(name="threads", blueprints=(web,), ports={"objects": Objects}, set_up=_set_up)
+capability = Capability(name="threads", blueprints=(web, api), ports={"objects": Objects}, set_up=_set_up)

@@ -31,8 +31,8 @@ from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
 from node.spaces.services.reading import SpaceSeen
 from node.spaces.web import by, read_form, sentences
-from node.threads import present
-from node.threads.live import RETRY_AFTER_S, NoPlace, Places
+from node.threads import places, present
+from node.threads.live import RETRY_AFTER_S, NoPlace
 from node.threads.services import posting, reading
 from node.threads.services.posting import Draft
 from node.threads.services.reading import Cursor, Fresh, ThreadSeen
@@ -42,15 +42,13 @@ FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
 CONFLICT = 409
 UNPROCESSABLE = 422
 BUSY = 503
-PLACES = "parvis.live"
-"""Key of `app.extensions`: the `Places` of this process."""
 
 web = Blueprint("threads", __name__)
 
 
 def install(app: Flask, settled: Ground) -> None:
     """The page of a space, which carries the name of its own capability, and the places to wait in."""
-    app.extensions[PLACES] = Places(settled.settings.live_slots)
+    places.lay(app, settled.settings.live_slots)
     app.add_url_rule("/spaces/<key>", endpoint="spaces.space", view_func=space)
 
 
@@ -196,9 +194,8 @@ def live() -> Response:
         return found if found.rows else None
 
     channels = [f"person:{who.person_id}", *(f"space:{number}" for number in visible)]
-    places: Places = current_app.extensions[PLACES]
     try:
-        found = places.wait(ground(), channels, look)
+        found = places.places_of(current_app).wait(ground(), channels, look)
     except NoPlace:
         return Response(status=BUSY, headers={"Retry-After": str(RETRY_AFTER_S)})
     cursor = str(found.cursor if found is not None else after)
