@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from federation import activities, authority, authorship, charter, exchange, sequencer
 from federation.activity import Document
-from federation.errors import OutOfScope
 from federation.kind import Reply
 from federation.ports import Work
 from federation.settings import Settings
@@ -27,9 +26,7 @@ def take(trusted: Trusted, work: Work, settings: Settings) -> None:
             sequencer.introduce(current.relation, (current.actor,), None, work, settings)
             exchange.append(current.relation, said, work)
             continue
-        kind = activities.BY_NAME.get(current.activity.type)
-        if kind is None:
-            raise OutOfScope(f"Activities of type {current.activity.type} are not known here.")
+        kind = activities.BY_NAME[current.activity.type]  # the table of `authority` knows no other
         if current.to_be_ordered and _is_ordered(current):
             following[:0] = _order(current, kind.receive, work, settings)
         else:

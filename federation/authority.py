@@ -227,7 +227,7 @@ class _Case:
                 return self._is_space()
             case Standing.ADMITTED:
                 return self._names_space() and (self.claim.announced or self._on_roster())
-            case Standing.PARTNER:
+            case _:  # of a node with an agreement, as everybody here is
                 return self._names_space()
 
     @property

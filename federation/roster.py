@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from federation import iris, proofs
 from federation.activity import CONTEXT, Document
-from federation.digest import digest
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
 from federation.ports import MemberNode, Role
@@ -29,7 +28,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """One version. `digest` is D of the whole document, which the next version names."""
+    """One version. D of the whole document is what the next one names."""
 
     space: str
     version: int
@@ -37,11 +36,6 @@ class Roster:
     members: Sequence[Member]
     previous: str | None
     document: Document
-
-    @property
-    def digest(self) -> str:
-        """D of the document."""
-        return digest(self.document)
 
 
 def write(

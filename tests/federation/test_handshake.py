@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from federation import documents, handshake
-from federation.activity import Document
+from federation.activity import Activity, Document
 from federation.authorship import write
-from federation.errors import DigestMismatch, Forbidden, Malformed, OutOfScope, RemoteError
+from federation.digest import digest
+from federation.errors import DigestMismatch, Forbidden, Malformed, OutOfScope, RemoteError, ReplayedMessage
 from federation.exchange import append
 from federation.keys import SigningKey
 from federation.ports import State
@@ -313,3 +314,179 @@ def test_a_log_is_read_back_as_it_was_pushed(two: tuple[Node, Node]) -> None:
     assert south.federation.read_log(unsigned, 1, 9).status == 404
     elsewhere = replace(signed, url=f"{south.settings.origin}/streams/other")
     assert south.federation.read_log(elsewhere, 1, 9).status == 404
+
+
+# -- crossing, taking back, and whoever is known already
+
+
+def _drafted(two: tuple[Node, Node]) -> tuple[Document, Document]:
+    """Two drafts, the one with the lower digest first."""
+    north, south = two
+    drafts = sorted((north.draft(south), south.draft(north)), key=digest)
+    return drafts[0], drafts[1]
+
+
+def _offer_here(node: Node, other: Node, agreement: Document) -> Activity:
+    with node.work() as work:
+        ends = "2026-12-01T08:00:00Z"
+        return handshake.offer(node.relation(other), agreement, ends, work, node.settings)
+
+
+def test_of_two_offers_made_at_once_the_lower_digest_wins_on_both_sides(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    lower, higher = _drafted(two)
+    ours, theirs = _offer_here(north, south, lower), _offer_here(south, north, higher)
+    assert south.inbox(theirs, north).status == 403
+    assert north.inbox(ours, south).status == 202
+    assert north.relation(south).agreement_digest == south.relation(north).agreement_digest == digest(lower)
+    assert (north.relation(south).offered_by_us, south.relation(north).offered_by_us) == (True, False)
+
+
+def test_an_answer_to_an_open_offer_takes_its_place_whatever_its_digest(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    lower, higher = _drafted(two)
+    assert north.offer(south, lower).status == 202
+    assert south.offer(north, higher).status == 202
+    assert north.relation(south).agreement_digest == digest(higher)
+    assert not north.relation(south).offered_by_us
+
+
+def test_an_open_offer_of_ours_is_withdrawn_before_another(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    north.offer(south)
+    with pytest.raises(Forbidden):
+        north.offer(south)
+    with north.work() as work:
+        said = handshake.withdrawal(north.relation(south), work, north.settings)
+    assert north.inbox(said, south).status == 202
+    assert south.relation(north).state is State.VERIFIED
+
+
+def test_refuses_to_take_back_what_is_not_open(two: tuple[Node, Node]) -> None:
+    north, south = two
+    peer(north, south)
+    with north.work() as work:
+        said = handshake.withdrawal(north.relation(south), work, north.settings)
+    assert north.inbox(said, south).status == 403
+    assert south.relation(north).state is State.IN_FORCE
+
+
+def test_the_partner_says_no(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    north.offer(south)
+    with south.work() as work:
+        said = handshake.rejection(south.relation(north), work, south.settings)
+    assert south.inbox(said, north).status == 202
+    assert north.relation(south).state is State.VERIFIED
+
+
+def test_refuses_to_end_an_agreement_by_rejecting_its_offer(two: tuple[Node, Node]) -> None:
+    north, south = two
+    peer(north, south)
+    offer = north.relation(south).offer
+    assert _send(south, north, {"type": "Reject", "object": {"id": offer, "type": "Offer"}}) == 403
+    assert north.relation(south).state is State.IN_FORCE
+
+
+def test_refuses_an_offer_while_an_agreement_is_in_force(two: tuple[Node, Node]) -> None:
+    north, south = two
+    peer(north, south)
+    with south.work() as work:
+        relation = replace(south.relation(north), state=State.VERIFIED)
+        said = handshake.offer(relation, south.draft(north), "2026-12-01T08:00:00Z", work, south.settings)
+    assert south.inbox(said, north).status == 403
+    assert north.relation(south).state is State.IN_FORCE
+
+
+def test_refuses_an_agreement_that_is_none(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    changes: list[Document] = [
+        {"parties": {}},
+        {"endTime": "2026-11-01T00:00:00Z"},
+        {"subject": "https://west.example/actor"},
+        {"version": True},
+    ]
+    for change in changes:
+        draft = north.draft(south) | change
+        said = {
+            "type": "Offer",
+            "object": draft,
+            "objectDigest": digest(draft),
+            "endTime": "2026-12-01T00:00:00Z",
+        }
+        assert _send(north, south, said) == 422
+    assert south.relation(north).state is State.VERIFIED
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_new_invitation_replaces_no_relation_that_came_to_trust(
+    two: tuple[Node, Node], state: State
+) -> None:
+    """Whoever holds a token could else push a partner out (SECURITY C14)."""
+    north, south = two
+    peer(north, south)
+    north.store.rows.relations[south.iri] = replace(north.relation(south), state=state)
+    thief = Node("south", south.clock)
+    _, link = north.invite()
+    status = thief.accept_invite(link, north).status
+    gives_way = state in {State.INVITED, State.KEYS_EXCHANGED, State.TERMINATED}
+    assert status == (202 if gives_way else 403)
+    assert (north.relation(south).keys == (south.key.public,)) is not gives_way
+
+
+def test_a_node_does_not_peer_with_itself(two: tuple[Node, Node]) -> None:
+    north, _ = two
+    _, link = north.invite()
+    double = Node("north", north.clock)
+    assert double.accept_invite(link, north).status == 403
+    assert not north.store.rows.relations
+
+
+def test_refuses_a_mac_that_is_not_even_ascii(two: tuple[Node, Node]) -> None:
+    north, south = two
+    invite, link = north.invite()
+    document, _ = _acceptance(south, north, link)
+    binding = {**document["inviteBinding"], "mac": "é"}
+    assert _send(south, north, {**document, "inviteBinding": binding}) == 403
+    assert north.store.rows.invites[invite.id].failures == 1
+
+
+def test_refuses_an_acceptance_whose_proof_or_request_is_by_another_key(two: tuple[Node, Node]) -> None:
+    north, south = two
+    _, link = north.invite()
+    document, _ = _acceptance(south, north, link)
+    other = SigningKey.generate(f"{south.iri}#other")
+    with south.work() as work:
+        work.store.signers[south.iri] = other
+        by_other = write(document, south.iri, work, south.settings)
+        work.store.signers[south.iri] = south.key
+        said = write(document, south.iri, work, south.settings)
+    assert south.inbox(by_other, north).status == 403
+    south.key = other
+    assert south.inbox(said, north).status == 403
+    assert not north.store.rows.relations
+
+
+def test_an_invitation_is_used_once_even_by_two_at_the_same_time(two: tuple[Node, Node]) -> None:
+    north, south = two
+    invite, link = north.invite()
+    document, _ = _acceptance(south, north, link)
+    with south.work() as work:
+        said = write(document, south.iri, work, south.settings)
+    with north.work() as work:
+        introduced = handshake.introduced(None, said, work, north.settings)
+        assert work.handshakes.use_invite(invite.id)
+        with pytest.raises(ReplayedMessage):
+            handshake.admit(introduced, work)
+
+
+def test_a_second_key_of_a_partner_signs_as_well(two: tuple[Node, Node]) -> None:
+    north, south = two
+    peer(north, south)
+    new = SigningKey.generate(f"{south.iri}#new")
+    relation = north.relation(south)
+    north.store.rows.relations[south.iri] = replace(relation, keys=(*relation.keys, new.public))
+    south.key = south.store.signers[south.iri] = new
+    assert north.federation.receive_batch(south.parcel(north, lines=0).request).status == 200
+    south.key = south.store.signers[south.iri] = SigningKey.generate(f"{south.iri}#third")
+    assert north.federation.receive_batch(south.parcel(north, lines=0).request).status == 401

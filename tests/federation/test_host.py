@@ -761,3 +761,19 @@ def test_a_forged_line_leaves_no_trace_behind_a_kept_one(liar: Liar) -> None:
     forged = liar.announce(liar.by_elsa(), key=SigningKey.generate(f"{liar.space}#ed25519"))
     assert problem_of(liar.tell(forged)) == "bad-proof"
     assert (effects(liar.world.south), liar.world.south.store.rows.held) == before
+
+
+def test_a_space_that_was_forgotten_is_introduced_again(worlds: Worlds) -> None:
+    rows = worlds.south.store.rows
+    del rows.documents[worlds.space]
+    rows.keys = {name: key for name, key in rows.keys.items() if key.controller != worlds.space}
+    worlds.south.post(worlds.sven, worlds.space, "mine")
+    worlds.settle()
+    worlds.settle()
+    assert worlds.south.texts(worlds.space) == ["mine"]
+
+
+def test_somebody_is_taken_out_who_was_never_in(liar: Liar) -> None:
+    world = liar.world
+    said = liar.by_anna(type="Remove", object=f"{world.elsa}x", target=f"{liar.space}/members")
+    assert liar.tells(said) == {"outcome": "processed"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from federation import activity, documents, limits, outbox, signatures
+from federation import activity, digest, documents, exchange, inbox, limits, outbox, signatures
 from federation.activity import CONTEXT, Document
 from federation.errors import BadProof, Forbidden, LocalError, NoAgreement, NotMember, OutOfScope
 from federation.http import Headers, Request
 from federation.keys import SigningKey
-from federation.ports import Role, State
+from federation.ports import Outcome, Role, State
 from federation.proofs import sign
 from tests.federation.world import Node, Pair, Worlds, effects, post_batch, problem_of
 
@@ -906,3 +906,103 @@ def test_refuses_the_node_under_a_key_that_the_agreement_does_not_name(pair: Pai
     introduction.pop("audience")
     other = SigningKey.generate(f"{pair.south.iri}#other")
     assert problem_of(pair.say(pair.line(introduction, other))) == "unknown-actor"
+
+
+# -- once more, by our own fault
+
+
+def test_a_kept_line_is_taken_when_it_is_tried_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    from federation.adapters import memory
+
+    def fails(self: memory.Objects, effect: object) -> None:
+        raise ZeroDivisionError
+
+    line = pair.line(pair.activity())
+    with monkeypatch.context() as patch:
+        patch.setattr(memory.Objects, "create", fails)
+        assert pair.say(line)["outcome"] == "received"
+    entry, _ = pair.north.store.rows.taken[pair.south.iri][-1]
+    relation = pair.north.relation(pair.south)
+    with pair.north.work() as work:
+        assert inbox.retry(entry, line, relation, work, pair.north.settings) == Outcome("processed")
+    assert pair.north.texts(pair.space) == ["good"]
+
+
+def test_a_kept_line_that_is_no_longer_allowed_is_rejected_when_it_is_tried_again(pair: Pair) -> None:
+    line = pair.line(pair.activity())
+    entry = exchange.entry(
+        "https://south.example/streams/north",
+        1,
+        "zQmPeKaWLs2Epq6iQVYzUes1tJJYBUmiWuuMAii5s6zQkDt",
+        documents.loads(line)["id"],
+        "Create",
+        digest.content_digest(line),
+        pair.clock.moment,
+    )
+    _relation(pair, state=State.SUSPENDED)
+    relation = pair.north.relation(pair.south)
+    with pair.north.work() as work:
+        outcome = inbox.retry(entry, line, relation, work, pair.north.settings)
+    assert outcome.outcome == "rejected"
+    assert pair.north.texts(pair.space) == []
+
+
+def test_a_range_that_was_receipted_in_pieces_is_receipted_whole(pair: Pair) -> None:
+    for text in ("one", "two"):
+        pair.south.post(pair.sven, pair.space, text)
+    for _ in range(2):
+        parcel = pair.south.parcel(pair.north, lines=1)
+        assert pair.north.federation.receive_batch(parcel.request).status == 200
+        pair.south.store.rows.acknowledged[pair.north.iri] += 1
+    pair.south.store.rows.acknowledged[pair.north.iri] -= 2
+    assert pair.south.deliver(pair.north).__class__.__name__ == "Delivered"
+    assert pair.north.texts(pair.space) == ["one", "two"]
+
+
+def test_our_organisation_leaves_the_space_of_another(pair: Pair) -> None:
+    left = {"type": "Undo", "object": {"id": "https://south.example/a/accepted", "type": "Accept"}}
+    with pair.south.work() as work:
+        pair.south.federation.publish({**left, "audience": pair.space}, pair.south.iri, work)
+    pair.south.deliver(pair.north)
+    assert pair.sven not in pair.north.store.rows.spaces[pair.space].members
+
+
+def test_refuses_an_actor_of_another_node(worlds: Worlds) -> None:
+    worlds.south.store.signers[worlds.elsa] = worlds.east.store.signers[worlds.elsa]
+    said = {
+        "@context": list(CONTEXT),
+        "id": "https://east.example/a/1",
+        "type": "Like",
+        "actor": worlds.elsa,
+        "audience": worlds.space,
+        "published": worlds.clock.moment,
+        "object": UNKNOWN,
+    }
+    line = documents.dumps(sign(said, worlds.south.store.signers[worlds.elsa], worlds.clock.moment))
+    _, receipt = post_batch(worlds.south, worlds.north, [line])
+    assert problem_of(receipt["exceptions"][0]) == "out-of-scope"
+
+
+def test_refuses_an_activity_type_that_the_charter_leaves_out(pair: Pair) -> None:
+    relation = pair.north.relation(pair.south)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "activityTypes": ["Create"]}
+    _relation(pair, agreement={**agreement, "scope": scope})
+    note = _posted(pair)
+    assert problem_of(pair.say(pair.line(pair.activity(type="Like", object=note["id"])))) == "out-of-scope"
+
+
+def test_refuses_more_bytes_than_the_charter_allows(pair: Pair) -> None:
+    relation = pair.north.relation(pair.south)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "maxObjectBytes": 500}
+    _relation(pair, agreement={**agreement, "scope": scope})
+    assert problem_of(pair.say(pair.line(pair.activity()))) == "out-of-scope"
+
+
+def test_the_public_is_addressed_where_both_allowed_it(pair: Pair) -> None:
+    relation = pair.north.relation(pair.south)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "publicAddressing": "allowed"}
+    _relation(pair, agreement={**agreement, "scope": scope})
+    assert pair.say(pair.line(pair.activity(cc="as:Public"))) == {"outcome": "processed"}
