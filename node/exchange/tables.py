@@ -59,7 +59,7 @@ class Stream(Base):
 
 
 class Activity(Base):
-    """One activity by its id. `raw` is empty after an erasure.
+    """One activity by its id. `raw` is squeezed (`node.exchange.packing`), and null after an erasure.
 
     An Announce whose inner bytes are those of `inside` keeps what stands before them in `raw` and what stands
     after in `suffix`; one whose inner bytes are others keeps them all in `raw`, and `suffix` is null.

@@ -28,6 +28,7 @@ from node.core.ground import Ground
 from node.core.work import enlist
 from node.exchange import tables
 from node.exchange.memory import Memory, memory_of
+from node.exchange.packing import squeeze, unsqueeze
 
 ACTIVITY = table_of(tables.Activity)
 STREAM = table_of(tables.Stream)
@@ -308,7 +309,7 @@ class Unit:
             "type": activity.type,
             "digest": sha256_of(activity.content_digest),
             "inside_id": inside_id,
-            "raw": raw,
+            "raw": None if raw is None else squeeze(raw),
             "suffix": suffix,
         }
 
@@ -415,8 +416,8 @@ def whole(raw: bytes | None, inner: bytes | None, suffix: bytes | None) -> bytes
     if raw is None:
         return b""
     if suffix is None:
-        return raw
-    return b"" if inner is None else raw + inner + suffix
+        return unsqueeze(raw)
+    return b"" if inner is None else unsqueeze(raw) + unsqueeze(inner) + suffix
 
 
 def _inside_of(kept: Kept) -> str | None:
