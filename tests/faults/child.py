@@ -15,6 +15,7 @@ from node.app import background_of, create_app
 from node.config import Settings
 from node.core import failpoints
 from node.core.capability import Capability
+from node.core.http import limits
 from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
@@ -67,6 +68,7 @@ def run(values: dict[str, str], failpoint: str, poison: str) -> None:
     name, _, count = failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(count or 1)
     OPEN_DOORS["faults.say_it"] = OPEN_DOORS["faults.retry"] = "stands in for a person"
+    limits.FREE |= {doors.name}
     settings = Settings.load(values)
     app = create_app(settings, capabilities=CAPABILITIES)
     server = make_server(settings.bind, settings.port, app, threaded=True, request_handler=Quiet)
