@@ -10,6 +10,7 @@ from federation import documents
 from federation.ports import Relation
 from node.exchange.service import NodeWork, said_to
 from node.spaces.services import reading
+from node.threads.services import reading as threads
 
 ROSTER = "/roster"
 
@@ -27,7 +28,19 @@ def readable(kind: str, iri: str, relation: Relation, work: NodeWork) -> bytes |
         if iri.endswith(ROSTER):
             return reading.roster(work.session, space).encode() or None
         return _actor(iri, relation, work)
+    if kind == "o":
+        return _object(iri, relation, work)
     return None
+
+
+def _object(iri: str, relation: Relation, work: NodeWork) -> bytes | None:
+    """What people post, as the activity that this partner was told says it."""
+    found = threads.object_of(work.session, iri)
+    raw = None if found is None else said_to(work.session, relation.id, found[1])
+    if raw is None:
+        return None
+    start, end = documents.span_of(raw, "object")
+    return raw[start:end]
 
 
 def _actor(iri: str, relation: Relation, work: NodeWork) -> bytes | None:

@@ -335,9 +335,16 @@ def versions(session: Session, post: PostSeen) -> list[tuple[datetime, str]]:
 
 
 def object_of(session: Session, iri: str) -> tuple[int, str] | None:
-    """The space of a post that others have, and the activity that brought it; None for all else."""
+    """The space of a post that others have, and the activity that says it as it is now; None for all else."""
+    edit = (
+        select(VERSION.c.activity)
+        .where(VERSION.c.post_id == POST.c.id)
+        .order_by(VERSION.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     row = session.execute(
-        select(POST.c.space_id, POST.c.activity).where(
+        select(POST.c.space_id, func.coalesce(edit, POST.c.activity).label("activity")).where(
             POST.c.digest == digest_of_key(key_of_iri(iri)), POST.c.iri == iri, POST.c.state == "accepted"
         )
     ).first()

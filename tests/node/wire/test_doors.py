@@ -219,7 +219,8 @@ def test_what_was_said_to_a_partner_it_may_read_and_nothing_else(door: Door, mak
     ines = door.talk.ines.actor.removeprefix(door.house.origin)
     colleague = door.house.person("Bruno Maillard").actor.removeprefix(door.house.origin)
     activity = said.id.removeprefix(door.house.origin)
-    for path in (space, f"{space}/roster", ines, activity):
+    post = str(said.object_id).removeprefix(door.house.origin)
+    for path in (space, f"{space}/roster", ines, activity, post):
         answer = door.get(path)
         assert answer.status == 200, path
         assert json.loads(answer.body)["id"] == door.house.origin + path
@@ -230,6 +231,7 @@ def test_what_was_said_to_a_partner_it_may_read_and_nothing_else(door: Door, mak
         door.get(door.house.iri_of(inner).removeprefix(door.house.origin)),
         door.get(f"{door.house.iri_of(inner).removeprefix(door.house.origin)}/roster"),
         door.get("/a/AAAAAAAAAAAAAAAAAAAAAA"),
+        door.get("/o/AAAAAAAAAAAAAAAAAAAAAA"),
         door.get("/people/AAAAAAAAAAAAAAAAAAAAAA"),
         door.get(space, by=make_house("stranger")),
     ]
