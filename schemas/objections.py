@@ -16,9 +16,7 @@ def objections(schema: Schema, document: Mapping[str, Any]) -> str:
     return "; ".join(f"{place}: {what}" for place, what in sorted(_leaves(wrong)))[:MAX_CHARS]
 
 
-def _leaves(wrong: object, place: str = "") -> list[tuple[str, str]]:
+def _leaves(wrong: Any, place: str = "") -> list[tuple[str, str]]:
     if isinstance(wrong, dict):
         return [leaf for key, value in wrong.items() for leaf in _leaves(value, f"{place}.{key}".lstrip("."))]
-    if isinstance(wrong, list):
-        return [(place, str(each)) for each in wrong]
-    return [(place, str(wrong))]
+    return [(place, str(each)) for each in wrong]

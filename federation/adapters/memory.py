@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from federation import charter, iris, limits
+from federation import charter, documents, iris, limits
 from federation.activity import Activity, Document
 from federation.digest import digest
 from federation.errors import LocalError, OutOfScope, ReplayedMessage, RosterOutdated
@@ -379,9 +379,8 @@ class Objects(_Port):
         self.rows.objects[str(effect.activity.object_id)].likes.add(effect.actor)
 
     def unlike(self, effect: Effect) -> None:
-        liked = str((effect.activity.object or {}).get("object"))
-        if liked in self.rows.objects:
-            self.rows.objects[liked].likes.discard(effect.actor)
+        liked = documents.id_of((effect.activity.object or {})["object"])
+        self.rows.objects[str(liked)].likes.discard(effect.actor)
 
     def refused(self, activity_id: str, problem: Mapping[str, object]) -> None:
         activity = self.rows.activities.get(activity_id)

@@ -96,11 +96,6 @@ def _loaded(path: Path) -> Any:
         return None
 
 
-def is_form(vector: Vector) -> bool:
-    """Whether a file has one of the forms of this folder."""
-    return _check_of(vector) is not None
-
-
 def check(vector: Vector, folder: Folder) -> None:
     """Raise Differs, or what the library raises, when something is not as the file expects."""
     checks = _check_of(vector)
@@ -298,7 +293,10 @@ def _authority(vector: Vector, folder: Folder) -> None:
         store.rows.spaces[space["id"]] = SpaceRow(
             Space(space["id"], space["host"], hosted, rev=1, first_rev=0, roster_version=1, active=True),
             members=roles,
-            nodes=[MemberNode(space["host"], space["host"], "", "host", "")],
+            nodes=[
+                MemberNode(each, each, "", "host" if each == space["host"] else "member", "")
+                for each in (space["host"], *_at_home(state, space))
+            ],
         )
     for each in state["objects"]:
         stored = Stored(each["id"], each["type"], each["attributedTo"], each["audience"])
@@ -311,6 +309,13 @@ def _authority(vector: Vector, folder: Folder) -> None:
     expect(response.status == 200, f"the batch was answered {response.status}")
     outcomes = [each["outcome"] for each in receipt["exceptions"]]
     expect(outcomes == (["rejected"] if vector["expect"] == "reject" else []), f"outcomes: {outcomes}")
+
+
+def _at_home(state: Vector, space: Vector) -> Iterator[str]:
+    """The partners that have people in a space."""
+    for each in state["relations"]:
+        if any(member.startswith(_origin(each["node"]) + "/") for member in space["members"]):
+            yield each["node"]
 
 
 def _in_force(state: Vector, node: str, folder: Folder, now: datetime) -> Relation:

@@ -64,6 +64,7 @@ def _put(*path: Any, to: Any) -> Callable[[Any], None]:
 
 
 _HTTP, _PROOFS = "own-http-signatures", "own-integrity-proofs"
+_PEERING = "own-peering-profile"
 _PEER, _ANSWER = "rfc9421-peer-profile-ok.json", "rfc9421-response-bound-to-request.json"
 CHANGES: list[tuple[str, str, Callable[[Any], None], str]] = [
     (_HTTP, _PEER, _put("expect", to="reject"), "decision"),
@@ -105,6 +106,16 @@ CHANGES: list[tuple[str, str, Callable[[Any], None], str]] = [
         "suite",
     ),
     ("own-exchange", "hello.json", _put("expect", "status", to=500), "status"),
+    ("own-exchange", "hello.json", _put("signature_base", to="x"), "signature_base"),
+    ("own-exchange", "first-batch.json", _put("entries", 0, "entryHash", to="zQm1"), "entryHash"),
+    (_PEERING, "04-suspend.json", _put("proof", "verificationMethod", to="x#y"), "known"),
+    (_PEERING, "02n-invite-mac-key-substituted.json", _put("expect", to="perhaps"), "unknown form"),
+    (_PEERING, "02n-invite-mac-key-substituted.json", _put("expect", to="accept"), "refused"),
+    (_PEERING, "02n-invite-mac-key-substituted.json", _put("state", to={}), "unknown form"),
+    (_PEERING, "07n-log-gap.json", _put("expect", to="perhaps"), "unknown form"),
+    (_PEERING, "07n-log-gap.json", _put("missing_seq", to=[1]), "missing"),
+    (_PEERING, "08n-receipt-wrong-key.json", _put("expect", to="accept"), "refused"),
+    (_PEERING, "10n-delete-by-stranger.json", _put("expect", to="accept"), "rejected"),
 ]
 
 
@@ -220,3 +231,59 @@ def test_the_bytes_in_hex_may_be_absent(vectors: Path, tmp_path: Path) -> None:
     folder = _copy(vectors, "rfc8785-jcs", tmp_path)
     shutil.rmtree(folder / "outhex")
     assert Result("input/french.json", "passed") in list(conformance.run(folder))
+
+
+def _result(folder: Path, name: str, vector: Any) -> Result:
+    (folder / name).write_text(json.dumps(vector))
+    return next(result for result in conformance.run(folder) if result.file == name)
+
+
+def test_a_receipt_counts_for_the_activity_that_it_names(vectors: Path, tmp_path: Path) -> None:
+    folder = _copy(vectors, _PEERING, tmp_path)
+    good = json.loads((folder / "08-receipt-processed.json").read_bytes())
+    other = json.loads((folder / "10-recall.json").read_bytes())["erasure_receipt"]
+    assert _result(folder, "good.json", {"receipt": good, "expect": "accept"}).outcome == "passed"
+    assert "accepted" in _result(folder, "good.json", {"receipt": good, "expect": "reject"}).reason
+    assert _result(folder, "other.json", {"receipt": other, "expect": "reject"}).outcome == "passed"
+
+
+def test_an_offer_alone_may_be_good(vectors: Path, tmp_path: Path) -> None:
+    folder = _copy(vectors, _PEERING, tmp_path)
+    offer = json.loads((folder / "03-agreement.json").read_bytes())["offer"]
+    assert _result(folder, "offer.json", {"offer": offer, "expect": "accept"}).outcome == "passed"
+
+
+def test_a_folder_without_its_keys_is_one_failure(vectors: Path, tmp_path: Path) -> None:
+    folder = _copy(vectors, _PEERING, tmp_path)
+    (folder / "keys.json").unlink()
+    (result,) = conformance.run(folder)
+    assert (result.outcome, result.file) == ("failed", _PEERING)
+
+
+def test_a_public_half_of_a_key_is_enough(vectors: Path, tmp_path: Path) -> None:
+    folder = _copy(vectors, _PEERING, tmp_path)
+    keys = json.loads((folder / "keys.json").read_bytes())
+    keys["keys"].append({**keys["keys"][0], "label": "https://west.example/actor#ed25519", "jwk": {}})
+    (folder / "keys.json").write_text(json.dumps(keys))
+    assert {result.outcome for result in conformance.run(folder)} == {"passed"}
+
+
+def _by_owner(vector: Any) -> None:
+    vector["state"]["objects"][0]["attributedTo"] = vector["activity"]["actor"]
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (_by_owner, "failed"),
+        (_put("state", "spaces", 0, "moderators", to=["https://node.cyan.example/users/eve"]), "failed"),
+        (_put("state", "spaces", 0, "host", to="https://node.bolt.example/actor"), "passed"),
+    ],
+)
+def test_one_broken_rule_is_what_refuses_a_deletion(
+    change: Callable[[Any], None], outcome: str, vectors: Path, tmp_path: Path
+) -> None:
+    folder = _copy(vectors, _PEERING, tmp_path)
+    vector = json.loads((folder / "10n-delete-by-stranger.json").read_bytes())
+    change(vector)
+    assert _result(folder, "changed.json", vector).outcome == outcome

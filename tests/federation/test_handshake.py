@@ -490,3 +490,11 @@ def test_a_second_key_of_a_partner_signs_as_well(two: tuple[Node, Node]) -> None
     assert north.federation.receive_batch(south.parcel(north, lines=0).request).status == 200
     south.key = south.store.signers[south.iri] = SigningKey.generate(f"{south.iri}#third")
     assert north.federation.receive_batch(south.parcel(north, lines=0).request).status == 401
+
+
+def test_the_same_message_of_the_handshake_again_changes_nothing(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    said = _offer_here(north, south, north.draft(south))
+    assert [north.inbox(said, south).status for _ in range(2)] == [202, 202]
+    other = replace(said, raw=said.raw.replace(b'"salt":"', b'"salt":"x'))
+    assert north.inbox(other, south).status == 403
