@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from node import admin, exchange, identity, relations
+from node import admin, exchange, files, home, identity, relations, spaces, threads, wire
 from node.core.capability import Capability
 
 CAPABILITIES: tuple[Capability, ...] = (
     exchange.capability,
     identity.capability,
     relations.capability,
+    spaces.capability,
+    files.capability,
+    threads.capability,
+    home.capability,
     admin.capability,
+    wire.capability,
 )
