@@ -12,11 +12,13 @@ import yaml
 
 from node.capabilities import CAPABILITIES
 from node.identity.services.tokens import Scope
+from schemas.api import spaces as shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+ROUTE = re.compile(r'^@api\.(\w+)\("([^"]+)"', re.MULTILINE)
 TITLE = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -59,3 +61,23 @@ def test_every_scope_of_a_token_is_told() -> None:
 def test_every_capability_stands_in_the_architecture() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     assert [each.name for each in CAPABILITIES if f"`{each.name}`" not in text] == []
+
+
+def test_every_body_of_the_api_page_is_taken() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    bodies = re.findall(r"<!-- body: (\w+) -->\n```json\n(.*?)\n```", text, re.DOTALL)
+    assert text.count("```json") == len(bodies) > 0
+    for name, body in bodies:
+        getattr(shapes, name)().loads(body)
+
+
+def test_every_address_of_the_api_page_exists() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    known = {
+        (method.upper(), re.sub(r"<[^>]*>", "KEY", path))
+        for module in (ROOT / "node").glob("*/api.py")
+        for method, path in ROUTE.findall(module.read_text(encoding="utf-8"))
+    }
+    named = re.findall(r"(GET|POST) /api/v1(/[\w/]+)", text)
+    assert named
+    assert [f"{method} {path}" for method, path in named if (method, path) not in known] == []
