@@ -278,6 +278,7 @@ def _by_owner(vector: Any) -> None:
         (_by_owner, "failed"),
         (_put("state", "spaces", 0, "moderators", to=["https://node.cyan.example/users/eve"]), "failed"),
         (_put("state", "spaces", 0, "host", to="https://node.bolt.example/actor"), "passed"),
+        (_put("state", "spaces", 0, "members", to=["https://node.cyan.example/users/eve"]), "passed"),
     ],
 )
 def test_one_broken_rule_is_what_refuses_a_deletion(
