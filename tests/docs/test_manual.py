@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from node.capabilities import CAPABILITIES
+from node.cli.demo.story import ORGANISATIONS, SPACE
 from node.identity.services.tokens import Scope
 from schemas.api import spaces as shapes
 
@@ -81,3 +82,12 @@ def test_every_address_of_the_api_page_exists() -> None:
     named = re.findall(r"(GET|POST) /api/v1(/[\w/]+)", text)
     assert named
     assert [f"{method} {path}" for method, path in named if (method, path) not in known] == []
+
+
+def test_the_readme_names_the_organisations_and_accounts_of_the_demo() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for organisation in ORGANISATIONS:
+        assert f"| {organisation.name}, " in text
+        assert f"`http://{organisation.slug}.localhost:{organisation.port}`" in text
+        assert [each.handle for each in organisation.people if f"`{each.handle}`" not in text] == []
+    assert SPACE in text
