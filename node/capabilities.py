@@ -12,7 +12,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     spaces.capability,
     files.capability,
     threads.capability,
-    home.capability,
     admin.capability,
+    home.capability,
     wire.capability,
 )
