@@ -31,6 +31,7 @@ from node.exchange.statements import insert_into, insert_or_leave
 from node.exchange.unit import (
     ACTIVITY,
     IN_ENTRY,
+    LANE,
     OUT_ENTRY,
     STREAM,
     content_digest_of,
@@ -127,8 +128,10 @@ _REFUSED = (
     .where(OUT_ENTRY.c.stream_id == bindparam("stream"), OUT_ENTRY.c.seq == bindparam("entry"))
     .values(problem=bindparam("why"))
 )
-_INTRODUCED = select(INTRODUCTION.c.digest).where(
-    INTRODUCTION.c.lane_id == bindparam("lane"), INTRODUCTION.c.actor == bindparam("name")
+_INTRODUCED = (
+    select(INTRODUCTION.c.digest)
+    .join_from(INTRODUCTION, LANE, LANE.c.id == INTRODUCTION.c.lane_id)
+    .where(LANE.c.relation == bindparam("relation"), INTRODUCTION.c.actor == bindparam("name"))
 )
 
 
@@ -380,9 +383,10 @@ class Introductions(_Port):
         if said is None:
             said = self.unit.memory.introduced.get((relation.id, actor))
         if said is None:
-            lane = self.unit.lane_id(relation)
-            row = self.unit.execute(_INTRODUCED, {"lane": lane, "name": actor}).first()
-            said = None if row is None else digest.multibase_of(row.digest) if row.digest else ""
+            row = self.unit.execute(_INTRODUCED, {"relation": relation.id, "name": actor}).first()
+            if row is not None:
+                said = digest.multibase_of(row.digest) if row.digest else ""
+                self.unit.memory.put_introduced(relation.id, actor, said)
         return said
 
     def introduced(self, relation: Relation, actor: str, digest: str) -> None:
