@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "50c4a0a6f5cc"
+revision: str = "ebf09946dc69"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
