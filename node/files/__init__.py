@@ -7,4 +7,6 @@ from node.files import service
 from node.files.api import api
 from node.files.web import web
 
-capability = Capability(name="files", blueprints=(web, api), jobs=(service.fetch, service.seek))
+capability = Capability(
+    name="files", blueprints=(web, api), jobs=(service.fetch, service.seek, service.sweep)
+)

@@ -24,7 +24,9 @@ from node.files.service import Found
 
 def file_for(ground: Ground, asked: Asked, name: str) -> tuple[Found, IO[bytes]]:
     """The file of this digest and its bytes. Raises Absent."""
-    target = asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path.rstrip("?")
+    target = asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or ""
+    if not target.startswith("/"):
+        raise Absent("the target of the request is not a path")
     request = Request("GET", ground.settings.origin + target, Headers(list(asked.headers.items())))
     space = asked.args.get("space", "")
     try:

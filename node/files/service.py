@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import charter, digest, iris
@@ -36,6 +38,7 @@ log = get_logger(__name__)
 
 AT_ONCE_BYTES = 25 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+KEPT_UNNAMED = timedelta(days=1)
 HEAD_BYTES = 8 * 1024
 MAX_NAME_CHARS = 120
 UNKNOWN_TYPE = "application/octet-stream"
@@ -212,9 +215,9 @@ def take_in(ground: Ground, name: str, stream: IO[bytes]) -> Taken:
     if head.startswith(_PROGRAMS):
         raise _refused(_("“%(name)s” is a program, whatever its name says.", name=said))
     sha256 = hashed.digest()
-    if not ground.files.exists(_place(sha256)):
+    if not ground.files.exists(place(sha256)):
         stream.seek(0)
-        ground.files.write(_place(sha256), _chunks(stream))
+        ground.files.write(place(sha256), _chunks(stream))
     media_type = kind_of(head, extension)
     with ground.database.writing() as session:
         _here(session, sha256, size, media_type, ground)
@@ -303,7 +306,7 @@ def open_file(ground: Ground, key: str) -> tuple[Found, IO[bytes] | None]:
     found = Found(row.name, row.media_type or UNKNOWN_TYPE, row.size, bytes(row.digest))
     if row.state == HERE:
         try:
-            return found, ground.files.open(_place(found.sha256))
+            return found, ground.files.open(place(found.sha256))
         except NoSuchFile:
             log.exception("file.lost", digest=found.sha256.hex())
     ground.jobs.enqueue(fetch, row.id)
@@ -331,7 +334,7 @@ def for_partner(ground: Ground, session: Session, space: str, sha256: bytes) -> 
 
 def bytes_of(ground: Ground, found: Found) -> IO[bytes]:
     """Its bytes. Raises NoSuchFile."""
-    return ground.files.open(_place(found.sha256))
+    return ground.files.open(place(found.sha256))
 
 
 @job("files.fetch", tries=8, retry_delay_s=5)
@@ -363,7 +366,7 @@ def fetch(ground: Ground, blob_id: int) -> None:
         if len(answer.body) != blob.size or hashlib.sha256(answer.body).digest() != sha256:
             log.warning("file.other_bytes", node=relation.node, digest=sha256.hex())
             continue
-        ground.files.write(_place(sha256), [answer.body])
+        ground.files.write(place(sha256), [answer.body])
         with ground.database.writing() as session:
             _here(session, sha256, blob.size, kind_of(answer.body[:HEAD_BYTES], ""), ground)
         return
@@ -391,6 +394,20 @@ def seek(ground: Ground) -> None:
         numbers = list(waiting)
     for number in numbers:
         ground.jobs.enqueue(fetch, number)
+
+
+@every(60, "files.sweep")
+def sweep(ground: Ground) -> None:
+    """Takes away bytes that no post has named for a day: of drafts that came to nothing, of posts that are gone."""
+    unnamed = ~exists().where(ATTACHMENT.c.blob_id == BLOB.c.id)
+    before = ground.clock.now() - KEPT_UNNAMED
+    with ground.database.reading() as session:
+        rows = session.execute(select(BLOB.c.id, BLOB.c.digest).where(unnamed, BLOB.c.at < before)).all()
+    for row in rows:
+        with ground.database.writing() as session:
+            gone = delete(BLOB).where(BLOB.c.id == row.id, unnamed)
+            if session.connection().execute(gone).rowcount:
+                events.after_commit(session, partial(ground.files.remove, place(bytes(row.digest))))
 
 
 def kind_of(head: bytes, extension: str) -> str:
@@ -458,7 +475,8 @@ def _fetch_soon(session: Session, ground: Ground, blob_id: int) -> None:
     events.after_commit(session, lambda: ground.jobs.enqueue(fetch, blob_id))
 
 
-def _place(sha256: bytes) -> str:
+def place(sha256: bytes) -> str:
+    """Where the bytes of a digest lie."""
     name = sha256.hex()
     return f"{name[:2]}/{name[2:4]}/{name}"
 

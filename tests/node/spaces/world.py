@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from flask import Blueprint, Response, request
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
+from werkzeug.test import Client
 
-from federation import delivery, discovery, documents
+from federation import delivery
 from federation import http as wire
+from federation.adapters.egress import Egress
+from federation.errors import Unreachable
 from federation.http import Request
 from node import exchange as exchange_capability
 from node import files, home, identity, relations, spaces, threads
+from node import wire as wire_capability
 from node.app import create_app
 from node.config import Settings, new_secret_key
-from node.core.capability import Capability
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.core.http.context import ground as ground_of
-from node.core.http.csrf import exempt
-from node.core.http.guards import OPEN_DOORS
 from node.exchange import service as exchange
-from node.identity.keyring import keyring_of
 from node.identity.services.people import Person, Role
 from node.relations.services import outside
 from node.spaces.audience import Reader, audience
@@ -35,52 +35,6 @@ from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
 from tests.node.relations.peers import Line, Net, Peer, peered
 
-doors = Blueprint("world", __name__)
-OPEN_DOORS.update(
-    {f"world.{name}": "stands in for the wire" for name in ("single", "batch", "actor", "finger")}
-)
-
-
-@doors.post("/actor/inbox")
-@exempt
-def single() -> Response:
-    return _answered(exchange.federation_of(ground_of()).receive_single(_received()))
-
-
-@doors.post("/exchange")
-@exempt
-def batch() -> Response:
-    return _answered(exchange.federation_of(ground_of()).receive_batch(_received()))
-
-
-@doors.get("/actor")
-def actor() -> Response:
-    ground = ground_of()
-    settings = exchange.settings_of(ground)
-    with ground.database.reading() as session:
-        key = keyring_of(ground).public_key(session, settings.node)
-    return _json(discovery.node_actor(settings, [key]), discovery.ACTIVITY_TYPE)
-
-
-@doors.get("/.well-known/webfinger")
-def finger() -> Response:
-    return _json(discovery.node_jrd(exchange.settings_of(ground_of())), discovery.JRD_TYPE)
-
-
-def _json(document: dict[str, Any], kind: str) -> Response:
-    return Response(documents.dumps(document), content_type=kind)
-
-
-def _received() -> wire.Request:
-    url = ground_of().settings.origin + request.full_path.rstrip("?")
-    return wire.Request(request.method, url, wire.Headers(list(request.headers)), request.get_data())
-
-
-def _answered(response: wire.Response) -> Response:
-    return Response(response.body, response.status, list(response.headers))
-
-
-WIRE = Capability(name="wire", blueprints=(doors,))
 CAPABILITIES = (
     exchange_capability.capability,
     identity.capability,
@@ -89,7 +43,7 @@ CAPABILITIES = (
     files.capability,
     threads.capability,
     home.capability,
-    WIRE,
+    wire_capability.capability,
 )
 
 
@@ -166,7 +120,8 @@ def exchange_all(*houses: House) -> None:
         for one in houses:
             for other in houses:
                 if one is not other and one.knows(other):
-                    one.deliver(other)
+                    verdict = one.deliver(other)
+                    assert isinstance(verdict, delivery.Delivered), verdict
 
 
 def opened(host: House, guest: House, key: str, manager: Person, admin: Person, past: Any = "all") -> str:
@@ -199,11 +154,36 @@ class Way(Line):
         return self.net.send(request)
 
 
+class Wires(Net):
+    """The wire between nodes, which closes what it was answered, as a server does."""
+
+    def send(self, request: Request) -> wire.Response:
+        origin = "/".join(request.url.split("/", 3)[:3])
+        if origin in self.down or origin not in self.nodes:
+            raise Unreachable(f"{origin} takes no connection.")
+        client = Client(self.nodes[origin].app)
+        headers = list(request.headers)
+        answer = client.open(
+            request.url.removeprefix(origin),
+            base_url=origin,
+            method=request.method,
+            headers=headers,
+            data=request.body,
+        )
+        try:
+            body = answer.get_data()
+        finally:
+            answer.close()
+        response = wire.Response(answer.status_code, wire.Headers(list(answer.headers)), body)
+        if request.method == "POST":
+            self.heard.append((origin, request, response))
+        return response
+
+
 @pytest.fixture
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
-    wired = Net()
+    wired = Wires()
     monkeypatch.setattr(outside, "egress_to", lambda ground, origin: Way(wired))
-    monkeypatch.setattr(exchange, "egress_of", lambda ground: Way(wired))
     return wired
 
 
@@ -227,6 +207,8 @@ def make_house(
         app.jinja_env.bytecode_cache = compiled
         with app.app_context():
             ground = ground_of()
+        handle = exchange._handle(ground)
+        exchange._handles[ground.database] = replace(handle, egress=cast("Egress", Way(net)))
         Base.metadata.create_all(ground.database.engine)
         house = House(app, ground, clock)
         house.net = net

@@ -1,0 +1,117 @@
+"""The preview is the delivery list (PRODUCT B4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.ports import Role
+from node.core.errors import Absent
+from node.spaces.audience import Audience, AudienceChanged, Difference, Reader, check, stamped, token_of
+from node.spaces.services import sharing
+from node.spaces.services import spaces as use
+from node.threads.services import posting, reading
+from node.threads.services.posting import Draft
+from tests.node.spaces.world import House, exchange_all, opened, peered
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+NODES = ("https://aubier.example/actor", "https://nord.example/actor")
+
+
+def reader(number: int, role: Role = Role.MEMBER, node: str = NODES[0]) -> Reader:
+    iri = f"{node.removesuffix('/actor')}/people/{number}"
+    return Reader(number, iri, str(number), f"P{number}", f"p{number}", None, 1, node, role, NOW, None)
+
+
+people = st.lists(
+    st.builds(reader, st.integers(0, 8), st.sampled_from(list(Role)), st.sampled_from(NODES)),
+    unique_by=lambda each: each.iri,
+    max_size=8,
+)
+
+
+@given(people, people, st.integers(0, 5), st.integers(0, 5))
+def test_a_token_holds_for_one_list_and_rev(
+    one: list[Reader], other: list[Reader], rev: int, later: int
+) -> None:
+    def listed(who: list[Reader]) -> set[tuple[str, Role]]:
+        return {(each.iri, each.role) for each in who}
+
+    same = listed(one) == listed(other) and rev == later
+    assert (token_of(one, rev) == token_of(other, later)) is same
+    assert token_of(list(reversed(one)), rev) == token_of(one, rev)
+
+
+@given(st.text(max_size=80))
+def test_nothing_but_the_token_passes(stamp: str) -> None:
+    now = Audience([reader(1)], [], token_of([reader(1)], 3))
+    if stamp.partition(".")[0] == now.token:
+        return
+    with pytest.raises(AudienceChanged):
+        check(now, stamp)
+
+
+def test_a_stamp_says_who_came_and_went_since() -> None:
+    later = NOW + timedelta(hours=1)
+    came = replace(reader(2), since=later)
+    went = replace(reader(3), until=later)
+    before = replace(reader(4), until=NOW - timedelta(days=1))
+    now = Audience([reader(1), came], [], token_of([reader(1), came], 4), [went, before])
+    check(now, stamped(now.token, NOW))
+    with pytest.raises(AudienceChanged) as changed:
+        check(now, stamped(token_of([reader(1), went], 3), NOW))
+    assert changed.value.difference == Difference([came], [went], 2)
+
+
+def test_the_preview_is_who_can_read_it(aubier: House, nord: House, leroux: House) -> None:
+    """Membership changes step by step; at each the preview names exactly those who then find the post."""
+    peered(aubier, nord)
+    peered(aubier, leroux)
+    houses = {"aubier": aubier, "nord": nord, "leroux": leroux}
+    crowd = {
+        house: [node.person(f"{house.capitalize()} {letter}") for letter in "ABC"]
+        for house, node in houses.items()
+    }
+    first = crowd["aubier"][0]
+    key = aubier.space(first)
+    iri = aubier.iri_of(key)
+    steps: list[Callable[[], object]] = [
+        lambda: use.add_member(aubier.ground, aubier.by(first), key, crowd["aubier"][1].wire_id),
+        lambda: opened(aubier, nord, key, first, crowd["nord"][0]),
+        lambda: nord.join(crowd["nord"][0], iri, aubier),
+        lambda: nord.join(crowd["nord"][1], iri, aubier),
+        lambda: opened(aubier, leroux, key, first, crowd["leroux"][0]),
+        lambda: leroux.join(crowd["leroux"][2], iri, aubier),
+        lambda: use.leave(nord.ground, nord.by(crowd["nord"][1]), nord.key_of(iri)),
+        lambda: use.leave(aubier.ground, aubier.by(crowd["aubier"][1]), key),
+        lambda: sharing.leave_as_organisation(
+            leroux.ground, leroux.by(crowd["leroux"][0]), leroux.key_of(iri)
+        ),
+    ]
+    for number, step in enumerate(steps):
+        step()
+        for house in houses.values():
+            exchange_all(aubier, nord, leroux)
+            house.settle_jobs()
+        exchange_all(aubier, nord, leroux)
+        preview = {each.iri for each in aubier.readers(iri)}
+        said = posting.begin(
+            aubier.ground, aubier.by(first), key, Draft(f"Numéro {number}.", title=f"Numéro {number}")
+        )
+        exchange_all(aubier, nord, leroux)
+        found = set()
+        for name, house in houses.items():
+            for person in crowd[name]:
+                with house.ground.database.reading() as session:
+                    try:
+                        seen, _, _ = reading.thread_of_post(session, said.post, person.id)
+                    except Absent:
+                        continue
+                assert seen.html == f"<p>Numéro {number}.</p>\n"
+                found.add(person.actor)
+        assert found == preview, number
