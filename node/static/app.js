@@ -29,6 +29,7 @@
       list.append(line);
       window.htmx?.process(line);
     }
+    settle();
     if (!fresh) return;
     if (list.dataset.place === "top") offer(list); else say(list.dataset.said || "");
   };
@@ -61,6 +62,26 @@
         await wait(calm);
       }
     }
+  };
+
+  /* Delivery settles after the page was made: it is read again while a mark of ours waits, ever more rarely, for two
+     minutes; not longer, since to read a page keeps one signed in. */
+  let settling = false;
+  const settle = async () => {
+    if (settling || !find("[data-settling]")) return;
+    settling = true;
+    for (let seconds = 1; seconds <= 64 && find("[data-settling]"); seconds *= 2) {
+      await wait(seconds);
+      await visible();
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Requested-With": "live" }, redirect: "error", credentials: "same-origin" }).catch(() => null);
+      if (answer && !answer.ok) break;
+      const now = new DOMParser().parseFromString(answer ? await answer.text() : "", "text/html");
+      for (const marks of all("[data-settling]")) {
+        const fresh = find(".delivery", now.getElementById(marks.closest("article").id) || now.createElement("i"));
+        if (fresh && fresh.textContent !== marks.textContent) marks.replaceWith(fresh);
+      }
+    }
+    settling = false;
   };
 
   /* The audience: asked for when writing begins, and every 20 s while there is text and the page is looked at. */
@@ -169,6 +190,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     for (const element of all("[data-copy], [data-keys-help], .keys-hint")) element.hidden = false;
     for (const list of all("[data-live]")) follow(list);
+    settle();
     setInterval(() => all("[data-composer]").forEach(ask), 20000);
     find("[data-focus]")?.focus();
   });

@@ -100,6 +100,17 @@ def test_a_discussion_that_changes_while_it_waits_is_counted_once(tab: Any, orig
     assert tab.locator("#line-a").inner_text() == "A, changed"
 
 
+def test_a_mark_of_delivery_settles_without_reload(tab: Any, origin: str) -> None:
+    page = tab.request.get(f"{origin}/page/thread").text()
+    assert "en retard depuis" in page
+    tab.goto(f"{origin}/page/thread")
+    settled = page.replace("en retard depuis", "reçu,").replace(" data-settling", "")
+    tab.route("**/page/thread", lambda route: route.fulfill(content_type="text/html", body=settled))
+    tab.wait_for_function("!document.querySelector('[data-settling]')")
+    assert "en retard" not in tab.inner_text("main")
+    assert "Nord Acier : reçu," in tab.inner_text("main").replace("\u00a0", " ")
+
+
 def test_a_changed_audience_is_shown_said_and_counted_on_the_button(tab: Any, origin: str) -> None:
     changed = tab.request.get(f"{origin}/page/audience-changed").text()
     tab.route(
