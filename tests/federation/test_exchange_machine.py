@@ -1,0 +1,290 @@
+"""Three organisations, one space, and a wire that loses, repeats and tears: in the end all hold the same.
+
+What is drawn are the acts of people and what happens to requests and answers. Invariant: once everything was
+delivered, each replica has the same objects at the same rev with the same content, the same members and the same
+likes, and the copy of each log equals it entry for entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from federation import delivery
+from federation.digest import object_digest
+from federation.errors import RemoteError
+from federation.http import Request, Response
+from tests.federation.world import Node, Worlds, three_nodes
+
+_world = three_nodes()
+_restore = _world.snapshot()
+
+WAYS = ("south-north", "east-north", "north-south", "north-east")
+BEFORE_COMMIT = ("inbox.chain-verified", "inbox.line-taken", "inbox.recorded")
+AFTER_COMMIT = "inbox.committed"
+
+
+class Torn(Exception):
+    """The process dies before the commit."""
+
+
+class Exchange(RuleBasedStateMachine):
+    """People talk, and the wire does what it wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _restore()
+        self.world: Worlds = _world
+        self.sent: dict[str, list[Request]] = {way: [] for way in WAYS}
+
+    # -- people
+
+    def _node(self, name: str) -> Node:
+        node: Node = getattr(self.world, name)
+        return node
+
+    def _person(self, name: str) -> str:
+        return {"north": self.world.anna, "south": self.world.sven, "east": self.world.elsa}[name]
+
+    def _say(self, name: str, document: dict[str, Any]) -> None:
+        """Say it, unless it may not be said (any more): then nothing happens."""
+        node = self._node(name)
+        before = node.store.rows
+        try:
+            node.say(self._person(name), document, self.world.space)
+        except RemoteError:
+            assert node.store.rows == before
+
+    def _objects(self, name: str) -> list[str]:
+        rows = self._node(name).store.rows.objects
+        return [iri for iri, row in rows.items() if row.document is not None]
+
+    @initialize(texts=st.lists(st.text("abc", max_size=3), min_size=3, max_size=3))
+    def greet(self, texts: list[str]) -> None:
+        for name, text in zip(("north", "south", "east"), texts, strict=True):
+            self._post(name, text, 0)
+        self._all_arrives()
+
+    @rule(
+        acts=st.lists(
+            st.tuples(
+                st.sampled_from(["north", "south", "east"]),
+                st.sampled_from(
+                    [
+                        "post",
+                        "post",
+                        "reply",
+                        "Like",
+                        "Undo",
+                        "Update",
+                        "Delete",
+                        "Join",
+                        "Leave",
+                        "Add",
+                        "Remove",
+                    ]
+                ),
+                st.integers(0, 5),
+                st.text("xyz", max_size=3),
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def people(self, acts: list[tuple[str, str, int, str]]) -> None:
+        for name, act, which, text in acts:
+            if act in {"post", "reply"}:
+                self._post(name, text, which if act == "reply" else None)
+            elif act in {"Join", "Leave"}:
+                self._come_and_go(name, act)
+            elif act in {"Add", "Remove"}:
+                self._change_members(name, act)
+            else:
+                self._touch(name, act, which, text)
+
+    def _post(self, name: str, text: str, parent: int | None) -> None:
+        known = self._objects(name)
+        answering = {"inReplyTo": known[parent % len(known)]} if known and parent is not None else {}
+        note = self._node(name).note(self._person(name), self.world.space, text, **answering)
+        self._say(name, {"type": "Create", "object": note})
+
+    def _touch(self, name: str, verb: str, which: int, text: str) -> None:
+        """Of one's own or of another's, known here or not yet placed."""
+        known, person = self._objects(name), self._person(name)
+        if not known:
+            return
+        iri = known[which % len(known)]
+        note = self._node(name).note(person, self.world.space, text)
+        objects: dict[str, Any] = {
+            "Like": iri,
+            "Delete": iri,
+            "Undo": {"type": "Like", "actor": person, "object": iri},
+            "Update": {**note, "id": iri},
+        }
+        self._say(name, {"type": verb, "object": objects[verb]})
+
+    def _come_and_go(self, name: str, verb: str) -> None:
+        if name != "north":
+            self._say(name, {"type": verb, "object": self.world.space})
+
+    def _change_members(self, name: str, verb: str) -> None:
+        if name != "north":
+            target = {"object": self._person(name), "target": f"{self.world.space}/members"}
+            self._say("north", {"type": verb, **target})
+
+    # -- the wire
+
+    def _ends(self, way: str) -> tuple[Node, Node]:
+        one, other = way.split("-")
+        return self._node(one), self._node(other)
+
+    def _attempt(self, way: str, lines: int) -> tuple[delivery.Parcel, Response]:
+        one, other = self._ends(way)
+        parcel = one.parcel(other, lines)
+        self.sent[way].append(parcel.request)
+        return parcel, other.federation.receive_batch(parcel.request)
+
+    def _settle(self, way: str, parcel: delivery.Parcel, response: Response) -> None:
+        one, _ = self._ends(way)
+        with one.work() as work:
+            verdict = delivery.settle(parcel, response, work, one.settings)
+        assert isinstance(verdict, delivery.Delivered), verdict
+
+    @rule(
+        events=st.lists(
+            st.tuples(
+                st.sampled_from(WAYS),
+                st.sampled_from(
+                    [
+                        "deliver",
+                        "deliver",
+                        "lose answer",
+                        "lose request",
+                        "repeat",
+                        *BEFORE_COMMIT,
+                        AFTER_COMMIT,
+                    ]
+                ),
+                st.sampled_from([0, 1, 2, 5, 50]),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def wire(self, events: list[tuple[str, str, int]]) -> None:
+        for way, event, lines in events:
+            if event == "deliver":
+                self._settle(way, *self._attempt(way, lines))
+            elif event == "lose answer":
+                self._attempt(way, lines)
+            elif event == "lose request":
+                one, other = self._ends(way)
+                self.sent[way].append(one.parcel(other, lines).request)
+            elif event == "repeat":
+                self._repeat(way, lines)
+            else:
+                self._die(way, event, lines)
+
+    def _repeat(self, way: str, which: int) -> None:
+        """Somebody on the way sends old bytes again: refused, or what was lost arrives late."""
+        if self.sent[way]:
+            _, other = self._ends(way)
+            before = other.store.rows
+            again = other.federation.receive_batch(self.sent[way][-1 - which % len(self.sent[way])])
+            assert again.status in {200, 401, 409}
+            if again.status != 200:
+                assert other.store.rows.taken == before.taken
+                assert other.store.rows.objects == before.objects
+
+    def _die(self, way: str, point: str, lines: int) -> None:
+        """The process of the receiver dies at a failpoint; what was not committed was never there."""
+        one, other = self._ends(way)
+
+        def failpoint(name: str) -> None:
+            if name == point:
+                raise Torn
+
+        federation = type(other.federation)(other.settings, other.store.open_work, failpoint)
+        parcel, before = one.parcel(other, lines), other.store.rows
+        with contextlib.suppress(Torn):
+            federation.receive_batch(parcel.request)
+            return
+        assert point == AFTER_COMMIT or other.store.rows == before
+
+    @rule(name=st.sampled_from(["north", "south", "east"]))
+    def die_while_speaking(self, name: str) -> None:
+        node = self._node(name)
+        before = node.store.rows
+        note = node.note(self._person(name), self.world.space, "never said")
+        with contextlib.suppress(RemoteError, Torn), node.work() as work:
+            said = {"type": "Create", "object": note, "audience": self.world.space}
+            node.federation.publish(said, self._person(name), work)
+            raise Torn
+        assert node.store.rows == before
+
+    @rule(seconds=st.integers(1, 200))
+    def wait(self, seconds: int) -> None:
+        self.world.clock.advance(seconds)
+
+    # -- what holds
+
+    @invariant()
+    def no_copy_runs_ahead_of_its_log(self) -> None:
+        for way in WAYS:
+            one, other = self._ends(way)
+            log = one.store.rows.out[other.iri]
+            copy = [entry for entry, _ in other.store.rows.taken.get(one.iri, [])]
+            assert copy == log[: len(copy)]
+            assert one.store.rows.acknowledged.get(other.iri, 0) <= len(copy)
+
+    @rule()
+    def settle(self) -> None:
+        """Everything arrives."""
+        self._all_arrives()
+        self._all_is_equal()
+
+    def teardown(self) -> None:
+        self._all_arrives()
+        self._all_is_equal()
+
+    def _all_arrives(self) -> None:
+        for _ in range(3):
+            for way in WAYS:
+                one, other = self._ends(way)
+                assert isinstance(one.deliver(other, lines=7), delivery.Delivered)
+
+    def _all_is_equal(self) -> None:
+        for way in WAYS:
+            one, other = self._ends(way)
+            taken = other.store.rows.taken.get(one.iri, [])
+            assert [entry for entry, _ in taken] == one.store.rows.out[other.iri]
+            assert {outcome.outcome for _, outcome in taken} <= {"processed", "rejected"}
+        for member in (self.world.south, self.world.east):
+            told = member.store.rows.taken[self.world.north.iri]
+            assert {outcome.outcome for _, outcome in told} == {"processed"}
+        held = [self._held(node) for node in self.world.nodes()]
+        assert held[0] == held[1] == held[2]
+
+    def _held(self, node: Node) -> tuple[Any, ...]:
+        row = node.store.rows.spaces[self.world.space]
+        objects = {
+            iri: (each.rev, each.document and object_digest(each.document), frozenset(each.likes))
+            for iri, each in node.store.rows.objects.items()
+            if each.rev is not None
+        }
+        return objects, row.members, row.space.rev, row.missing, row.roster
+
+
+# Whatever lies on disk from another run is not a test: the profile draws anew each time.
+Exchange.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=15,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestExchange = Exchange.TestCase
