@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": "node.cli.worker",
     "migration": "node.cli.migration",
     "manual": "node.cli.manual",
+    "demo": "node.cli.demo",
     "conformance": "node.cli.conformance",
 }
 """Name -> the module that holds it as `command`. The others come from the capabilities."""
