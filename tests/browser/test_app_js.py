@@ -106,7 +106,7 @@ def test_a_mark_of_delivery_settles_without_reload(tab: Any, origin: str) -> Non
     tab.goto(f"{origin}/page/thread")
     settled = page.replace("en retard depuis", "reçu,").replace(" data-settling", "")
     tab.route("**/page/thread", lambda route: route.fulfill(content_type="text/html", body=settled))
-    tab.wait_for_function("!document.querySelector('[data-settling]')")
+    tab.locator("[data-settling]").wait_for(state="detached")
     assert "en retard" not in tab.inner_text("main")
     assert "Nord Acier : reçu," in tab.inner_text("main").replace("\u00a0", " ")
 
@@ -121,7 +121,7 @@ def test_a_changed_audience_is_shown_said_and_counted_on_the_button(tab: Any, or
     tab.fill("#f-text", "Bonjour")
     tab.wait_for_selector("[data-changed]")
     assert "32 personnes au lieu de 31" in tab.inner_text("[data-changed]")
-    tab.wait_for_function("document.querySelector('#said').textContent.includes('au lieu de')")
+    tab.locator("#said", has_text="au lieu de").wait_for(state="attached")
     assert tab.input_value("#f-text") == "Bonjour"
     assert tab.input_value("[name=audience]") == "tok-1"
 
