@@ -277,7 +277,7 @@ def of_posts(session: Session, posts: Iterable[int]) -> dict[int, list[Attached]
     numbers = list(posts)
     found: dict[int, list[Attached]] = {}
     if numbers:
-        for row in session.execute(_OF_POSTS, {"posts": numbers}):
+        for row in session.connection().execute(_OF_POSTS, {"posts": numbers}):
             each = Attached(
                 row.post_id, row.key, row.name, row.media_type, row.size, bytes(row.digest), row.state
             )

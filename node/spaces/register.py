@@ -301,6 +301,11 @@ class Register:
             self._roles[key] = None if found is None else Role(found)
         return self._roles[key]
 
+    def expect(self, space_id: int, actor: str, participant: int, role: Role) -> None:
+        """Takes what the caller has read of a member in this unit of work, so that it is not read again."""
+        self._participants.setdefault(actor, participant)
+        self._roles.setdefault((space_id, actor), role)
+
     def members(self, iri: str) -> dict[str, Role]:
         """All members of the space now, by actor."""
         rows = self.execute(_MEMBERS, {"space": self.get(iri).id})

@@ -36,10 +36,12 @@ def clean(html: str) -> str:
 
 
 def render(text: str, mentions: Mapping[str, str] = {}) -> str:
-    """Markdown to HTML, cleaned. `mentions`: handle as typed -> name to show."""
-    return clean(
-        str(_parser().render(text, {"mentions": {key.lower(): name for key, name in mentions.items()}}))
-    )
+    """Markdown to HTML that holds no markup of the writer's. `mentions`: handle as typed -> name to show.
+
+    Like all HTML it is cleaned where it is taken in to be shown, here and at every partner's.
+    """
+    named = {"mentions": {key.lower(): name for key, name in mentions.items()}}
+    return str(_parser().render(text, named))
 
 
 def handles(text: str) -> list[str]:

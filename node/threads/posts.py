@@ -52,7 +52,8 @@ _BY_DIGEST = select(
 _THREAD = select(THREAD.c.id, THREAD.c.key, THREAD.c.title, THREAD.c.rev).where(
     THREAD.c.space_id == bindparam("space"), THREAD.c.context == bindparam("sought")
 )
-_WRITE_POSTS = insert(POST).returning(POST.c.id, sort_by_parameter_order=True)
+_WRITE_POSTS = insert(POST)
+_LAST_NUMBER = select(func.coalesce(func.max(POST.c.id), 0))
 _WRITE_MENTIONS = insert(MENTION)
 _WRITE_CHANGES = insert(CHANGE)
 _MOVE_THREADS = (
@@ -169,6 +170,10 @@ class Posts:
         if effect.rev is not None:
             self._advance(place, space.id, note, effect.rev, published)
 
+    def expect(self, space_id: int, context: str, place: Place) -> None:
+        """Takes what the caller has read of a thread, so that it is not read again."""
+        self._places.setdefault((space_id, context), place)
+
     def accept(self, effect: Effect, known: Known) -> None:
         """A post of ours that waited has its place now."""
         self.write()
@@ -186,6 +191,10 @@ class Posts:
         place = Place(row.id, row.key, row.title, row.rev)
         self._advance(place, known.space_id, {"context": row.context}, effect.rev or 0, known.published)
         self.change(known.space_id, number)
+
+    def thread_key(self, space_id: int, context: str) -> str:
+        """The key of the page of a thread that was said something in, in this unit of work."""
+        return self._places[space_id, context].key
 
     def number(self, known: Known) -> int:
         """The row of a post; writes what is kept when the row is not there yet."""
@@ -252,7 +261,9 @@ class Posts:
         iri, space = str(effect.activity.object_id), self.register.get(effect.space.iri)
         author = self.register.participant(effect.actor, space.iri)
         digest, at = digest_of(iri), int(self.ground.clock.now().timestamp())
+        self.write()
         row = {
+            "id": self._next_number(),
             "digest": digest,
             "iri": iri,
             "type": "Note",
@@ -356,9 +367,10 @@ class Posts:
     def _write_posts(self) -> None:
         new, self._new = self._new, []
         self._undo.append(lambda: setattr(self, "_new", new))
-        numbers = list(self.execute(_WRITE_POSTS, [row for row, _, _ in new]).scalars())
+        first = self._next_number()
+        self.execute(_WRITE_POSTS, [{"id": first + place, **row} for place, (row, _, _) in enumerate(new)])
         mentions = []
-        for number, (row, named, attached) in zip(numbers, new, strict=True):
+        for number, (row, named, attached) in enumerate(new, first):
             known = self._known.get(row["digest"])
             if known is not None:
                 self._remember(row["digest"], known._replace(id=number))
@@ -368,6 +380,11 @@ class Posts:
                 files.attach(self.session, self.ground, place, attached)
         if mentions:
             self.execute(_WRITE_MENTIONS, mentions)
+
+    def _next_number(self) -> int:
+        """The next free row: writers take turns, so nobody else takes it (`exchange.service.open_work`)."""
+        last: int = self.execute(_LAST_NUMBER).scalar_one()
+        return last + 1
 
     def _remember(self, digest: bytes, known: Known) -> None:
         was, before = digest in self._known, self._known.get(digest)

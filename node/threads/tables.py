@@ -49,7 +49,8 @@ class Post(Base):
     __tablename__ = "post"
     __table_args__ = (Index(None, "thread_id", "rev"), Index(None, "space_id", "rev"))
 
-    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    """Counted in the unit of work, where writers take turns: fifty posts are one statement."""
     digest: Mapped[bytes] = mapped_column(LargeBinary(DIGEST_BYTES), unique=True)
     iri: Mapped[str] = mapped_column(Text)
     type: Mapped[str] = mapped_column(String(16))

@@ -244,7 +244,7 @@ def roster(session: Session, iri: str) -> str:
 
 
 def _one(session: Session, query: Select[Any], sought: object, person_id: int) -> SpaceSeen:
-    row = session.execute(query, {"sought": sought, "person": person_id}).first()
+    row = session.connection().execute(query, {"sought": sought, "person": person_id}).first()
     if row is None:
         raise Absent(f"no space {sought!r} for person {person_id}")
     return _space(row)
@@ -269,7 +269,7 @@ def _people(session: Session, condition: Any) -> Iterable[PersonSeen]:
         .select_from(PARTICIPANT.join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id))
         .where(condition)
     )
-    return [PersonSeen(*row) for row in session.execute(query)]
+    return [PersonSeen(*row) for row in session.connection().execute(query)]
 
 
 def _offers(session: Session, condition: Any) -> list[Offer]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _
 from marshmallow import ValidationError
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from federation.activity import new_id
 from node.core.clock import rfc3339
@@ -25,14 +25,28 @@ from node.files.service import Taken
 from node.identity.services.identity import identity_of
 from node.identity.services.people import NoSuchPerson
 from node.spaces.audience import Audience, Reader, audience, check
+from node.spaces.register import register_of
 from node.spaces.services import reading as spaces
 from node.spaces.services.spaces import By, saying
 from node.threads import markdown
-from node.threads.posts import LIKE, POST, THREAD, digest_of, digest_of_key, key_of
+from node.threads.posts import LIKE, POST, THREAD, Place, digest_of, digest_of_key, key_of, posts_of
 from schemas.as2.note import MAX_TITLE_CHARS, NOTE
 
 MAX_TEXT_CHARS = 50_000
 MAX_FILES = 20
+
+_THREAD = select(
+    THREAD.c.id,
+    THREAD.c.key,
+    THREAD.c.title,
+    THREAD.c.rev,
+    THREAD.c.space_id,
+    THREAD.c.context,
+    THREAD.c.first,
+).where(THREAD.c.key == bindparam("sought"))
+_PARENT = select(POST.c.iri, POST.c.rev, POST.c.author_id).where(
+    POST.c.digest == bindparam("sought"), POST.c.thread_id == bindparam("thread")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +97,17 @@ def reply(ground: Ground, by: By, thread_key: str, draft: Draft, reply_to: str =
     """A reply in a thread, to its first post or to the one named. Raises Absent, Invalid, AudienceChanged, Refused."""
     _check(draft, with_title=False)
     with saying(ground) as work:
-        row = work.session.execute(
-            select(THREAD.c.id, THREAD.c.space_id, THREAD.c.context, THREAD.c.first).where(
-                THREAD.c.key == thread_key
-            )
-        ).first()
+        run = work.session.connection().execute
+        row = run(_THREAD, {"sought": thread_key}).first()
         if row is None:
             raise Absent(f"no thread {thread_key!r}")
         space = spaces.seen_by_id(work.session, row.space_id, by.person_id)
         answered = digest_of_key(reply_to) if reply_to else bytes(row.first)
-        parent = work.session.execute(
-            select(POST.c.iri, POST.c.rev, POST.c.author_id).where(
-                POST.c.digest == answered, POST.c.thread_id == row.id
-            )
-        ).first()
+        parent = run(_PARENT, {"sought": answered, "thread": row.id}).first()
         if parent is None or (parent.rev is None and parent.author_id != space.participant_id):
             raise Absent(f"no post {reply_to!r} in thread {thread_key!r}")
+        place = Place(row.id, row.key, row.title, row.rev)
+        posts_of(work.session, ground).expect(space.id, row.context, place)
         return _say(ground, work, by, space, draft, context=row.context, reply_to=parent.iri)
 
 
@@ -187,6 +196,7 @@ def _say(
 ) -> Posted:
     if draft.stamp is not None:
         check(audience(work.session, space.id), draft.stamp)
+    register_of(work.session, ground).expect(space.id, by.actor, space.participant_id, space.role)
     iri = f"{ground.settings.origin}/o/{new_id()}"
     note = _note(ground, work, by, space, draft, iri=iri)
     note["context"] = context or iri
@@ -195,10 +205,9 @@ def _say(
         note.pop("name", None)
     if draft.files:
         note["attachment"] = [each.document() for each in draft.files]
-    _publish(ground, work, by, space, {"type": "Create", "object": _held(note)})
-    digest = digest_of(iri)
-    sought = select(THREAD.c.key).where(THREAD.c.space_id == space.id, THREAD.c.context == note["context"])
-    return Posted(work.session.execute(sought).scalar_one(), key_of(digest), iri)
+    _publish(ground, work, by, space, {"type": "Create", "object": note})
+    thread = posts_of(work.session, ground).thread_key(space.id, note["context"])
+    return Posted(thread, key_of(digest_of(iri)), iri)
 
 
 def _note(

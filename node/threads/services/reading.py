@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from node.core.errors import Absent
@@ -45,7 +45,19 @@ _POST = (
     POST.c.reply_to,
     POST.c.activity,
     POST.c.problem,
+    select(func.count())
+    .select_from(LIKE)
+    .where(LIKE.c.post_id == POST.c.id)
+    .correlate(POST)
+    .scalar_subquery()
+    .label("likes"),
+    exists()
+    .where(LIKE.c.post_id == POST.c.id, LIKE.c.participant_id == bindparam("me", type_=Integer))
+    .correlate(POST)
+    .label("liked"),
 )
+"""What is read of a post, in one statement; `me` is the reader's participant."""
+
 _LATEST = (
     select(*_POST)
     .where(POST.c.space_id == bindparam("space"), POST.c.rev < bindparam("before"))
@@ -135,36 +147,42 @@ class Fresh:
 
 def now(session: Session) -> Cursor:
     """The cursor of this moment."""
-    row = session.execute(_LAST).one()
+    row = session.connection().execute(_LAST).one()
     return Cursor(row.posts or 0, row.changes or 0)
 
 
 def fresh(session: Session, visible: Mapping[int, int], after: Cursor, thread_id: int | None = None) -> Fresh:
     """What came after `after` in these spaces (space -> the reader's participant there), or in one thread of them."""
     last = now(session)
+    if not visible:
+        return Fresh((), last)
+    where = [_visible(visible)]
+    if thread_id is not None:
+        where.append(POST.c.thread_id == thread_id)
+    me = {"me": next(iter(visible.values()))}
     rows: list[Any] = []
     changed: frozenset[int] = frozenset()
     posts, changes = last.posts, last.changes
-    where = [_visible(visible)] if visible else None
-    if where is None:
-        return Fresh((), last)
-    if thread_id is not None:
-        where.append(POST.c.thread_id == thread_id)
     if last.posts > after.posts:
         query = select(*_POST).where(POST.c.id > after.posts, *where).order_by(POST.c.id).limit(NEW_AT_ONCE)
-        rows = list(session.execute(query))
+        rows = list(session.connection().execute(query, me))
         if len(rows) == NEW_AT_ONCE:
             posts = rows[-1].id
     if last.changes > after.changes:
+        latest_change = (
+            select(CHANGE.c.post_id, func.max(CHANGE.c.id).label("change_id"))
+            .where(CHANGE.c.id > after.changes, CHANGE.c.space_id.in_(list(visible)))
+            .group_by(CHANGE.c.post_id)
+            .subquery()
+        )
         query = (
-            select(*_POST, func.max(CHANGE.c.id).label("change_id"))
-            .join_from(CHANGE, POST, POST.c.id == CHANGE.c.post_id)
-            .where(CHANGE.c.id > after.changes, *where)
-            .group_by(*_POST)
-            .order_by(func.max(CHANGE.c.id))
+            select(*_POST, latest_change.c.change_id)
+            .join(latest_change, latest_change.c.post_id == POST.c.id)
+            .where(*where)
+            .order_by(latest_change.c.change_id)
             .limit(NEW_AT_ONCE)
         )
-        again = list(session.execute(query))
+        again = list(session.connection().execute(query, me))
         if len(again) == NEW_AT_ONCE:
             changes = again[-1].change_id
         present = {row.id for row in rows}
@@ -177,9 +195,8 @@ def latest(
     session: Session, space: SpaceSeen, before: int | None = None, most: int = POSTS_A_PAGE
 ) -> list[PostSeen]:
     """The accepted posts of a space, the newest first, those before rev `before`."""
-    rows = session.execute(
-        _LATEST, {"space": space.id, "before": BEGINNING if before is None else before, "most": most}
-    ).all()
+    place = {"space": space.id, "before": BEGINNING if before is None else before, "most": most}
+    rows = session.connection().execute(_LATEST, {**place, "me": space.participant_id}).all()
     return posts(session, rows, space.participant_id, full=False)
 
 
@@ -243,11 +260,15 @@ def thread(session: Session, key: str, person_id: int) -> tuple[ThreadSeen, Spac
 
 def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[PostSeen, ThreadSeen, SpaceSeen]:
     """A post with its thread and space. Raises Absent when it is not for this person."""
-    row = session.execute(select(*_POST).where(POST.c.digest == digest_of_key(post_key))).first()
-    if row is None:
+    digest = digest_of_key(post_key)
+    key = session.execute(
+        select(THREAD.c.key).join(POST, POST.c.thread_id == THREAD.c.id).where(POST.c.digest == digest)
+    ).scalar()
+    if key is None:
         raise Absent(f"no post {post_key!r}")
-    key = session.execute(select(THREAD.c.key).where(THREAD.c.id == row.thread_id)).scalar_one()
     found, space = thread(session, key, person_id)
+    me = {"me": space.participant_id}
+    row = session.execute(select(*_POST).where(POST.c.digest == digest), me).one()
     if row.rev is None and row.author_id != space.participant_id:
         raise Absent(f"post {post_key!r} waits, and is another's")
     return posts(session, [row], space.participant_id)[0], found, space
@@ -259,10 +280,19 @@ def entries(
     """The replies of a thread in their order, the last page of them, or the one before rev `before`; then what the
     reader has waiting. With it the rev to ask before for earlier ones, None at the beginning.
     """
-    rows = session.execute(
-        _OF_THREAD,
-        {"thread": found.id, "before": BEGINNING if before is None else before, "most": most + 1},
-    ).all()
+    rows = (
+        session.connection()
+        .execute(
+            _OF_THREAD,
+            {
+                "thread": found.id,
+                "before": BEGINNING if before is None else before,
+                "most": most + 1,
+                "me": space.participant_id,
+            },
+        )
+        .all()
+    )
     older = rows[most - 1].rev if len(rows) > most else None
     shown = [row for row in reversed(rows[:most]) if row.id != found.first.id]
     if before is None:
@@ -276,7 +306,7 @@ def entries(
             )
             .order_by(POST.c.id)
         )
-        shown += session.execute(waiting).all()
+        shown += session.execute(waiting, {"me": space.participant_id}).all()
     return posts(session, shown, space.participant_id), older
 
 
@@ -287,38 +317,34 @@ def posts(session: Session, rows: Sequence[Any], me: int, *, full: bool = True) 
     numbers = [row.id for row in rows]
     people = spaces.people(session, (row.author_id for row in rows))
     attached = files.of_posts(session, numbers)
-    liked = _likes(session, numbers, me)
     quoted = _quoted(session, rows, me) if full else {}
     own = [row.activity for row in rows if row.author_id == me and row.state == "accepted"] if full else []
     marks = exchange.marks(session, own) if own else {}
-    found = []
-    for row in rows:
-        count, mine = liked.get(row.id, (0, False))
-        found.append(
-            PostSeen(
-                id=row.id,
-                key=key_of(bytes(row.digest)),
-                iri=row.iri,
-                thread_id=row.thread_id,
-                author=people[row.author_id],
-                rev=row.rev,
-                state=row.state,
-                published=moment(row.published),
-                edited=None if row.edited is None else moment(row.edited),
-                lang=row.lang,
-                html=row.content,
-                reply_to=key_of(bytes(row.reply_to)) if row.reply_to else "",
-                activity=row.activity,
-                reason=_reason(row.problem),
-                likes=count,
-                liked=mine,
-                mine=row.author_id == me,
-                files=attached.get(row.id, ()),
-                marks=marks.get(row.activity, ()),
-                quoted=quoted.get(bytes(row.reply_to)) if row.reply_to else None,
-            )
+    return [
+        PostSeen(
+            id=row.id,
+            key=key_of(bytes(row.digest)),
+            iri=row.iri,
+            thread_id=row.thread_id,
+            author=people[row.author_id],
+            rev=row.rev,
+            state=row.state,
+            published=moment(row.published),
+            edited=None if row.edited is None else moment(row.edited),
+            lang=row.lang,
+            html=row.content,
+            reply_to=key_of(bytes(row.reply_to)) if row.reply_to else "",
+            activity=row.activity,
+            reason=_reason(row.problem),
+            likes=row.likes,
+            liked=bool(row.liked),
+            mine=row.author_id == me,
+            files=attached.get(row.id, ()),
+            marks=marks.get(row.activity, ()),
+            quoted=quoted.get(bytes(row.reply_to)) if row.reply_to else None,
         )
-    return found
+        for row in rows
+    ]
 
 
 def source(session: Session, post: PostSeen) -> str:
@@ -390,8 +416,8 @@ def _threads(
         .order_by(*order)
         .limit(most)
     )
-    rows = session.execute(query).all()
     me = next(iter(visible.values()), 0)
+    rows = session.execute(query, {"me": me}).all()
     firsts = posts(session, rows, me, full=len(rows) == 1)
     return [
         ThreadSeen(
@@ -408,24 +434,12 @@ def _threads(
     ]
 
 
-def _likes(session: Session, numbers: Sequence[int], me: int) -> dict[int, tuple[int, bool]]:
-    query = (
-        select(
-            LIKE.c.post_id,
-            func.count().label("people"),
-            func.max(case((LIKE.c.participant_id == me, 1), else_=0)).label("mine"),
-        )
-        .where(LIKE.c.post_id.in_(numbers))
-        .group_by(LIKE.c.post_id)
-    )
-    return {row.post_id: (row.people, bool(row.mine)) for row in session.execute(query)}
-
-
 def _quoted(session: Session, rows: Sequence[Any], me: int) -> dict[bytes, PostSeen]:
     wanted = {bytes(row.reply_to) for row in rows if row.reply_to}
     if not wanted:
         return {}
-    found = session.execute(select(*_POST).where(POST.c.digest.in_(wanted), POST.c.rev.is_not(None))).all()
+    query = select(*_POST).where(POST.c.digest.in_(wanted), POST.c.rev.is_not(None))
+    found = session.execute(query, {"me": me}).all()
     spaces_here = {row.space_id for row in rows}
     here = [row for row in found if row.space_id in spaces_here]
     return {digest_of_key(each.key): each for each in posts(session, here, me, full=False)}
