@@ -8,6 +8,7 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.files.service import Arrived
 from node.threads.api import api
+from node.threads.cli import seed_command
 from node.threads.ports import Objects
 from node.threads.posts import posts_of
 from node.threads.web import install, web
@@ -20,4 +21,10 @@ def _set_up(app: Flask, ground: Ground) -> None:
     )
 
 
-capability = Capability(name="threads", blueprints=(web, api), ports={"objects": Objects}, set_up=_set_up)
+capability = Capability(
+    name="threads",
+    blueprints=(web, api),
+    ports={"objects": Objects},
+    commands=(seed_command,),
+    set_up=_set_up,
+)

@@ -125,6 +125,14 @@ def seen_by_id(session: Session, space_id: int, person_id: int) -> SpaceSeen:
     return _one(session, _BY_ID, space_id, person_id)
 
 
+def number_of(session: Session, key: str) -> int:
+    """The row of a space, for the command line, where nobody is asked who looks. Raises Absent."""
+    number: int | None = session.execute(select(SPACE.c.id).where(SPACE.c.key == key)).scalar()
+    if number is None:
+        raise Absent(f"no space {key!r}")
+    return number
+
+
 def of_person(session: Session, person_id: int) -> list[SpaceSeen]:
     """The spaces that a person is in, by name."""
     return [_space(row) for row in session.execute(_OF_PERSON, {"person": person_id})]

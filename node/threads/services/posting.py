@@ -90,7 +90,7 @@ def begin(ground: Ground, by: By, space_key: str, draft: Draft) -> Posted:
     _check(draft, with_title=True)
     with saying(ground) as work:
         space = spaces.seen(work.session, space_key, by.person_id)
-        return _say(ground, work, by, space, draft, context=None, reply_to=None)
+        return say(ground, work, by, space, draft, context=None, reply_to=None)
 
 
 def reply(ground: Ground, by: By, thread_key: str, draft: Draft, reply_to: str = "") -> Posted:
@@ -108,7 +108,7 @@ def reply(ground: Ground, by: By, thread_key: str, draft: Draft, reply_to: str =
             raise Absent(f"no post {reply_to!r} in thread {thread_key!r}")
         place = Place(row.id, row.key, row.title, row.rev)
         posts_of(work.session, ground).expect(space.id, row.context, place)
-        return _say(ground, work, by, space, draft, context=row.context, reply_to=parent.iri)
+        return say(ground, work, by, space, draft, context=row.context, reply_to=parent.iri)
 
 
 def edit(ground: Ground, by: By, post_key: str, draft: Draft) -> Posted:
@@ -184,7 +184,7 @@ def unlike(ground: Ground, by: By, post_key: str) -> str:
         return _thread_key(work, post.thread_id)
 
 
-def _say(
+def say(
     ground: Ground,
     work: NodeWork,
     by: By,
@@ -194,6 +194,10 @@ def _say(
     context: str | None,
     reply_to: str | None,
 ) -> Posted:
+    """Says it in the caller's unit of work: begins a thread, or answers `reply_to` in that of `context`.
+
+    Raises AudienceChanged, Invalid, and federation's errors for what may not be said.
+    """
     if draft.stamp is not None:
         check(audience(work.session, space.id), draft.stamp)
     register_of(work.session, ground).expect(space.id, by.actor, space.participant_id, space.role)
