@@ -1,0 +1,99 @@
+"""The life of a space and of what is said in it with PostgreSQL on one side, SQLite on the other."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+
+from federation.ports import Role
+from node.files import service as files
+from node.spaces.services import sharing
+from node.spaces.services import spaces as use
+from node.threads.services import posting, reading
+from node.threads.services.posting import Draft
+from tests.node.spaces.world import House, MakeHouse, exchange_all, opened, peered
+from tests.node.threads.talk import begin, latest, reply, seen, texts, thread_key
+
+PLAN = b"%PDF-1.7\nplan"
+
+
+@pytest.fixture(params=["host", "guest"])
+def pair(request: pytest.FixtureRequest, make_house: MakeHouse, postgresql_url: str) -> tuple[House, House]:
+    """Host and guest; one of them on PostgreSQL."""
+    large, small = {"database_url": postgresql_url}, dict[str, str]()
+    on_host = request.param == "host"
+    host = make_house("aubier", **(large if on_host else small))
+    guest = make_house("nord-acier", "Nord Acier", **(small if on_host else large))
+    peered(host, guest)
+    return host, guest
+
+
+@pytest.mark.postgresql
+def test_the_whole_life(pair: tuple[House, House]) -> None:
+    host, guest = pair
+    ines, bruno, marie = (
+        host.person("Inès Le Goff"),
+        host.person("Bruno Maillard"),
+        guest.person("Marie Lenoir"),
+    )
+    key = host.space(ines)
+    use.add_member(host.ground, host.by(ines), key, bruno.wire_id)
+    said = begin(host, ines, key, "Avant.")
+    iri = opened(host, guest, key, ines, marie)
+    guest.join(marie, iri, host)
+    assert host.names(iri) == guest.names(iri) == ["Bruno Maillard", "Inès Le Goff", "Marie Lenoir"]
+    assert texts(guest, marie) == ["Avant."]
+
+    taken = files.take_in(guest.ground, "plan.pdf", BytesIO(PLAN))
+    answer = reply(guest, marie, thread_key(guest, marie), "Voir le plan, @ines.le.goff.", files=(taken,))
+    assert [each.state for each in seen(guest, marie)] == ["accepted", "pending"]
+    exchange_all(host, guest)
+    host.settle_jobs()
+    assert [each.files[0].state for each in seen(host, ines)[1:]] == ["here"]
+    posting.like(host.ground, host.by(bruno), answer.post)
+    posting.edit(host.ground, host.by(ines), said.post, Draft("Avant, corrigé.", title="Grue"))
+    exchange_all(host, guest)
+    assert texts(guest, marie) == ["Avant, corrigé.", "Voir le plan, @Inès Le Goff."]
+    assert [each.likes for each in seen(guest, marie)] == [0, 1]
+    assert latest(guest, marie)[0].startswith("Voir le plan")
+
+    with guest.ground.database.reading() as session:
+        cursor = reading.now(session)
+    posting.hide(host.ground, host.by(ines), answer.post)
+    exchange_all(host, guest)
+    with guest.ground.database.reading() as session:
+        fresh = reading.fresh(session, {1: 3}, cursor)
+        assert [row.state for row in fresh.rows] == ["hidden"]
+        assert reading.fresh(session, {1: 3}, fresh.cursor).rows == []
+
+    bruno_key = next(each.key for each in host.readers(iri) if each.name == "Bruno Maillard")
+    use.give_role(host.ground, host.by(ines), key, bruno_key, Role.MANAGER)
+    exchange_all(host, guest)
+    assert guest.count("missing_rev") == 0
+    sharing.leave_as_organisation(guest.ground, guest.by(marie), guest.key_of(iri))
+    exchange_all(host, guest)
+    host.settle_jobs()
+    assert host.names(iri) == ["Bruno Maillard", "Inès Le Goff"]
+    assert guest.sees(marie) == []
+
+
+@pytest.mark.postgresql
+def test_a_hole_is_marked_and_closed(pair: tuple[House, House]) -> None:
+    """What is missing shows until it comes: PRODUCT B12."""
+    host, guest = pair
+    ines, marie = host.person("Inès Le Goff"), guest.person("Marie Lenoir")
+    key = host.space(ines)
+    iri = opened(host, guest, key, ines, marie)
+    guest.join(marie, iri, host)
+    from node.exchange import service as exchange
+    from node.spaces.register import register_of
+
+    with exchange.open_work(guest.ground) as work:
+        register = register_of(work.session, guest.ground)
+        register.advance(iri, register.get(iri).rev + 3)
+    assert guest.count("missing_rev") == 2
+    with exchange.open_work(guest.ground) as work:
+        register = register_of(work.session, guest.ground)
+        register.advance(iri, register.get(iri).rev - 1)
+    assert guest.count("missing_rev") == 1
