@@ -145,6 +145,11 @@ def test_refuses_a_manifest_with_more_or_fewer_rows_than_lines() -> None:
             exchange.read(_field(1), exchange.write(_entries(count), [b"x"] * lines), 200)
 
 
+def test_refuses_a_last_line_that_does_not_end() -> None:
+    with pytest.raises(Malformed):
+        exchange.read(_field(1), exchange.write(_entries(1), [b"xy"])[:-1], 200)
+
+
 def test_refuses_more_lines_than_a_batch_has() -> None:
     with pytest.raises(TooLarge):
         exchange.read(_field(201), b"", 200)

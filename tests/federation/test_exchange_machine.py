@@ -263,9 +263,14 @@ class Exchange(RuleBasedStateMachine):
             taken = other.store.rows.taken.get(one.iri, [])
             assert [entry for entry, _ in taken] == one.store.rows.out[other.iri]
             assert {outcome.outcome for _, outcome in taken} <= {"processed", "rejected"}
+            done = [entry for entry, outcome in taken if outcome.outcome == "processed"]
+            assert all(other.store.rows.seen[entry.activity] == entry.content_digest for entry in done)
         for member in (self.world.south, self.world.east):
             told = member.store.rows.taken[self.world.north.iri]
             assert {outcome.outcome for _, outcome in told} == {"processed"}
+        for node in self.world.nodes():
+            waiting = [row for row in node.store.rows.objects.values() if row.rev is None]
+            assert all(row.refused is not None for row in waiting)
         held = [self._held(node) for node in self.world.nodes()]
         assert held[0] == held[1] == held[2]
 

@@ -649,9 +649,12 @@ def test_we_say_nothing_in_no_space(pair: Pair) -> None:
 
 
 def test_we_say_nothing_for_others(pair: Pair) -> None:
-    with pair.north.work() as work, pytest.raises(OutOfScope):
-        work.store.signers[pair.sven] = pair.south.store.signers[pair.sven]
-        pair.north.federation.publish({"type": "Like", "object": UNKNOWN}, pair.sven, work)
+    pair.north.store.signers[pair.sven] = pair.south.store.signers[pair.sven]
+    note = pair.south.note(pair.sven, pair.space, "in his name")
+    said = {"type": "Create", "object": note, "audience": pair.space}
+    for document in (said, {**said, "id": "https://south.example/a/1"}):
+        with pair.north.work() as work, pytest.raises(OutOfScope):
+            pair.north.federation.publish(document, pair.sven, work)
 
 
 # -- rosters of our own
@@ -972,11 +975,11 @@ def test_refuses_an_actor_of_another_node(worlds: Worlds) -> None:
     said = {
         "@context": list(CONTEXT),
         "id": "https://east.example/a/1",
-        "type": "Like",
+        "type": "Create",
         "actor": worlds.elsa,
         "audience": worlds.space,
         "published": worlds.clock.moment,
-        "object": UNKNOWN,
+        "object": worlds.east.note(worlds.elsa, worlds.space, "not through south"),
     }
     line = documents.dumps(sign(said, worlds.south.store.signers[worlds.elsa], worlds.clock.moment))
     _, receipt = post_batch(worlds.south, worlds.north, [line])
