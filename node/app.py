@@ -16,7 +16,7 @@ from node.core import i18n, log
 from node.core.capability import Background, Capability
 from node.core.clock import Clock
 from node.core.ground import Ground
-from node.core.http import context, csrf, guards, headers, health, limits, problems, rendering
+from node.core.http import context, csrf, guards, headers, health, limits, problems, rendering, routing
 from node.core.http.api import Api
 from node.core.http.shown import Frame, Org, Person
 
@@ -52,6 +52,7 @@ def create_app(
     context.lay(app, ground)
     ground.jobs.register((job for each in capabilities for job in each.jobs), ground)
 
+    routing.install(app)
     guards.install_loading(app)
     limits.install(app, settings, ground.audit)
     guards.install(app)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 
 class Problem(Schema):
     """What went wrong, for a machine (`type`, `status`) and for a person (`title`, `detail`)."""
+
+    class Meta:
+        unknown = INCLUDE  # an extension, RFC 9457, section 3.2
 
     type = fields.String(
         required=True, metadata={"description": "A URI; about:blank when the status says it all."}

@@ -38,3 +38,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
     def handle_http_exception(self, error: HTTPException) -> Response:
         """One place answers: `problems`."""
         return problems.of_http(error)
+
+    def _register_responses(self) -> None:
+        """Errors alone: they have the media type of a problem document, which the library cannot be told otherwise."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = problems.PROBLEM
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
