@@ -87,7 +87,7 @@ def live(query: dict[str, Any], key: str) -> Response:
             found = reading.fresh(session, visible, after)
             if not found.rows:
                 return None
-            return found, reading.posts(session, found.rows, space.participant_id, full=False)
+            return found, reading.posts(session, found.rows, space.participant_id, quotes=False, marks=False)
 
     headers = {}
     found: tuple[Fresh, list[PostSeen]] | None = None
@@ -112,7 +112,7 @@ def thread(page: dict[str, Any], key: str) -> Response:
     """A thread: its first post, then the last page of its replies in their order."""
     with ground().database.reading() as session:
         found, space = reading.thread(session, key, viewer().person_id)
-        replies, older = reading.entries(session, found, space, page["before"], page["limit"])
+        replies, older = reading.entries(session, found, space, page["before"], page["limit"], quotes=False)
     return _json(
         {
             "thread": _thread(found, space.key),

@@ -49,6 +49,18 @@ _SEEN = (
 _BY_KEY = _SEEN.where(SPACE.c.key == bindparam("sought"))
 _BY_ID = _SEEN.where(SPACE.c.id == bindparam("sought"))
 _OF_PERSON = _SEEN.order_by(SPACE.c.name)
+_PERSON = select(
+    PARTICIPANT.c.id,
+    PARTICIPANT.c.iri,
+    PARTICIPANT.c.key,
+    PARTICIPANT.c.name,
+    PARTICIPANT.c.handle,
+    PARTICIPANT.c.person_id,
+    ORGANISATION.c.node,
+    ORGANISATION.c.name.label("organisation"),
+).select_from(PARTICIPANT.join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id))
+_PEOPLE_BY_ID = _PERSON.where(PARTICIPANT.c.id.in_(bindparam("sought", expanding=True)))
+_PERSON_BY_KEY = _PERSON.where(PARTICIPANT.c.key == bindparam("sought"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +192,12 @@ def people(session: Session, numbers: Iterable[int]) -> dict[int, PersonSeen]:
     wanted = list(set(numbers))
     if not wanted:
         return {}
-    return {each.id: each for each in _people(session, PARTICIPANT.c.id.in_(wanted))}
+    return {each.id: each for each in _people(session, _PEOPLE_BY_ID, wanted)}
 
 
 def person_by_key(session: Session, key: str) -> PersonSeen:
     """The person of a page. Raises Absent."""
-    for each in _people(session, PARTICIPANT.c.key == key):
+    for each in _people(session, _PERSON_BY_KEY, key):
         return each
     raise Absent(f"no participant {key!r}")
 
@@ -262,22 +274,8 @@ def _space(row: Any) -> SpaceSeen:
     return SpaceSeen(**{**row._asdict(), "role": Role(row.role)})
 
 
-def _people(session: Session, condition: Any) -> Iterable[PersonSeen]:
-    query = (
-        select(
-            PARTICIPANT.c.id,
-            PARTICIPANT.c.iri,
-            PARTICIPANT.c.key,
-            PARTICIPANT.c.name,
-            PARTICIPANT.c.handle,
-            PARTICIPANT.c.person_id,
-            ORGANISATION.c.node,
-            ORGANISATION.c.name.label("organisation"),
-        )
-        .select_from(PARTICIPANT.join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id))
-        .where(condition)
-    )
-    return [PersonSeen(*row) for row in session.connection().execute(query)]
+def _people(session: Session, query: Select[Any], sought: object) -> list[PersonSeen]:
+    return [PersonSeen(*row) for row in session.connection().execute(query, {"sought": sought})]
 
 
 def _offers(session: Session, condition: Any) -> list[Offer]:

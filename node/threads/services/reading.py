@@ -70,6 +70,28 @@ _OF_THREAD = (
     .order_by(POST.c.rev.desc())
     .limit(bindparam("most"))
 )
+_WAITING = (
+    select(*_POST)
+    .where(POST.c.thread_id == bindparam("thread"), POST.c.rev.is_(None), POST.c.author_id == bindparam("me"))
+    .order_by(POST.c.id)
+)
+_QUOTED = select(*_POST).where(
+    POST.c.digest.in_(bindparam("sought", expanding=True)), POST.c.rev.is_not(None)
+)
+_PLACE = select(THREAD.c.id, THREAD.c.space_id).where(THREAD.c.key == bindparam("sought"))
+_THREAD = select(
+    THREAD.c.id.label("number"),
+    THREAD.c.key,
+    THREAD.c.title,
+    THREAD.c.rev.label("moved"),
+    THREAD.c.last_at,
+    THREAD.c.replies,
+    *_POST,
+).join_from(THREAD, POST, POST.c.digest == THREAD.c.first)
+_ONE_THREAD = _THREAD.where(
+    THREAD.c.id == bindparam("thread"),
+    or_(THREAD.c.rev.is_not(None), POST.c.author_id == bindparam("me")),
+)
 _LAST = select(
     select(func.max(POST.c.id)).scalar_subquery().label("posts"),
     select(func.max(CHANGE.c.id)).scalar_subquery().label("changes"),
@@ -197,7 +219,7 @@ def latest(
     """The accepted posts of a space, the newest first, those before rev `before`."""
     place = {"space": space.id, "before": BEGINNING if before is None else before, "most": most}
     rows = session.connection().execute(_LATEST, {**place, "me": space.participant_id}).all()
-    return posts(session, rows, space.participant_id, full=False)
+    return posts(session, rows, space.participant_id, quotes=False, marks=False)
 
 
 def threads(
@@ -248,14 +270,15 @@ def threads_by_id(session: Session, numbers: Iterable[int], visible: Mapping[int
 
 def thread(session: Session, key: str, person_id: int) -> tuple[ThreadSeen, SpaceSeen]:
     """A thread and its space. Raises Absent when there is none, or it is not for this person."""
-    row = session.execute(select(THREAD.c.id, THREAD.c.space_id).where(THREAD.c.key == key)).first()
-    if row is None:
+    run = session.connection().execute
+    place = run(_PLACE, {"sought": key}).first()
+    if place is None:
         raise Absent(f"no thread {key!r}")
-    space = spaces.seen_by_id(session, row.space_id, person_id)
-    found = threads_by_id(session, [row.id], {space.id: space.participant_id})
-    if not found:
+    space = spaces.seen_by_id(session, place.space_id, person_id)
+    rows = run(_ONE_THREAD, {"thread": place.id, "me": space.participant_id}).all()
+    if not rows:
         raise Absent(f"thread {key!r} waits, and is another's")
-    return found[0], space
+    return _seen(session, rows, space.participant_id)[0], space
 
 
 def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[PostSeen, ThreadSeen, SpaceSeen]:
@@ -275,51 +298,39 @@ def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[Pos
 
 
 def entries(
-    session: Session, found: ThreadSeen, space: SpaceSeen, before: int | None = None, most: int = POSTS_A_PAGE
+    session: Session,
+    found: ThreadSeen,
+    space: SpaceSeen,
+    before: int | None = None,
+    most: int = POSTS_A_PAGE,
+    *,
+    quotes: bool = True,
 ) -> tuple[list[PostSeen], int | None]:
     """The replies of a thread in their order, the last page of them, or the one before rev `before`; then what the
     reader has waiting. With it the rev to ask before for earlier ones, None at the beginning.
     """
-    rows = (
-        session.connection()
-        .execute(
-            _OF_THREAD,
-            {
-                "thread": found.id,
-                "before": BEGINNING if before is None else before,
-                "most": most + 1,
-                "me": space.participant_id,
-            },
-        )
-        .all()
-    )
+    run, me = session.connection().execute, space.participant_id
+    place = {"thread": found.id, "before": BEGINNING if before is None else before, "most": most + 1}
+    rows = run(_OF_THREAD, {**place, "me": me}).all()
     older = rows[most - 1].rev if len(rows) > most else None
-    shown = [row for row in reversed(rows[:most]) if row.id != found.first.id]
+    shown = list(reversed(rows[:most]))
     if before is None:
-        waiting = (
-            select(*_POST)
-            .where(
-                POST.c.thread_id == found.id,
-                POST.c.rev.is_(None),
-                POST.c.author_id == space.participant_id,
-                POST.c.id != found.first.id,
-            )
-            .order_by(POST.c.id)
-        )
-        shown += session.execute(waiting, {"me": space.participant_id}).all()
-    return posts(session, shown, space.participant_id), older
+        shown += run(_WAITING, {"thread": found.id, "me": me}).all()
+    shown = [row for row in shown if row.id != found.first.id]
+    return posts(session, shown, me, quotes=quotes), older
 
 
-def posts(session: Session, rows: Sequence[Any], me: int, *, full: bool = True) -> list[PostSeen]:
-    """Rows as their reader sees them; `full`: with quotes, and with the delivery marks of one's own."""
+def posts(
+    session: Session, rows: Sequence[Any], me: int, *, quotes: bool = True, marks: bool = True
+) -> list[PostSeen]:
+    """Rows as their reader sees them; with the posts that they answer, and the delivery marks of one's own."""
     if not rows:
         return []
-    numbers = [row.id for row in rows]
     people = spaces.people(session, (row.author_id for row in rows))
-    attached = files.of_posts(session, numbers)
-    quoted = _quoted(session, rows, me) if full else {}
-    own = [row.activity for row in rows if row.author_id == me and row.state == "accepted"] if full else []
-    marks = exchange.marks(session, own) if own else {}
+    attached = files.of_posts(session, (row.id for row in rows))
+    quoted = _quoted(session, rows, me) if quotes else {}
+    own = [row.activity for row in rows if row.author_id == me and row.state == "accepted"] if marks else []
+    marked = exchange.marks(session, own) if own else {}
     return [
         PostSeen(
             id=row.id,
@@ -340,7 +351,7 @@ def posts(session: Session, rows: Sequence[Any], me: int, *, full: bool = True) 
             liked=bool(row.liked),
             mine=row.author_id == me,
             files=attached.get(row.id, ()),
-            marks=marks.get(row.activity, ()),
+            marks=marked.get(row.activity, ()),
             quoted=quoted.get(bytes(row.reply_to)) if row.reply_to else None,
         )
         for row in rows
@@ -401,24 +412,13 @@ def _threads(
     most: int,
     *order: ColumnElement[Any],
 ) -> list[ThreadSeen]:
-    query = (
-        select(
-            THREAD.c.id.label("number"),
-            THREAD.c.key,
-            THREAD.c.title,
-            THREAD.c.rev.label("moved"),
-            THREAD.c.last_at,
-            THREAD.c.replies,
-            *_POST,
-        )
-        .join_from(THREAD, POST, POST.c.digest == THREAD.c.first)
-        .where(condition)
-        .order_by(*order)
-        .limit(most)
-    )
     me = next(iter(visible.values()), 0)
-    rows = session.execute(query, {"me": me}).all()
-    firsts = posts(session, rows, me, full=len(rows) == 1)
+    query = _THREAD.where(condition).order_by(*order).limit(most)
+    return _seen(session, session.connection().execute(query, {"me": me}).all(), me)
+
+
+def _seen(session: Session, rows: Sequence[Any], me: int) -> list[ThreadSeen]:
+    firsts = posts(session, rows, me, quotes=False, marks=len(rows) == 1)
     return [
         ThreadSeen(
             row.number,
@@ -438,11 +438,10 @@ def _quoted(session: Session, rows: Sequence[Any], me: int) -> dict[bytes, PostS
     wanted = {bytes(row.reply_to) for row in rows if row.reply_to}
     if not wanted:
         return {}
-    query = select(*_POST).where(POST.c.digest.in_(wanted), POST.c.rev.is_not(None))
-    found = session.execute(query, {"me": me}).all()
+    found = session.connection().execute(_QUOTED, {"sought": list(wanted), "me": me}).all()
     spaces_here = {row.space_id for row in rows}
     here = [row for row in found if row.space_id in spaces_here]
-    return {digest_of_key(each.key): each for each in posts(session, here, me, full=False)}
+    return {digest_of_key(each.key): each for each in posts(session, here, me, quotes=False, marks=False)}
 
 
 def _reason(problem: str | None) -> str:
