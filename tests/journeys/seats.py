@@ -197,7 +197,7 @@ class Seat:
         """Holds the page against axe and takes a picture, once for each kind of page."""
         if not self.tab.url.startswith(self.house.node.origin):
             return
-        path = KEY.sub("/…", re.sub(r"^https?://[^/]+", "", self.tab.url.partition("?")[0].partition("#")[0]))
+        path = KEY.sub("/one", re.sub(r"^https?://[^/]+", "", self.tab.url.partition("?")[0].partition("#")[0]))
         title = self.tab.title()
         kind = (path, self.language)
         if kind in self._looked.pages:
