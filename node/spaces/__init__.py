@@ -7,15 +7,17 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.exchange.remote import Learned
+from node.relations.web import SPACES_OF
 from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
 from node.spaces.services import sharing
-from node.spaces.web import frame, navigation, web
+from node.spaces.web import frame, lines_with, navigation, web
 
 
-def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - one signature for all
+def _set_up(app: Flask, ground: Ground) -> None:
+    app.extensions[SPACES_OF] = lines_with
     ground.events.subscribe(
         Accepted, lambda happened, session: sharing.when_accepted(ground, happened, session)
     )

@@ -155,6 +155,14 @@ def leave_as_organisation(key: str) -> None:
     sharing.leave_as_organisation(ground(), _by(), key)
 
 
+@api.delete("/spaces/<key>/organisations/<partner>")
+@guarded(scope="spaces:write")
+@api.response(202)
+def remove_organisation(key: str, partner: str) -> None:
+    """Takes a partner's organisation out of a space, all its people with it; `partner`: key of the relation."""
+    sharing.remove_partner(ground(), _by(), key, partner)
+
+
 @api.get("/invitations")
 @guarded("admin", scope="spaces:read")
 @api.response(200, shapes.OfferedSpace(many=True))

@@ -215,6 +215,19 @@ def lines(session: Session, who: Viewer, most: int | None = None) -> list[shown.
     return [looks.line(each, there.get(each.id, [])) for each in found]
 
 
+def lines_with(who: Viewer, node: str) -> list[shown.SpaceLine]:
+    """Those of the viewer's spaces in which the organisation of this node actor is, for its page."""
+    with ground().database.reading() as session:
+        found = reading.of_person(session, who.person_id)
+        there = reading.shares(session, [each.id for each in found])
+        looks = Looks(session, ground())
+        return [
+            looks.line(each, there[each.id])
+            for each in found
+            if any(share_.organisation.node == node for share_ in there.get(each.id, ()))
+        ]
+
+
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column."""
     with ground().database.reading() as session:

@@ -108,15 +108,20 @@ def with_gaps(
     holes: Sequence[tuple[int, datetime]],
     others: Sequence[spaces.Share],
 ) -> list[shown.Post | shown.Gap]:
-    """Posts in their order, and a marker where one of the space is missing here (PRODUCT B12)."""
+    """Posts in their order, with a marker where one of the space is missing here, and one from where on a partner who
+    is away lacks ours (PRODUCT B12).
+    """
     found: list[shown.Post | shown.Gap] = []
-    waiting = list(holes)
-    host = looks.org(space.host)
-    for seen in posts:
+    waiting, host = list(holes), looks.org(space.host)
+    away = [gap for gap in looks.gaps(space, others) if gap.direction == "out"]
+    for position, seen in enumerate(posts):
         before = [hole for hole in waiting if seen.rev is not None and hole[0] < seen.rev]
-        if before and found:
+        if before:
             found.append(shown.Gap(host, len(before), before[0][1], "in"))
         waiting = waiting[len(before) :]
+        lacking = [gap for gap in away if seen.rev is not None and gap.since <= seen.published]
+        found += [shown.Gap(gap.org, len(posts) - position, gap.since) for gap in lacking]
+        away = [gap for gap in away if gap not in lacking]
         found.append(post(looks, seen, space, others))
     return found
 

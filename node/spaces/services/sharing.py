@@ -221,6 +221,16 @@ def leave_as_organisation(ground: Ground, by: By, key: str) -> None:
         ground.audit.append(work.session, Act("space.left", by.actor, peer=space.host, subject=space.iri))
 
 
+def remove_partner(ground: Ground, by: By, key: str, partner_key: str) -> None:
+    """The same as `remove_organisation`, by the key of the relation. Raises Absent, Refused."""
+    with ground.database.reading() as session:
+        reading.seen(session, key, by.person_id)
+        node = next((face.node for face in faces(session).values() if face.key == partner_key), None)
+    if node is None:
+        raise Absent(f"no partner {partner_key!r}")
+    remove_organisation(ground, by, key, node)
+
+
 def remove_organisation(ground: Ground, by: By, key: str, node: str) -> None:
     """A manager takes an organisation out of a space of ours, all its people with it. Raises Absent, Refused."""
     with saying(ground) as work:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from sqlalchemy import insert, text, update
 from werkzeug.test import TestResponse
 
+from node.exchange.tables import Lane
 from node.identity.services.people import Person, Role
 from node.spaces.services import spaces as use
+from node.spaces.tables import MissingRev
 from tests.node.identity.houses import PASSWORD, Browser
 from tests.node.spaces.world import House, exchange_all, opened
 from tests.node.threads.talk import begin, reply, texts
@@ -252,3 +256,49 @@ def test_what_is_new_comes_to_an_open_page(aubier: House, ines: Person, browser:
     assert "Vendredi." in answer.text
     assert "Autre chose." not in answer.text
     assert answer.headers["X-Live"].startswith("/live?thread=")
+
+
+def test_a_partner_who_is_away_is_named_where_it_lacks_what_follows(partners: tuple[House, House]) -> None:
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff", Role.ADMIN, PASSWORD), nord.person("Marie Lenoir")
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    said = begin(aubier, ines, aubier.key_of(iri), "Un.")
+    exchange_all(aubier, nord)
+    aubier.clock.move(minutes=10)
+    for said_then in ("Deux.", "Trois."):
+        reply(aubier, ines, said.thread, said_then)
+    with aubier.ground.database.writing() as session:
+        away = aubier.clock.now() - timedelta(minutes=5)
+        session.execute(update(Lane).values(since=away))
+    browser = aubier.browser()
+    browser.sign_in(ines)
+    page = words(browser.get(f"/threads/{said.thread}").text)
+    assert "Nord Acier has not received what follows (2 messages, since" in page
+    assert page.index("Un.") < page.index("has not received") < page.index("Deux.")
+    assert "Its node does not answer" in words(browser.get("/").text)
+    exchange_all(aubier, nord)
+    with aubier.ground.database.writing() as session:
+        session.execute(update(Lane).values(since=None))
+    assert "has not received" not in browser.get(f"/threads/{said.thread}").text
+
+
+def test_what_is_missing_here_is_marked_where_it_would_stand(partners: tuple[House, House]) -> None:
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff"), nord.person("Marie Lenoir", Role.ADMIN, PASSWORD)
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    nord.join(marie, iri, aubier)
+    said = begin(aubier, ines, aubier.key_of(iri), "Un.")
+    exchange_all(aubier, nord)
+    reply(aubier, ines, said.thread, "Deux.")
+    exchange_all(aubier, nord)
+    with nord.ground.database.writing() as session:
+        row = session.execute(text("SELECT space_id, rev FROM post ORDER BY rev DESC LIMIT 1")).one()
+        session.execute(text("UPDATE post SET rev = rev + 1 WHERE rev = :rev"), {"rev": row.rev})
+        hole = {"space_id": row.space_id, "rev": row.rev, "since": nord.clock.now()}
+        session.execute(insert(MissingRev), hole)
+    browser = nord.browser()
+    browser.sign_in(marie)
+    key = nord.fact("SELECT key FROM thread")
+    page = words(browser.get(f"/threads/{key}").text)
+    assert "1 message of Aubier is missing here" in page
+    assert page.index("Un.") < page.rindex("is missing here") < page.index("Deux.")
