@@ -110,27 +110,28 @@ def _lines(found: Iterable[Line], partners: Mapping[str, Partner]) -> list[shown
 
 def _shown(line: Line, people: Mapping[str, str], partners: Mapping[str, Partner]) -> shown.AuditLine:
     partner = partners.get(line.peer)
+    theirs = partner is not None and not line.actor
     reason = " – ".join(str(each) for each in (line.rule, line.detail.get("rule")) if each)
     if line.action == "refused.unauthenticated":
         reason = ", ".join(f"{rule}: {count}" for rule, count in sorted(line.detail.items()))
+    whom = people.get(line.subject) or (partner.name if partner is not None and not theirs else "")
+    sentence = sentence_of(line.action, line.detail)
     return shown.AuditLine(
         number=line.seq,
         at=line.at,
-        who=_who(line, people, partner),
+        who=_who(line, people),
         act=line.action,
-        sentence=sentence_of(line.action, line.detail),
+        sentence=f"{sentence} · {whom}" if whom else sentence,
         result="refused" if line.refused else "done",
-        org=None if partner is None else _org(partner),
-        object=people.get(line.subject) or line.subject.rpartition("/")[2][:SHORT_CHARS],
+        org=_org(partner) if partner is not None and theirs else None,
+        object="" if line.subject in people else line.subject.rpartition("/")[2][:SHORT_CHARS],
         reason=reason,
     )
 
 
-def _who(line: Line, people: Mapping[str, str], partner: Partner | None) -> str:
+def _who(line: Line, people: Mapping[str, str]) -> str:
     if line.actor:
         return people.get(line.actor) or line.actor
-    if partner is not None:
-        return partner.name
     return line.peer.partition("://")[2].partition("/")[0] or _("This node")
 
 
