@@ -71,7 +71,7 @@ def _script(character: str) -> str | None:
     """The script of a letter as Unicode names it; None for digits, hyphens and marks, which go with all."""
     if not character.isalpha():
         return None
-    word = unicodedata.name(character).partition(" ")[0]
+    word = unicodedata.name(character, "UNNAMED").partition(" ")[0]  # Python has no names for Tangut
     return _SCRIPT_ALIASES.get(word, word)
 
 
@@ -166,6 +166,7 @@ def parse(iri: str, *, development: bool = False) -> Iri:
     return Iri(scheme, host, port, match["path"], match["query"], match["fragment"])
 
 
+@lru_cache(maxsize=1024)  # an IRI is asked several times while its line is read
 def origin(iri: str) -> str:
     """The origin of an IRI, canonical: `https://host[:port]`, or `http://NAME.localhost[:port]`.
 

@@ -302,3 +302,9 @@ def test_an_a_label_that_is_not_canonical_is_refused_with_any_idna(monkeypatch: 
     monkeypatch.setattr(idna, "decode", lambda _label, **_: "bücher")
     with pytest.raises(Malformed, match="canonical"):
         iris.canonical_host("xn--bcher-kvb.example")
+
+
+def test_letters_without_a_name_are_a_script_of_their_own() -> None:
+    with pytest.raises(Malformed):
+        iris.canonical_host("a\U00017000.example")
+    assert iris.canonical_host("\U00017000.example").startswith("xn--")
