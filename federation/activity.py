@@ -37,6 +37,7 @@ class Activity:
     actor: str
     object_id: str | None
     object: Document | None
+    object_types: tuple[str, ...]
     audience: str | None
     published: str
     rev: int | None
@@ -47,7 +48,7 @@ class Activity:
     @property
     def object_type(self) -> str | None:
         """The first type of an embedded object, or None."""
-        return next(iter(documents.types(self.object)), None) if self.object is not None else None
+        return self.object_types[0] if self.object_types else None
 
 
 def read(raw: bytes) -> Activity:
@@ -87,6 +88,7 @@ def of(document: Document, raw: bytes) -> Activity:
         actor=iri(document.get("actor"), "actor"),
         object_id=None if object_id is None else iri(object_id, "object"),
         object=embedded,
+        object_types=documents.types(embedded),
         audience=None if document.get("audience") is None else iri(document["audience"], "audience"),
         published=published,
         rev=rev,

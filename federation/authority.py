@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from federation import documents, iris
+from federation import iris
 from federation.activity import Activity
 from federation.errors import Malformed, NotMember, OutOfScope
 from federation.ports import Role, Space, Stored, Work
@@ -158,9 +158,10 @@ def thing_of(activity: Activity) -> Thing:
 
     Raises OutOfScope when nothing here knows such a thing.
     """
-    kinds = documents.types(activity.object) if activity.object is not None else ()
+    kinds = activity.object_types
+    is_actor = not ACTOR_TYPES.isdisjoint(kinds)
     if activity.type == "Announce":
-        return Thing.ACTOR if ACTOR_TYPES & set(kinds) else Thing.ANNOUNCED
+        return Thing.ACTOR if is_actor else Thing.ANNOUNCED
     if activity.type == "Invite" and "Group" in kinds:
         return Thing.SPACE
     if activity.type in {"Accept", "Reject", "Undo"} and {"Invite", "Accept"} & set(kinds):
@@ -169,7 +170,7 @@ def thing_of(activity: Activity) -> Thing:
         return Thing.INVITE
     if "PeeringAgreement" in kinds:
         return Thing.AGREEMENT
-    if ACTOR_TYPES & set(kinds):
+    if is_actor:
         return Thing.ACTOR
     if kinds:
         return _BY_TYPE.get(kinds[0], Thing.OBJECT)

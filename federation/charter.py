@@ -171,8 +171,15 @@ def covers_activity(relation: Relation, activity: Activity) -> None:
     # An Announce wraps a line that may itself be of full size, and that is measured on its own.
     if activity.type != "Announce" and len(activity.raw) > scope.get("maxObjectBytes", 0):
         raise OutOfScope(f"The agreement allows {scope.get('maxObjectBytes', 0)} bytes an object.")
-    if scope.get("publicAddressing") != "allowed" and documents.is_public(activity.document):
+    if scope.get("publicAddressing") != "allowed" and _is_public(activity):
         raise OutOfScope("The agreement forbids addressing the public.")
+
+
+def _is_public(activity: Activity) -> bool:
+    """At any depth; of an Announce this level alone, as what it wraps is asked by itself."""
+    if activity.type == "Announce":
+        return not documents.PUBLIC.isdisjoint(documents.addresses(activity.document))
+    return documents.is_public(activity.document, activity.raw)
 
 
 _CARRIES_CONTENT = frozenset({"Create", "Update", "Delete", "Add", "Remove"})

@@ -26,6 +26,7 @@ _BOM = b"\xef\xbb\xbf"
 _BETWEEN_BRACKETS = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")  # whether they match is left to the parser
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = b"\\u"  # what may stand for any letter: then only the document itself tells
 _MAX_INTEGER_CHARS = len(str(-MAX_SAFE_INTEGER))
 
 
@@ -178,8 +179,13 @@ def addresses(document: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for key in _ADDRESSING if key in document for name in ids(document[key]))
 
 
-def is_public(document: object) -> bool:
-    """True when a spelling of Public stands in the addressing of the document or of anything inside it."""
+def is_public(document: object, raw: bytes = _ESCAPE) -> bool:
+    """True when a spelling of Public stands in the addressing of the document or of anything inside it.
+
+    `raw` are the bytes that were read as `document`: most show at once that it does not.
+    """
+    if b"Public" not in raw and _ESCAPE not in raw:
+        return False
     stack = [document]
     while stack:
         value = stack.pop()

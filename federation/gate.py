@@ -231,7 +231,8 @@ _VERIFIED = frozenset({State.VERIFIED, State.OFFERED, State.IN_FORCE, State.SUSP
 
 def _prove(activity: Activity, relation: Relation, work: Work, vouched: PublicKey | None = None) -> None:
     """By a key of its own actor; `vouched` is the key of the actor's node, where a roster names it."""
-    method = proofs.proof_of(activity.document).verification_method
+    proof = proofs.proof_of(activity.document)
+    method = proof.verification_method
     if method.partition("#")[0] != activity.actor:
         raise BadProof("The proof is by another than the actor.")
     key: PublicKey | None
@@ -243,7 +244,7 @@ def _prove(activity: Activity, relation: Relation, work: Work, vouched: PublicKe
         key = work.actors.key(method)
     if key is None:
         raise UnknownActor(f"{activity.actor} was not introduced, or not with this key.")
-    proofs.verify(activity.document, key, f"{work.now:%Y-%m-%dT%H:%M:%SZ}")
+    proofs.verify(activity.document, key, f"{work.now:%Y-%m-%dT%H:%M:%SZ}", proof=proof)
 
 
 def _check_ids(activity: Activity) -> None:
@@ -254,7 +255,8 @@ def _check_ids(activity: Activity) -> None:
         activity.object_id is None or not iris.same_origin(activity.object_id, activity.actor)
     ):
         raise OutOfScope("A new object lies on the origin of its author.")
-    for document in (activity.document, activity.object or {}):
+    said = (activity.document, activity.object or {})
+    for document in said[:1] if activity.type == "Announce" else said:  # what it wraps is asked by itself
         if len(documents.addresses(document)) > limits.MAX_ADDRESSES:
             raise TooLarge(f"At most {limits.MAX_ADDRESSES} addresses.")
         if len(documents.as_list(document.get("attachment"))) > limits.MAX_ATTACHMENTS:

@@ -37,10 +37,13 @@ def decode(text: str) -> bytes:
     digits = text[1:].lstrip("1")
     zeros = len(text) - 1 - len(digits)
     number = 0
-    padded = digits if len(digits) % 2 == 0 else "1" + digits
+    padded = "1" * (-len(digits) % _DIGITS_PER_LIMB) + digits
     try:
-        for position in range(0, len(padded), 2):
-            number = number * _PAIR + _PAIR_VALUES[padded[position : position + 2]]
+        for position in range(0, len(padded), _DIGITS_PER_LIMB):
+            limb = 0
+            for place in range(position, position + _DIGITS_PER_LIMB, 2):
+                limb = limb * _PAIR + _PAIR_VALUES[padded[place : place + 2]]
+            number = number * _LIMB + limb
     except KeyError as error:
         raise Malformed("A character is not of the base58btc alphabet.") from error
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")

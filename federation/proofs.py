@@ -122,13 +122,16 @@ def _check_times(proof: Proof, now: str) -> None:
         raise BadProof("A time of the proof is on no calendar.") from error
 
 
-def verify(document: Mapping[str, Any], key: PublicKey, now: str | None = None) -> None:
+def verify(
+    document: Mapping[str, Any], key: PublicKey, now: str | None = None, *, proof: Proof | None = None
+) -> None:
     """Verify the one proof of a document with this key; `now` is RFC 3339, None leaves times alone.
 
+    `proof` is what `proof_of` gave for this document, so that it is read once.
     Raises BadProof: as `proof_of`, for another key or signature, for `expires` before `now`, and for
     `created` more than 300 s after it.
     """
-    proof = proof_of(document)
+    proof = proof_of(document) if proof is None else proof
     if proof.verification_method != key.key_id:
         raise BadProof("The proof names another key.")
     if now is not None:

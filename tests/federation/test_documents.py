@@ -257,3 +257,12 @@ def test_every_span_reads_as_its_value(document: dict[str, Any], data: st.DataOb
     for text in (documents.dumps(document), json.dumps(document, indent=1).encode()):
         start, end = documents.span_of(text, key)
         assert json.loads(text[start:end]) == document[key]
+
+
+@pytest.mark.parametrize("name", sorted(documents.PUBLIC))
+def test_the_public_is_seen_through_the_bytes_too(name: str) -> None:
+    raw = b'{"object":{"cc":["' + name.encode() + b'"]}}'
+    for written in (raw, raw.replace(b"Public", b"\\u0050ublic")):
+        assert documents.is_public(documents.loads(written), written)
+    other = raw.replace(b"Public", b"private")
+    assert not documents.is_public(documents.loads(other), other)
