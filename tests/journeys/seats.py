@@ -193,11 +193,14 @@ class Seat:
 
     # -- looking
 
-    def look(self) -> None:
-        """Holds the page against axe and takes a picture, once for each kind of page."""
+    def look(self, state: str = "") -> None:
+        """Holds the page against axe and takes a picture, once for each kind of page, or each `state` of one."""
         if not self.tab.url.startswith(self.house.node.origin):
             return
-        path = KEY.sub("/one", re.sub(r"^https?://[^/]+", "", self.tab.url.partition("?")[0].partition("#")[0]))
+        path = KEY.sub(
+            "/one", re.sub(r"^https?://[^/]+", "", self.tab.url.partition("?")[0].partition("#")[0])
+        )
+        path += f"/{state}" if state else ""
         title = self.tab.title()
         kind = (path, self.language)
         if kind in self._looked.pages:

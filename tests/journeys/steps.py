@@ -24,6 +24,7 @@ def peer(inviting: Seat, invited: Seat) -> None:
     inviting.go("/partners")
     inviting.until("the answer", lambda: _opened(inviting, invited.house.name))
     inviting.sees(inviting.say("Is this really %(org)s?", org=invited.house.name))
+    inviting.look("fingerprint")
     read = {seat: _read_aloud(seat) for seat in (inviting, invited)}
     for seat, other in ((invited, inviting), (inviting, invited)):
         assert not _typed(seat) & read[seat].keys()
@@ -36,15 +37,16 @@ def peer(inviting: Seat, invited: Seat) -> None:
     inviting.until(
         "that both confirmed", lambda: _says(inviting, inviting.say(question, org=invited.house.name))
     )
+    inviting.look("charter")
     inviting.choose("A shared space may have other companies in it")
     inviting.press("Propose to %(org)s", org=invited.house.name)
     proposes = invited.say("%(org)s proposes a charter", org=inviting.house.name)
     invited.until("the charter", lambda: _says(invited, proposes))
-    invited.look()
+    invited.look("offer")
     invited.press("Agree for %(house)s", house=invited.house.name)
     for seat in (invited, inviting):
         seat.until("the charter in force", lambda seat=seat: _says(seat, seat.say("Working.")))  # type: ignore[misc]
-        seat.look()
+        seat.look("in-force")
 
 
 def make_space(seat: Seat, name: str = SPACE, *colleagues: str) -> str:

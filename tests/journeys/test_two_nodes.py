@@ -189,6 +189,7 @@ def test_a_dead_partner_is_shown_as_late_costs_nothing_and_catches_up(pair: Pair
         pair.camille.look()
         pair.camille.click(pair.camille.tab.locator("main").get_by_role("link", name=pair.leroux.name).first)
         assert pair.camille.say("Late.") in pair.camille.text()
+        pair.camille.look("late")
     finally:
         pair.leroux.node.start()
         pair.leroux.node.wait_ready()
@@ -200,6 +201,9 @@ def test_a_dead_partner_is_shown_as_late_costs_nothing_and_catches_up(pair: Pair
     pair.hugo.until("the receipt", arrived, within_s=30)
     thread_at(pair.owen, pair.there, TITLE)
     pair.owen.post_with("pendant votre panne")
+    for seat, space in ((pair.hugo, pair.here), (pair.owen, pair.there)):
+        thread_at(seat, space, TITLE)
+        seat.look("talk")
 
 
 def test_the_audit_tells_it_in_words(pair: Pair) -> None:
