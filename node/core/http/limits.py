@@ -34,6 +34,8 @@ ROUNDING_S = 1e-6
 NETWORK_BITS = 64  # what one customer has of IPv6
 FREE = frozenset({"static", "health", "wire"})
 """Blueprints (and `static`) that are not counted here: cheap, or with limits of their own."""
+SIGNED = frozenset({"files"})
+"""Blueprints where a partner's node asks too, by its signature: its address has the rate of a person there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ def install(app: Flask, settings: Settings, audit: Audit) -> None:
         if who is not None:
             wait_s = buckets.take(f"person:{who.person_id}", person)
         else:
-            wait_s = buckets.take(f"address:{network_of(request.remote_addr or '')}", visitor)
+            is_node = request.blueprint in SIGNED and "Signature-Input" in request.headers
+            kind, rate = ("node", person) if is_node else ("address", visitor)
+            wait_s = buckets.take(f"{kind}:{network_of(request.remote_addr or '')}", rate)
         if wait_s:
             if who is None:
                 audit.count_refusal("limit.address")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from limits.errors import StorageError
 
 from node.app import create_app
 from node.config import Settings, SettingsError
+from node.core.capability import Capability
 from node.core.db import Base
 from node.core.errors import NotSignedIn
 from node.core.ground import Ground
@@ -38,11 +39,19 @@ def ground_of(app: Flask) -> Ground:
 
 
 @pytest.fixture
-def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+def make_app(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Flask]]:
+    own, clock = limits.OwnBuckets, Clock()
+    monkeypatch.setattr(limits, "OwnBuckets", lambda: own(clock))
     made: list[Flask] = []
 
     def make(**changes: Any) -> Flask:
-        app = create_app(make_settings(**{"person_rate": 2, "visitor_rate": 1, **changes}), capabilities=())
+        blueprints = changes.pop("blueprints", ())
+        app = create_app(
+            make_settings(**{"person_rate": 2, "visitor_rate": 1, **changes}),
+            capabilities=[Capability(name="test", blueprints=blueprints)],
+        )
         Base.metadata.create_all(ground_of(app).database.engine)
 
         def load() -> Viewer | None:
@@ -126,6 +135,19 @@ def test_styles_and_monitors_are_not_counted(make_app: Callable[..., Flask]) -> 
         with client.get("/static/parvis.css") as style:
             assert style.status_code == 200
     assert ask(client, address="127.0.0.1") == 404
+
+
+def test_a_partner_fetches_files_at_the_rate_of_a_person(make_app: Callable[..., Flask]) -> None:
+    files = Blueprint("files", __name__)
+    files.add_url_rule("/files/<digest>", "one", lambda digest: digest)
+    client = make_app(visitor_rate=1, person_rate=30, blueprints=(files,)).test_client()
+
+    def fetched(**fields: str) -> int:
+        return client.get("/files/x", headers=fields).status_code
+
+    assert [fetched(**{"Signature-Input": "sig1=()"}) for _ in range(60)] == [404] * 60
+    assert fetched(**{"Signature-Input": "sig1=()"}) == 429
+    assert [fetched() for _ in range(21)] == [404] * 20 + [429]
 
 
 def test_buckets_may_be_shared(make_app: Callable[..., Flask]) -> None:
