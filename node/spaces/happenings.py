@@ -17,10 +17,3 @@ class RosterStale:
     """An organisation left a space of ours: the roster must be written anew."""
 
     space_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A partner offers us a space."""
-
-    invitation_id: int

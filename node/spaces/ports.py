@@ -19,7 +19,7 @@ from node.core.db import table_of
 from node.core.ground import Ground
 from node.identity.services.names import shown
 from node.spaces import tables
-from node.spaces.happenings import Accepted, Offered, RosterStale
+from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.plain import plain_text
 from node.spaces.register import INVITATION, MEMBER, MEMBER_NODE, PARTICIPANT, SPACE, Row, register_of
 
@@ -150,8 +150,7 @@ class Spaces:
             "answered_at": None,
             "accepting": "",
         }
-        number = self._execute(insert(INVITATION).returning(INVITATION.c.id), row).scalar_one()
-        self._ground.events.publish(Offered(number), self._session)
+        self._execute(insert(INVITATION), row)
 
     def invitation(self, invite: str) -> tuple[Space, str] | None:
         query = (

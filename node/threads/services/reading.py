@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,7 +164,6 @@ class Fresh:
 
     rows: Sequence[Any]
     cursor: Cursor
-    changed: frozenset[int] = field(default_factory=frozenset)
 
 
 def now(session: Session) -> Cursor:
@@ -183,7 +182,6 @@ def fresh(session: Session, visible: Mapping[int, int], after: Cursor, thread_id
         where.append(POST.c.thread_id == thread_id)
     me = {"me": next(iter(visible.values()))}
     rows: list[Any] = []
-    changed: frozenset[int] = frozenset()
     posts, changes = last.posts, last.changes
     if last.posts > after.posts:
         query = select(*_POST).where(POST.c.id > after.posts, *where).order_by(POST.c.id).limit(NEW_AT_ONCE)
@@ -208,9 +206,8 @@ def fresh(session: Session, visible: Mapping[int, int], after: Cursor, thread_id
         if len(again) == NEW_AT_ONCE:
             changes = again[-1].change_id
         present = {row.id for row in rows}
-        changed = frozenset(row.id for row in again) - present
         rows += [row for row in again if row.id not in present]
-    return Fresh(rows, Cursor(posts, changes), changed)
+    return Fresh(rows, Cursor(posts, changes))
 
 
 def latest(
@@ -382,15 +379,10 @@ def object_of(session: Session, iri: str) -> tuple[int, str] | None:
     )
     row = session.execute(
         select(POST.c.space_id, func.coalesce(edit, POST.c.activity).label("activity")).where(
-            POST.c.digest == digest_of_key(key_of_iri(iri)), POST.c.iri == iri, POST.c.state == "accepted"
+            POST.c.digest == digest_of(iri), POST.c.iri == iri, POST.c.state == "accepted"
         )
     ).first()
     return None if row is None else (row.space_id, row.activity)
-
-
-def key_of_iri(iri: str) -> str:
-    """The key of the page of an object."""
-    return key_of(digest_of(iri))
 
 
 def moment(seconds: int) -> datetime:
