@@ -107,5 +107,5 @@ def iri(value: object, name: str) -> str:
     """A member that must be one absolute IRI. Raises Malformed."""
     if not isinstance(value, str):
         raise Malformed(f"`{name}` must be one absolute IRI.")
-    iris.origin(value)
+    iris.check_canonical(value)
     return value

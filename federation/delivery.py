@@ -138,6 +138,10 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
         receipt = _receipt(parcel, response, work)
     except FederationError as error:
         return Retry(f"The answer proves nothing: {error}")
+    if receipt.last > work.log.head(parcel.relation).seq:
+        return Stopped("The partner holds more of our log than we do, as after an old backup of ours.")
+    if receipt.document.get("entryHash") != _hash_at(receipt.last, parcel.relation, work):
+        return Retry("The answer proves nothing: it names another entry than ours.")
     if not parcel.entries:
         if receipt.last < work.log.acknowledged(parcel.relation):
             return Stopped("The partner has lost entries that it had receipted.")
@@ -149,7 +153,7 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
 
 
 def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowledged:
-    """The receipt of the answer, checked against our own log.
+    """The receipt of the answer, by the partner's node and for this request.
 
     Raises RemoteError when it is not for what we sent.
     """
@@ -161,13 +165,15 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
     ours = (parcel.entries[0].seq, parcel.entries[-1].seq) if parcel.entries else (receipt.last, receipt.last)
     if (receipt.first, receipt.last) != ours:
         raise Malformed("The receipt is for another range.")
-    last = work.log.entry(relation, receipt.last) if receipt.last else None
-    our_hash = last.entry_hash if last else relation.agreement_digest
-    if receipt.last > work.log.head(relation).seq or receipt.document.get("entryHash") != our_hash:
-        raise Malformed("The receipt names another entry than ours.")
     if not all(receipt.first <= seq <= receipt.last for seq in receipt.exceptions):
         raise Malformed("An exception lies outside the range.")
     return receipt
+
+
+def _hash_at(seq: int, relation: Relation, work: Work) -> str:
+    """Our own hash of entry `seq`; before the first it is the digest of the agreement."""
+    entry = work.log.entry(relation, seq) if seq else None
+    return entry.entry_hash if entry else relation.agreement_digest
 
 
 def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work, settings: Settings) -> None:

@@ -176,6 +176,17 @@ def origin(iri: str) -> str:
     return _authority(scheme, match["authority"])[2]
 
 
+@lru_cache(maxsize=1024)
+def check_canonical(iri: str) -> None:
+    """That scheme, host and port are written in the one way that `origin` gives; raises Malformed.
+
+    So that one thing has one name: ids are compared as texts (SECURITY B7, TH-12).
+    """
+    written = origin(iri)
+    if not iri.startswith(written) or iri[len(written) : len(written) + 1] not in {"", "/", "?", "#"}:
+        raise Malformed(f"The origin of an IRI is written as {written}.")
+
+
 def same_origin(a: str, b: str) -> bool:
     """True when both have one origin (RFC 6454); raises Malformed when either is no IRI."""
     return origin(a) == origin(b)

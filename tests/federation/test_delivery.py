@@ -270,6 +270,18 @@ def test_a_hello_whose_answer_is_behind_stops_us(pair: Pair) -> None:
         assert isinstance(delivery.settle(parcel, response, work, pair.south.settings), delivery.Stopped)
 
 
+def test_a_partner_that_knows_more_of_our_log_than_we_stops_us(pair: Pair) -> None:
+    """We were restored from an old backup: nothing may be said before the rest was read back (PROTOCOL 2.a)."""
+    old = pair.south.store.rows.copy()
+    pair.south.post(pair.sven, pair.space, "forgotten")
+    pair.south.deliver(pair.north)
+    pair.south.store.rows = old
+    assert isinstance(pair.south.deliver(pair.north, lines=0), delivery.Stopped)
+    pair.south.post(pair.sven, pair.space, "another history")
+    assert isinstance(pair.south.deliver(pair.north), delivery.Stopped)
+    assert pair.north.texts(pair.space) == ["forgotten"]
+
+
 def test_a_hello_before_anything_was_said_is_answered_with_nothing(worlds: Worlds) -> None:
     clock = worlds.clock
     one, other = Node("one", clock), Node("other", clock)

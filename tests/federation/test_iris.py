@@ -308,3 +308,19 @@ def test_letters_without_a_name_are_a_script_of_their_own() -> None:
     with pytest.raises(Malformed):
         iris.canonical_host("a\U00017000.example")
     assert iris.canonical_host("\U00017000.example").startswith("xn--")
+
+
+@pytest.mark.parametrize(
+    "iri", ["https://a.example", "https://a.example/x", "https://a.example:8443?x", "http://a.localhost:1#x"]
+)
+def test_a_canonical_spelling_is_taken(iri: str) -> None:
+    iris.check_canonical(iri)
+
+
+@pytest.mark.parametrize(
+    "iri",
+    ["https://A.example/", "https://a.example:443/x", "Https://a.example/", "https://b\u00fccher.example/x"],
+)
+def test_refuses_another_spelling_of_the_same_origin(iri: str) -> None:
+    with pytest.raises(Malformed):
+        iris.check_canonical(iri)
