@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
+from functools import lru_cache
 from typing import Any, cast
 
 from flask import Flask, g, get_flashed_messages, request, session
@@ -25,6 +26,7 @@ from node.core.secrets import DoesNotOpen
 from node.identity.services.identity import Identity
 from node.identity.services.people import Person
 from node.identity.services.sessions import LiveSession, is_due
+from node.identity.services.tokens import Scope
 
 VISIT_S = 600
 VISIT_PURPOSE = "browser visit"
@@ -181,7 +183,13 @@ def load_viewer(ground: Ground, identity: Identity) -> Viewer | None:
     if bearer.use_is_due:
         with ground.database.writing() as db:
             identity.tokens.used(db, bearer.token_id, now)
-    return _viewer(bearer.person, scopes=frozenset(str(scope) for scope in bearer.scopes))
+    return _viewer(bearer.person, scopes=_names(bearer.scopes))
+
+
+@lru_cache(maxsize=256)
+def _names(scopes: frozenset[Scope]) -> frozenset[str]:
+    """As `Viewer` has them: an enumeration does not hash like its text."""
+    return frozenset(str(scope) for scope in scopes)
 
 
 def _viewer(person: Person, *, session_id: str | None = None, scopes: frozenset[str] | None = None) -> Viewer:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import func, or_, select, update
@@ -282,8 +283,8 @@ class People:
         primary = wanted.replace("_", "-").partition("-")[0].lower()
         return primary if primary in self._languages else self._languages[0]
 
-    def value(self, row: tables.Person) -> Person:
-        """The row as other capabilities see it."""
+    def value(self, row: Any) -> Person:
+        """The row (a `tables.Person`, or one with its columns) as other capabilities see it."""
         return Person(
             id=row.id,
             wire_id=row.wire_id,

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from node.core.db import table_of
 from node.core.errors import Absent, Invalid
 from node.core.secrets import hash_of, new_secret
 from node.identity import tables
@@ -24,6 +26,25 @@ MAX_LIFETIME = timedelta(days=366)
 DEFAULT_LIFETIME = timedelta(days=90)
 MAX_NAME_CHARS = 80
 USED_EVERY = timedelta(minutes=1)
+
+
+_TOKEN, _PERSON = table_of(tables.Token), table_of(tables.Person)
+# Asked for with every request of a script.
+_HOLDER = (
+    select(
+        _TOKEN.c.id.label("token_id"),
+        _TOKEN.c.scopes.label("token_scopes"),
+        _TOKEN.c.used_at.label("token_used_at"),
+        _PERSON,
+    )
+    .join_from(_TOKEN, _PERSON, _PERSON.c.id == _TOKEN.c.person_id)
+    .where(
+        _TOKEN.c.secret_hash == bindparam("sought"),
+        _TOKEN.c.revoked_at.is_(None),
+        _TOKEN.c.expires_at > bindparam("now"),
+        _PERSON.c.disabled_at.is_(None),
+    )
+)
 
 
 class Scope(StrEnum):
@@ -120,26 +141,15 @@ class Tokens:
 
     def find(self, db: Session, secret: str, now: datetime) -> Bearer | None:
         """Who holds this token; None when it is unknown, ended, expired, or its person has left."""
-        query = (
-            select(tables.Token, tables.Person)
-            .join(tables.Person, tables.Person.id == tables.Token.person_id)
-            .where(
-                tables.Token.secret_hash == hash_of(secret),
-                tables.Token.revoked_at.is_(None),
-                tables.Token.expires_at > now,
-                tables.Person.disabled_at.is_(None),
-            )
-        )
-        found = db.execute(query).one_or_none()
+        found = db.connection().execute(_HOLDER, {"sought": hash_of(secret), "now": now}).first()
         if found is None:
             return None
-        token, person = found[0], self._people.value(found[1])
-        scopes = frozenset(Scope(scope) for scope in token.scopes.split())
+        person = self._people.value(found)
         return Bearer(
-            token_id=token.id,
+            token_id=found.token_id,
             person=person,
-            scopes=scopes if person.is_admin else scopes - FOR_ADMINS,
-            use_is_due=token.used_at is None or now - token.used_at >= USED_EVERY,
+            scopes=_allowed(found.token_scopes, is_admin=person.is_admin),
+            use_is_due=found.token_used_at is None or now - found.token_used_at >= USED_EVERY,
         )
 
     def used(self, db: Session, token_id: int, now: datetime) -> None:
@@ -168,6 +178,13 @@ class Tokens:
         )
         if not db.execute(ended.values(revoked_at=now).returning(tables.Token.id)).all():
             raise Absent(f"no live token {token_id} of {person_id}")
+
+
+@lru_cache(maxsize=256)
+def _allowed(text: str, *, is_admin: bool) -> frozenset[Scope]:
+    """The scopes of a token as it is kept, that its person may use now."""
+    scopes = frozenset(Scope(scope) for scope in text.split())
+    return scopes if is_admin else scopes - FOR_ADMINS
 
 
 def _value(row: tables.Token) -> Token:
