@@ -777,3 +777,50 @@ def test_somebody_is_taken_out_who_was_never_in(liar: Liar) -> None:
     world = liar.world
     said = liar.by_anna(type="Remove", object=f"{world.elsa}x", target=f"{liar.space}/members")
     assert liar.tells(said) == {"outcome": "processed"}
+
+
+# -- the charter, on what comes through a space too
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [{"objectTypes": ["Article"]}, {"activityTypes": ["Announce"]}, {"maxObjectBytes": 500}],
+    ids=lambda scope: next(iter(scope)),
+)
+def test_refuses_words_inside_an_announce_that_the_charter_does_not_cover(
+    liar: Liar, scope: dict[str, Any]
+) -> None:
+    _change_scope(liar.world.south, liar.world.north, **scope)
+    assert problem_of(liar.tells(liar.by_elsa())) == "out-of-scope"
+
+
+def test_refuses_public_words_inside_an_announce_and_around_them(liar: Liar) -> None:
+    assert problem_of(liar.tells(liar.by_elsa(cc="as:Public"))) == "out-of-scope"
+    assert problem_of(liar.tells(liar.by_elsa(), cc="as:Public")) == "out-of-scope"
+
+
+def test_what_two_nodes_must_tell_each_other_passes_outside_the_types_of_the_charter(liar: Liar) -> None:
+    _change_scope(liar.world.south, liar.world.north, activityTypes=["Announce"])
+    accept = liar.said(
+        liar.world.north,
+        liar.space,
+        type="Accept",
+        object={"id": "https://south.example/a/j", "type": "Join"},
+    )
+    assert liar.tell(accept) == {"outcome": "processed"}
+    assert liar.tells(liar.new_roster()) == {"outcome": "processed"}
+
+
+def test_a_false_key_for_our_own_node_on_a_roster_counts_for_nothing(liar: Liar) -> None:
+    world = liar.world
+    posted = world.south.post(world.sven, liar.space, "ours")
+    world.settle()
+    false = SigningKey.generate(f"{world.south.iri}#ed25519")
+    row = _row(liar)
+    row.nodes = [
+        replace(each, key=false.public.multibase) if each.node == world.south.iri else each
+        for each in row.nodes
+    ]
+    forged = liar.said(world.south, world.south.iri, key=false, type="Delete", object=posted)
+    assert problem_of(liar.tells(forged)) == "bad-proof"
+    assert world.south.texts(liar.space) == ["ours"]

@@ -1009,3 +1009,9 @@ def test_the_public_is_addressed_where_both_allowed_it(pair: Pair) -> None:
     scope = {**agreement["scope"], "publicAddressing": "allowed"}
     _relation(pair, agreement={**agreement, "scope": scope})
     assert pair.say(pair.line(pair.activity(cc="as:Public"))) == {"outcome": "processed"}
+
+
+def test_refuses_our_own_words_about_another_space_than_they_are_said_in(pair: Pair) -> None:
+    note = pair.north.note(pair.anna, f"{pair.space}x", "astray")
+    with pytest.raises(OutOfScope):
+        pair.north.say(pair.anna, {"type": "Create", "object": note}, pair.space)
