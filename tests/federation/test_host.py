@@ -824,3 +824,8 @@ def test_a_false_key_for_our_own_node_on_a_roster_counts_for_nothing(liar: Liar)
     forged = liar.said(world.south, world.south.iri, key=false, type="Delete", object=posted)
     assert problem_of(liar.tells(forged)) == "bad-proof"
     assert world.south.texts(liar.space) == ["ours"]
+
+
+def test_refuses_to_be_announced_to_at_all_where_the_charter_leaves_it_out(liar: Liar) -> None:
+    _change_scope(liar.world.south, liar.world.north, activityTypes=["Create"])
+    assert problem_of(liar.tells(liar.by_elsa())) == "out-of-scope"

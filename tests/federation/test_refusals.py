@@ -1015,3 +1015,12 @@ def test_refuses_our_own_words_about_another_space_than_they_are_said_in(pair: P
     note = pair.north.note(pair.anna, f"{pair.space}x", "astray")
     with pytest.raises(OutOfScope):
         pair.north.say(pair.anna, {"type": "Create", "object": note}, pair.space)
+
+
+def test_refuses_to_be_knocked_at_where_the_charter_leaves_it_out(pair: Pair) -> None:
+    relation = pair.north.relation(pair.south)
+    agreement: Any = relation.agreement
+    scope = {**agreement["scope"], "activityTypes": ["Create"]}
+    _relation(pair, agreement={**agreement, "scope": scope})
+    said = pair.activity(type="Follow", object=pair.space)
+    assert problem_of(pair.say(pair.line(said))) == "out-of-scope"
