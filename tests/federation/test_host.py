@@ -475,7 +475,8 @@ def test_a_false_key_on_a_roster_does_not_count_against_a_partner(liar: Liar) ->
 def test_a_node_whose_relation_never_came_to_trust_is_known_by_the_roster_alone(liar: Liar) -> None:
     world = liar.world
     _, link = world.south.invite()
-    world.east.accept_invite(link, world.south)
+    Node("east", world.clock).accept_invite(link, world.south)  # whoever it is, it has another key
+    assert world.south.relation(world.east).state is State.KEYS_EXCHANGED
     assert liar.tells(liar.by_elsa())["outcome"] == "processed"
 
 
