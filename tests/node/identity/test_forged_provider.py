@@ -183,7 +183,10 @@ def wrong_curve(forged: ForgedProvider) -> None:
     forged.keys = [dict(mine.as_dict(private=False))]
 
 
-NOW = int(time.time())
+def at(name: str, seconds: int) -> Lie:
+    """A claim that many seconds from the moment of the lie: not of the import, which may be long ago."""
+    return lambda forged: claim(**{name: int(time.time()) + seconds})(forged)
+
 
 LIES: dict[str, Lie] = {
     "alg none": unsigned({"alg": "none"}),
@@ -251,12 +254,12 @@ LIES: dict[str, Lie] = {
     "sub a number": claim(sub=1),
     "sub empty": claim(sub=""),
     "sub too long": claim(sub="x" * 256),
-    "expired": claim(exp=NOW - 61),
-    "exp a text": claim(exp=str(NOW + 300)),
+    "expired": at("exp", -61),
+    "exp a text": claim(exp=str(int(time.time()) + 3600)),
     "exp true": claim(exp=True),
-    "old": claim(iat=NOW - 700),
-    "from the future": claim(iat=NOW + 200),
-    "not yet": claim(nbf=NOW + 200),
+    "old": at("iat", -700),
+    "from the future": at("iat", 200),
+    "not yet": at("nbf", 200),
     "at_hash of another": claim(at_hash="77QmUPtjPfzWtF2AnpK9RQ"),
     "at_hash null": claim(at_hash=None),
     "payload a list": payload("[]"),
