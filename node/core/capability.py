@@ -32,8 +32,6 @@ class Capability:
     name: str
     blueprints: tuple[Blueprint, ...] = ()
     """Its doors. A flask-smorest blueprint is also put into the OpenAPI document."""
-    object_types: Mapping[str, Any] = field(default_factory=dict)
-    """AS2 type -> the handler of its objects (`wire.py`)."""
     ports: Mapping[str, PortFactory] = field(default_factory=dict)
     """Field of `federation.ports.Work` -> factory (`ports.py`)."""
     jobs: tuple[Job, ...] = ()
