@@ -34,9 +34,9 @@ bench: .venv/test ## two nodes under load; prints JSON
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 texts: .venv/test ## gather the texts for translation, and compile the catalogues (both are committed)
-	$(BIN)/pybabel extract -q -F node/babel.cfg -k _later -k lazy_gettext --no-location --sort-output -o var/messages.pot node
-	$(BIN)/pybabel update -q -N --no-wrap -i var/messages.pot -d node/translations
-	$(BIN)/pybabel compile -q -d node/translations
+	$(BIN)/pybabel -q extract -F node/babel.cfg -k _later -k lazy_gettext --ignore-dirs ".*" --add-location=file --no-wrap -o var/messages.pot node
+	$(BIN)/pybabel -q update -l fr --no-fuzzy-matching --no-wrap --ignore-obsolete -i var/messages.pot -d node/translations
+	$(BIN)/pybabel -q compile -d node/translations
 
 migration: .venv/test ## a migration from the tables in the code: make migration MESSAGE="Add the column x."
 	$(BIN)/parvis migration "$(MESSAGE)"
