@@ -7,6 +7,7 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.exchange.remote import Learned
+from node.identity.happenings import Renamed
 from node.relations.web import SPACES_OF
 from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
@@ -24,6 +25,10 @@ def _set_up(app: Flask, ground: Ground) -> None:
     ground.events.subscribe(
         Learned,
         lambda known, session: register_of(session, ground).learned(known.actor, known.document),
+    )
+    ground.events.subscribe(
+        Renamed,
+        lambda happened, session: register_of(session, ground).renamed(happened.actor, happened.name),
     )
     ground.events.subscribe(
         RosterStale, lambda happened, session: sharing.when_stale(ground, happened, session)

@@ -404,9 +404,13 @@ class Register:
 
     def learned(self, actor: str, document: Document) -> None:
         """An introduction brought a document: the person is shown by its name from now on."""
-        person = _said(document)
+        person = said(document)
         changed = update(PARTICIPANT).where(PARTICIPANT.c.iri == actor)
         self.execute(changed.values(name=person.name, handle=person.handle))
+
+    def renamed(self, actor: str, name: str) -> None:
+        """One of ours is called otherwise from now on."""
+        self.execute(update(PARTICIPANT).where(PARTICIPANT.c.iri == actor).values(name=name))
 
     # -- participant
 
@@ -511,7 +515,7 @@ class Register:
         else:
             document = self.ground.work(self.session).actors.document(actor)
             if document is not None:
-                person = _said(document)
+                person = said(document)
         values = {
             "iri": actor,
             "key": ids.wire_id(),
@@ -529,7 +533,8 @@ def register_of(session: Session, ground: Ground) -> Register:
     return enlist(session, "spaces", lambda: Register(session, ground))
 
 
-def _said(document: Document) -> Person:
+def said(document: Document) -> Person:
+    """What an actor document says of a person, as it may be shown."""
     name, handle = document.get("name"), document.get("preferredUsername")
     return Person(
         shown(name) if isinstance(name, str) else "", shown(handle) if isinstance(handle, str) else ""

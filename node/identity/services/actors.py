@@ -21,7 +21,9 @@ from federation.keys import PublicKey, SigningKey
 from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
+from node.core.events import Events
 from node.identity import tables
+from node.identity.happenings import Renamed
 from node.identity.keyring import KEY_FRAGMENT, KeyRing, NoSuchActor
 from node.identity.services import names
 
@@ -60,12 +62,15 @@ class LocalActor:
 class Actors:
     """The local actors over their table."""
 
-    def __init__(self, origin: str, organisation: str, ring: KeyRing, *, development: bool = False) -> None:
+    def __init__(
+        self, origin: str, organisation: str, ring: KeyRing, events: Events, *, development: bool = False
+    ) -> None:
         """`origin` without a final slash."""
         self.origin = origin
         self.organisation = organisation
         self.node_iri = f"{origin}/actor"
         self.ring = ring
+        self._events = events
         self._said = Settings(node=self.node_iri, origin=origin, name=organisation, development=development)
 
     def person_iri(self, wire_id: str) -> str:
@@ -132,6 +137,7 @@ class Actors:
             row.name = name
             row.changed_at = now
             self._document(db, row, now)
+            self._events.publish(Renamed(iri, name), db)
         return _value(row)
 
     def disable(self, db: Session, iri: str, now: datetime) -> None:

@@ -62,7 +62,11 @@ class Identity:
         settings = ground.settings
         self._ground = ground
         self.actors = Actors(
-            settings.origin, settings.organisation, keyring_of(ground), development=settings.is_development
+            settings.origin,
+            settings.organisation,
+            keyring_of(ground),
+            ground.events,
+            development=settings.is_development,
         )
         first = settings.language
         self.people = People(self.actors, (first, *(each for each in LANGUAGES if each != first)))

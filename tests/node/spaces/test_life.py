@@ -9,6 +9,7 @@ from node.core.errors import Absent, Changed, Invalid
 from node.spaces.services import reading, sharing
 from node.spaces.services import spaces as use
 from tests.node.spaces.world import House, exchange_all, opened, peered
+from tests.node.threads.talk import begin
 
 
 def test_a_new_space_has_its_founder_as_manager_and_a_first_roster(aubier: House) -> None:
@@ -125,3 +126,25 @@ def test_three_organisations_of_which_two_have_no_relation(aubier: House, nord: 
     assert aubier.names(iri) == everybody
     assert leroux.names(iri) == everybody
     assert nord.names(iri) == everybody
+
+
+def test_a_new_name_is_shown_at_home_and_introduced_with_the_next_words(
+    aubier: House, nord: House, leroux: House
+) -> None:
+    peered(aubier, nord)
+    peered(aubier, leroux)
+    ines, marie, owen = aubier.person("Inès Le Goff"), nord.person("Marie Lenoir"), leroux.person("Owen Hart")
+    key = aubier.space(ines)
+    iri = opened(aubier, nord, key, ines, marie)
+    nord.join(marie, iri, aubier)
+    opened(aubier, leroux, key, ines, owen)
+    leroux.join(owen, iri, aubier)
+    exchange_all(aubier, nord, leroux)
+    with nord.ground.database.writing() as session:
+        nord.identity.actors.rename(session, marie.actor, "Marie Lenoir-Dubois", nord.ground.clock.now())
+    now = ["Inès Le Goff", "Marie Lenoir-Dubois", "Owen Hart"]
+    assert nord.names(iri) == now
+    assert "Marie Lenoir" in aubier.names(iri)
+    begin(nord, marie, nord.key_of(iri), "Je suis mariée.")
+    exchange_all(aubier, nord, leroux)
+    assert aubier.names(iri) == leroux.names(iri) == now
