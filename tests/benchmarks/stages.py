@@ -275,7 +275,6 @@ def sizes_on_disk(pair: Pair) -> dict[str, int]:
 
 def reading(pair: Pair, sizes: Sizes, figures: Figures) -> None:
     """The latest 20 posts of a short and of a long thread, in turns, so that both meet the same machine."""
-    line = pair.line(pair.sender, "camille")
     before = pair.databases.size(pair.sender.organisation.slug, pair.folder)
     paths, took_s = [], 0.0
     for posts in (sizes.small, sizes.large):
@@ -283,13 +282,14 @@ def reading(pair: Pair, sizes: Sizes, figures: Figures) -> None:
         begun = time.monotonic()
         seed(pair, space, posts)
         took_s += time.monotonic() - begun
-        (thread,) = line.get(f"/spaces/{space}/threads?limit=1")["items"]
+        (thread,) = pair.line(pair.sender, "camille").get(f"/spaces/{space}/threads?limit=1")["items"]
         paths.append(f"/threads/{thread['key']}?limit={LATEST}")
     seeded = sizes.small + sizes.large
     figures["seed_rate"] = seeded / took_s
     figures["disk_per_seeded_post"] = (
         pair.databases.size(pair.sender.organisation.slug, pair.folder) - before
     ) / seeded
+    line = pair.line(pair.sender, "camille")
     took: dict[str, list[float]] = {path: [] for path in paths}
     for _ in range(sizes.reads):
         for path in paths:
