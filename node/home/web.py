@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask import Blueprint, request, url_for
-from flask_babel import get_timezone
+from flask_babel import get_timezone, ngettext
 from flask_babel import gettext as _
 
 from node.core.http import shown
@@ -16,6 +16,7 @@ from node.core.http.guards import Viewer, guarded, viewer
 from node.core.http.rendering import page
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
+from node.spaces.services import requests
 from node.threads import present
 from node.threads.services import reading
 
@@ -56,6 +57,7 @@ def home() -> str:
         waiting = [
             *(_offered(looks, each) for each in offered),
             *(_joinable(looks, each) for each in joinable),
+            *(_asked(looks, each) for each in requests.waiting(session, who.person_id)),
         ]
         return page(
             "home.html",
@@ -97,6 +99,16 @@ def _joinable(looks: Looks, offer: spaces.Offer) -> shown.Waiting:
     org = looks.org(offer.host.node, offer.host.name)
     return shown.Waiting(
         offer.name, url_for("spaces.invitations"), _("opens this space to you"), org, _("Look at it")
+    )
+
+
+def _asked(looks: Looks, asked: requests.Waiting) -> shown.Waiting:
+    return shown.Waiting(
+        asked.space,
+        url_for("spaces.members", key=asked.space_key),
+        ngettext("%(num)d person asks to come in", "%(num)d people ask to come in", asked.count),
+        looks.org(asked.node),
+        _("Answer"),
     )
 
 

@@ -14,7 +14,7 @@ from node.core.http.guards import guarded, viewer
 from node.spaces import audience as readers
 from node.spaces.audience import Reader
 from node.spaces.roles import Role
-from node.spaces.services import reading, sharing
+from node.spaces.services import reading, requests, sharing
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
 from schemas.api import spaces as shapes
@@ -127,6 +127,24 @@ def join(key: str) -> None:
 def leave(key: str) -> None:
     """Leaves a space."""
     use.leave(ground(), _by(), key)
+
+
+@api.get("/spaces/<key>/requests")
+@guarded(scope="spaces:read")
+@api.response(200, shapes.JoinRequest(many=True))
+def asking(key: str) -> list[requests.Request]:
+    """Who asks to come in, at most 100, who asked first comes first; for managers."""
+    with ground().database.reading() as session:
+        return requests.listed(session, ground(), key, _by())
+
+
+@api.post("/spaces/<key>/requests/<asked>")
+@guarded(scope="spaces:write")
+@api.arguments(shapes.RequestAnswer)
+@api.response(204)
+def answer_request(said: dict[str, Any], key: str, asked: str) -> None:
+    """Lets somebody in, or declines."""
+    requests.answer(ground(), _by(), key, asked, accept=said["accept"])
 
 
 @api.get("/spaces/<key>/invitations")

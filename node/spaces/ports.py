@@ -57,19 +57,32 @@ class Spaces:
 
     def admit(self, effect: Effect, actor: str, role: Role) -> None:
         self._register.admit(effect, actor, role)
+        self._execute(delete(REQUEST).where(*self._request_of(effect, actor)))
 
     def dismiss(self, effect: Effect, actor: str) -> None:
         self._register.dismiss(effect, actor)
 
     def request(self, effect: Effect) -> None:
+        """Who is in asks for nothing; who asks again has one request, the newest."""
         row = self._register.get(effect.space.iri)
-        values = {
-            "activity": effect.activity.id,
-            "space_id": row.id,
-            "participant_iri": effect.actor,
-            "at": self._register.now,
-        }
-        self._execute(insert(REQUEST), values)
+        if self._register.role(row.iri, effect.actor) is not None:
+            return
+        said = {"activity": effect.activity.id, "at": self._register.now}
+        again = update(REQUEST).where(*self._request_of(effect, effect.actor)).values(said)
+        if self._execute(again).rowcount == 0:
+            values = {
+                **said,
+                "key": ids.wire_id(),
+                "space_id": row.id,
+                "participant_iri": effect.actor,
+                "node": self._node if effect.relation is None else effect.relation.node,
+            }
+            self._execute(insert(REQUEST), values)
+        self._register.changed(row.iri)
+
+    def _request_of(self, effect: Effect, actor: str) -> tuple[Any, Any]:
+        row = self._register.get(effect.space.iri)
+        return REQUEST.c.space_id == row.id, REQUEST.c.participant_iri == actor
 
     def roster(self, effect: Effect, roster: Document) -> None:
         row = self._register.get(effect.space.iri)

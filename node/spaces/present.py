@@ -16,8 +16,9 @@ from node.core.http import shown
 from node.exchange import service as exchange
 from node.relations.services.faces import Face, faces
 from node.spaces.audience import Audience, Difference, Reader, stamped
-from node.spaces.services import reading
+from node.spaces.services import reading, requests
 from node.spaces.services.reading import PersonSeen, SpaceSeen
+from node.spaces.services.requests import Request
 
 ADDED_LATELY_S = 7 * 24 * 3600
 
@@ -143,10 +144,18 @@ class Looks:
             history_from=space.history_from,
             gaps=self.gaps(space, counted),
             may_write=self.may_write(space),
+            requests=requests.count(self.session, space) if space.managed and space.hosted else 0,
             may_manage=space.managed and space.hosted,
             may_share=space.managed and space.hosted,
             may_leave=not (space.managed and space.hosted and len(managers) == 1),
         )
+
+    def request(self, asked: Request) -> shown.JoinRequest:
+        """Somebody who asks to come into a space of ours."""
+        org = self.org(asked.node)
+        name = asked.name or _("someone of %(org)s", org=org.name)
+        person = shown.Person(name, org, handle=f"{asked.handle}@{org.domain}")
+        return shown.JoinRequest(asked.key, person, asked.at, asked.may_enter)
 
     def may_write(self, space: SpaceSeen) -> bool:
         """Whether what is written now can go out at all."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.core.db import Base, BigKey
@@ -155,12 +155,15 @@ class Invitation(Base):
 
 
 class JoinRequest(Base):
-    """A Follow from outside: waits for a person's decision, gives nothing (PROTOCOL 2.j)."""
+    """A Follow from outside: waits for a manager's decision, gives nothing (PROTOCOL 2.j). `node`: who brought it."""
 
     __tablename__ = "join_request"
+    __table_args__ = (UniqueConstraint("space_id", "participant_iri"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    activity: Mapped[str] = mapped_column(Text, unique=True)
-    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), index=True)
+    key: Mapped[str] = mapped_column(String(KEY_CHARS), unique=True)
+    activity: Mapped[str] = mapped_column(Text)
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"))
     participant_iri: Mapped[str] = mapped_column(Text)
+    node: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]

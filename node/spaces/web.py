@@ -25,10 +25,10 @@ from node.identity.services.identity import identity_of
 from node.spaces import audience as readers
 from node.spaces.present import Looks
 from node.spaces.roles import Role
-from node.spaces.services import reading, sharing
+from node.spaces.services import reading, requests, sharing
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
-from schemas.forms.spaces import AddMember, Answer, GiveRole, NewSpace, Share
+from schemas.forms.spaces import AddMember, Answer, GiveRole, NewSpace, RemoveOrganisation, Share
 
 FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
 FRAME_SPACES = 12
@@ -162,6 +162,46 @@ def remove_member(key: str, person: str) -> Response | tuple[str, int]:
     return _to_members(key)
 
 
+@web.post("/spaces/<key>/requests/<asked>")
+@guarded()
+def answer_request(key: str, asked: str) -> Response | tuple[str, int]:
+    """Lets somebody in who asked, or declines."""
+    values, errors = read_form(Answer())
+    accepts = not errors and values["answer"] == "accept"
+    try:
+        if not errors:
+            requests.answer(ground(), by(), key, asked, accept=accepts)
+            flash(_("Let in. All members see it.") if accepts else _("Declined."), "ok")
+            return _to_members(key)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return _members_page(key, errors), 422
+
+
+@web.post("/spaces/<key>/organisations/remove")
+@guarded()
+def remove_organisation(key: str) -> Response | tuple[str, int]:
+    """Takes a partner's organisation out, all its people with it."""
+    values, errors = read_form(RemoveOrganisation())
+    try:
+        if not errors:
+            sharing.remove_organisation(ground(), by(), key, values["node"])
+            flash(_("Taken out. None of its people reads here from now on."), "ok")
+            return _to_members(key)
+    except NodeError as refusal:
+        return _members_page(key, sentences(refusal)), refusal.status
+    return _members_page(key, errors), 422
+
+
+@web.post("/spaces/<key>/withdraw")
+@guarded("admin")
+def withdraw(key: str) -> Response:
+    """Takes the whole house out of a partner's space."""
+    sharing.leave_as_organisation(ground(), by(), key)
+    flash(_("The house has left the space."), "ok")
+    return redirect(url_for("spaces.index"), FOUND_ELSEWHERE)
+
+
 @web.route("/spaces/<key>/share", methods=["GET", "POST"])
 @guarded()
 def share(key: str) -> str | Response | tuple[str, int]:
@@ -231,7 +271,8 @@ def lines_with(who: Viewer, node: str) -> list[shown.SpaceLine]:
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column."""
     with ground().database.reading() as session:
-        waiting = _waiting(session, who)
+        asked = sum(each.count for each in requests.waiting(session, who.person_id))
+        waiting = _waiting(session, who) + asked
     yield shown.NavItem("spaces", _("Spaces"), url_for("spaces.index"), "layout-grid", "s", waiting)
 
 
@@ -278,6 +319,7 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
         looks = Looks(session, ground())
         seen = looks.space(space, found, counted)
         groups = []
+        nodes = {looks.org(each.organisation.node): each.organisation.node for each in counted}
         for share_ in seen.shares:
             inside = [
                 shown.Member(
@@ -291,7 +333,9 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
                 for each in found.people
                 if looks.org(each.node) == share_.org
             ]
-            groups.append(shown.MemberGroup(share_.org, inside))
+            node = nodes[share_.org]
+            removable = seen.may_manage and not share_.org.ours
+            groups.append(shown.MemberGroup(share_.org, inside, node, removable))
         present = {each.person_id for each in found.people}
         addable = []
         if seen.may_manage:
@@ -302,7 +346,16 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
                 for each in identity_of(ground()).people.active(session)
                 if each.id not in present
             ]
-        return page("spaces/members.html", space=seen, groups=groups, addable=addable, errors=errors or {})
+        asking = requests.listed(session, ground(), key, by()) if seen.requests else []
+        return page(
+            "spaces/members.html",
+            space=seen,
+            groups=groups,
+            requests=[looks.request(each) for each in asking],
+            addable=addable,
+            may_withdraw="admin" in who.roles and not space.hosted,
+            errors=errors or {},
+        )
 
 
 def _share_page(

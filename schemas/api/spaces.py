@@ -131,6 +131,24 @@ class OfferAnswer(Schema):
     accept = fields.Boolean(required=True)
 
 
+class JoinRequest(Schema):
+    """Somebody who asks to come in; can be let in once the organisation is in the space."""
+
+    key = fields.String(required=True)
+    id = fields.String(required=True, metadata={"description": "IRI of the actor."})
+    name = fields.String(required=True)
+    handle = fields.String(required=True)
+    node = fields.String(
+        required=True, metadata={"description": "IRI of the node actor of the organisation."}
+    )
+    at = fields.AwareDateTime(required=True)
+    may_enter = fields.Boolean(required=True, data_key="mayEnter")
+
+
+class RequestAnswer(Schema):
+    accept = fields.Boolean(required=True)
+
+
 class Thread(Schema):
     key = fields.String(required=True)
     space = fields.String(required=True, metadata={"description": "Key of the space."})

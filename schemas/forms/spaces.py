@@ -31,6 +31,10 @@ class Answer(Form):
     answer = String(required=True, validate=OneOf(("accept", "reject")))
 
 
+class RemoveOrganisation(Form):
+    node = String(required=True, validate=Length(1, 2048))
+
+
 class Message(Form):
     """What somebody writes. `audience` is the token of the list that the page showed."""
 

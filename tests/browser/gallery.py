@@ -43,6 +43,7 @@ ANAIS = shown.Person("Anaïs Verhaeghe", NORD, "assurance qualité", "anais", by
 OWEN = shown.Person("Owen Hart", LEROUX, "structural engineer", "owen")
 
 SHARES = (shown.Share(AUBIER, 14), shown.Share(NORD, 11, 2), shown.Share(LEROUX, 7))
+BEHIND = (shown.Share(AUBIER, 3), shown.Share(NORD, 2), shown.Share(GALVA, 2))
 OURS = (shown.Share(AUBIER, 14),)
 GAP = shown.Gap(NORD, 3, NOW - timedelta(minutes=8))
 GAP_IN = shown.Gap(NORD, 1, NOW - timedelta(hours=2), "in")
@@ -472,6 +473,17 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             **LISTED,
         },
     ),
+    "space-behind": (
+        "spaces/space.html",
+        {
+            "space": replace(SPACE, shares=BEHIND, host=NORD, requests=0, may_share=False),
+            "threads": THREADS[:1],
+            "audience": replace(AUDIENCE, shares=BEHIND),
+            "writing": True,
+            **FORM,
+            **LISTED,
+        },
+    ),
     "space-writing": (
         "spaces/space.html",
         {
@@ -499,9 +511,14 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "members": (
         "spaces/members.html",
         {
-            "space": SPACE,
+            "space": replace(SPACE, shares=(*SHARES, shown.Share(GALVA, 2)), requests=2),
             "errors": {"person": "Choisissez quelqu’un."},
+            "requests": [
+                shown.JoinRequest("q1", ANAIS, ago(hours=3), may_enter=True),
+                shown.JoinRequest("q2", shown.Person("Saskia Timmers", GALVA), ago(days=2)),
+            ],
             "addable": [PAUL],
+            "may_withdraw": True,
             "groups": [
                 shown.MemberGroup(
                     AUBIER,
@@ -516,6 +533,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
                         shown.Member(MARIE, "member", ago(days=90), may_remove=True),
                         shown.Member(ANAIS, "member", ago(days=1), may_remove=True),
                     ],
+                    "https://nordacier.example/actor",
+                    may_remove=True,
                 ),
             ],
         },

@@ -241,6 +241,7 @@ class Space(SpaceLine):
     retention: Sequence[str] = ()  # one sentence per organisation
     gaps: Sequence[Gap] = ()
     may_write: bool = False
+    requests: int = 0  # who ask to come in, for a manager
     may_manage: bool = False
     may_share: bool = False
     may_leave: bool = False
@@ -303,6 +304,18 @@ class MemberGroup:
 
     org: Org
     members: Sequence[Member]
+    node: str = ""  # its node actor, for the form that takes it out
+    may_remove: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Somebody from outside who asks to come in; not `may_enter` while the organisation has no place in the space."""
+
+    key: str
+    person: Person
+    at: datetime
+    may_enter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import insert
+from sqlalchemy.orm import Session
 
 from federation import errors as wire
+from federation.activity import Document
 from federation.ports import Role
 from node.core import ids
 from node.core.audit import Act
@@ -99,20 +101,13 @@ def create(ground: Ground, by: By, name: str, purpose: str = "") -> str:
 def add_member(ground: Ground, by: By, key: str, wire_id: str) -> None:
     """A manager takes in a colleague. Raises Absent, Refused, Invalid."""
     with saying(ground) as work:
-        space = _managed(work, key, by)
+        space = managed(work.session, key, by)
         if not space.hosted:
             raise Refused(_("In a partner’s space, each colleague comes in alone."))
         person = _colleague(ground, work, wire_id)
         register = register_of(work.session, ground)
         if register.role(space.iri, person) is None:
-            said = {
-                "type": "Add",
-                "to": [f"{space.iri}/members"],
-                "audience": space.iri,
-                "object": person,
-                "target": f"{space.iri}/members",
-            }
-            exchange.publish(ground, work, said, by.actor)
+            exchange.publish(ground, work, adding(space.iri, person), by.actor)
 
 
 def join(ground: Ground, by: By, key: str) -> str:
@@ -137,7 +132,7 @@ def leave(ground: Ground, by: By, key: str) -> None:
 def remove(ground: Ground, by: By, key: str, participant_key: str) -> None:
     """A manager takes somebody out. Raises Absent, Changed."""
     with saying(ground) as work:
-        space = _managed(work, key, by)
+        space = managed(work.session, key, by)
         person = _member(work, space, participant_key)
         _keep_a_manager(work, space, person)
         said = {
@@ -154,7 +149,7 @@ def remove(ground: Ground, by: By, key: str, participant_key: str) -> None:
 def give_role(ground: Ground, by: By, key: str, participant_key: str, role: Role) -> None:
     """A manager of a space of ours makes somebody manager, or member again. Raises Absent, Changed, Refused."""
     with saying(ground) as work:
-        space = _managed(work, key, by)
+        space = managed(work.session, key, by)
         if not space.hosted:
             raise Refused(_("Roles are given by the organisation that keeps the space."))
         person = _member(work, space, participant_key)
@@ -168,13 +163,20 @@ def give_role(ground: Ground, by: By, key: str, participant_key: str, role: Role
             )
 
 
-def _managed(work: NodeWork, key: str, by: By) -> reading.SpaceSeen:
-    space = reading.seen(work.session, key, by.person_id)
+def managed(session: Session, key: str, by: By) -> reading.SpaceSeen:
+    """The space of a page, for one who manages it. Raises Absent, Refused."""
+    space = reading.seen(session, key, by.person_id)
     if not space.managed:
         raise Refused(
             _("Only a manager of the space may do this."), f"{by.actor} does not manage {space.iri}"
         )
     return space
+
+
+def adding(iri: str, person: str) -> Document:
+    """What makes a person a member of a space, still without its author."""
+    members = f"{iri}/members"
+    return {"type": "Add", "to": [members], "audience": iri, "object": person, "target": members}
 
 
 def _colleague(ground: Ground, work: NodeWork, wire_id: str) -> str:

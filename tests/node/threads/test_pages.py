@@ -15,7 +15,7 @@ from node.identity.services.people import Person, Role
 from node.spaces.services import spaces as use
 from node.spaces.tables import MissingRev
 from tests.node.identity.houses import PASSWORD, Browser
-from tests.node.spaces.world import House, exchange_all, opened
+from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads.talk import begin, reply, texts
 
 
@@ -302,3 +302,78 @@ def test_what_is_missing_here_is_marked_where_it_would_stand(partners: tuple[Hou
     page = words(browser.get(f"/threads/{key}").text)
     assert "1 message of Aubier is missing here" in page
     assert page.index("Un.") < page.rindex("is missing here") < page.index("Deux.")
+
+
+def test_what_was_recalled_is_offered_no_change(aubier: House, ines: Person, browser: Browser) -> None:
+    said = begin(aubier, ines, aubier.space(ines), "Jeudi.")
+    thread, edit = f"/threads/{said.thread}", f"/posts/{said.post}/edit"
+    assert edit in browser.get(thread).text
+    opened_before = field(browser.get(edit).text, "audience")
+    assert browser.post(f"/posts/{said.post}/delete", {}, page=thread).status_code == 303
+    assert edit not in browser.get(thread).text
+    assert browser.get(edit).status_code == 404
+    late = {"audience": opened_before, "title": "Grue", "text": "Vendredi."}
+    assert browser.post(edit, late, page=thread).status_code == 404
+    assert "Vendredi" not in browser.get(thread).text
+
+
+def test_every_reader_has_a_stone_though_we_know_nothing_of_the_organisation(
+    aubier: House, nord: House, leroux: House
+) -> None:
+    peered(aubier, nord)
+    peered(aubier, leroux)
+    ines, owen = aubier.person("Inès Le Goff"), leroux.person("Owen Hart")
+    marie = nord.person("Marie Lenoir", Role.ADMIN, PASSWORD)
+    key = aubier.space(ines)
+    iri = opened(aubier, nord, key, ines, marie)
+    nord.join(marie, iri, aubier)
+    opened(aubier, leroux, key, ines, owen)
+    leroux.join(owen, iri, aubier)
+    exchange_all(aubier, nord, leroux)
+    there = nord.browser()
+    there.sign_in(marie)
+    page = there.get(f"/spaces/{nord.key_of(iri)}").text
+    rows = re.findall(r'<span class="stones" aria-hidden="true">(.*?)</span></span>', page, re.DOTALL)
+    assert rows
+    for row in rows:
+        assert row.count("<i>") == 3
+        assert len(re.findall(r"<span( class=\"us\"| data-hue=\"\d\"|)>", row)) == 3
+
+
+def test_a_partner_is_taken_out_and_a_house_leaves_by_the_members_page(
+    aubier: House, nord: House, browser: Browser, ines: Person
+) -> None:
+    peered(aubier, nord)
+    marie = nord.person("Marie Lenoir", Role.ADMIN, PASSWORD)
+    luc = nord.person("Luc Petit", password=PASSWORD)
+    key = aubier.space(ines)
+    iri = opened(aubier, nord, key, ines, marie)
+    for person in (marie, luc):
+        nord.join(person, iri, aubier)
+    here, there = f"/spaces/{key}", f"/spaces/{nord.key_of(iri)}"
+    pages = {person.name: nord.browser() for person in (marie, luc)}
+    for person in (marie, luc):
+        pages[person.name].sign_in(person)
+    assert f"{there}/withdraw" not in pages["Luc Petit"].get(f"{there}/members").text
+    assert f"{here}/withdraw" not in browser.get(f"{here}/members").text
+    refused = pages["Luc Petit"].post(f"{there}/withdraw", {}, page=f"{there}/members")
+    assert refused.status_code == 404
+    refused = pages["Marie Lenoir"].post(
+        f"{there}/organisations/remove", {"node": aubier.iri}, page=f"{there}/members"
+    )
+    assert refused.status_code == 403
+    assert "Leave with the whole organisation" in words(pages["Marie Lenoir"].get(f"{there}/members").text)
+    left = pages["Marie Lenoir"].post(f"{there}/withdraw", {}, page=f"{there}/members")
+    assert left.status_code == 303
+    exchange_all(aubier, nord)
+    aubier.settle_jobs()
+    assert (nord.sees(marie), nord.sees(luc), aubier.names(iri)) == ([], [], ["Inès Le Goff"])
+
+    opened(aubier, nord, key, ines, marie)
+    nord.join(marie, iri, aubier)
+    assert "Take Nord Acier out" in words(browser.get(f"{here}/members").text)
+    for node, status in ((aubier.iri, 404), ("https://nobody.example/actor", 404), (nord.iri, 303)):
+        answer = browser.post(f"{here}/organisations/remove", {"node": node}, page=f"{here}/members")
+        assert answer.status_code == status, node
+    exchange_all(aubier, nord)
+    assert (nord.sees(marie), aubier.names(iri)) == ([], ["Inès Le Goff"])

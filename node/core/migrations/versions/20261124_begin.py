@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "ebf09946dc69"
+revision: str = "c357ad457cd0"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -153,7 +153,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "post",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
         sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
         sa.Column("iri", sa.Text(), nullable=False),
         sa.Column("type", sa.String(length=16), nullable=False),
@@ -603,17 +605,19 @@ def upgrade() -> None:
     op.create_table(
         "join_request",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=22), nullable=False),
         sa.Column("activity", sa.Text(), nullable=False),
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("participant_iri", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_join_request_space_id_space")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_join_request")),
-        sa.UniqueConstraint("activity", name=op.f("uq_join_request_activity")),
+        sa.UniqueConstraint("key", name=op.f("uq_join_request_key")),
+        sa.UniqueConstraint(
+            "space_id", "participant_iri", name=op.f("uq_join_request_space_id_participant_iri")
+        ),
     )
-    with op.batch_alter_table("join_request", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_join_request_space_id"), ["space_id"], unique=False)
-
     op.create_table(
         "member",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -735,9 +739,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_member_participant_id"))
 
     op.drop_table("member")
-    with op.batch_alter_table("join_request", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_join_request_space_id"))
-
     op.drop_table("join_request")
     with op.batch_alter_table("invitation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitation_space_id"))
