@@ -185,7 +185,11 @@ def wrong_curve(forged: ForgedProvider) -> None:
 
 def at(name: str, seconds: int) -> Lie:
     """A claim that many seconds from the moment of the lie: not of the import, which may be long ago."""
-    return lambda forged: claim(**{name: int(time.time()) + seconds})(forged)
+
+    def lie(forged: ForgedProvider) -> None:
+        forged.claims |= {name: int(time.time()) + seconds}
+
+    return lie
 
 
 LIES: dict[str, Lie] = {
