@@ -80,6 +80,7 @@ def invitations() -> str:
             "spaces/invitations.html",
             offered=[_invitation(looks, each, None) for each in offered],
             joinable=[_invitation(looks, each, there.get(each.space_id)) for each in joinable],
+            may_withdraw="admin" in who.roles,
         )
 
 

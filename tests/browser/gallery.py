@@ -562,9 +562,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
                 shown.Invitation("i1", LINES[1], LEROUX, ago(hours=5), retention=["6 ans chez Leroux & Hart"])
             ],
             "joinable": [shown.Invitation("i2", LINES[0], NORD, ago(days=2), date(2026, 3, 1))],
+            "may_withdraw": True,
         },
     ),
-    "invitations-empty": ("spaces/invitations.html", {"offered": [], "joinable": []}),
+    "invitations-empty": ("spaces/invitations.html", {"offered": [], "joinable": [], "may_withdraw": True}),
     "thread": (
         "threads/thread.html",
         {

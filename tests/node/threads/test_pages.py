@@ -370,6 +370,8 @@ def test_a_partner_is_taken_out_and_a_house_leaves_by_the_members_page(
     assert (nord.sees(marie), nord.sees(luc), aubier.names(iri)) == ([], [], ["Inès Le Goff"])
 
     opened(aubier, nord, key, ines, marie)
+    assert f"{there}/withdraw" in pages["Marie Lenoir"].get("/spaces/invitations").text
+    assert f"{there}/withdraw" not in pages["Luc Petit"].get("/spaces/invitations").text
     nord.join(marie, iri, aubier)
     assert "Take Nord Acier out" in words(browser.get(f"{here}/members").text)
     for node, status in ((aubier.iri, 404), ("https://nobody.example/actor", 404), (nord.iri, 303)):
