@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from federation import documents
 from federation.activity import Document
-from federation.errors import LocalError, OutOfScope
+from federation.errors import LocalError, OutOfScope, UnknownActor
 from federation.ports import Effect, Relation, Stored, Work
 from federation.trust import Trusted
 
@@ -64,6 +65,20 @@ def spoken_of(trusted: Trusted, object_id: str | None, work: Work) -> Stored | N
     if space is None or space.hosted or stored is not None or object_id is None:
         raise OutOfScope("No such object in this space.")
     return None
+
+
+def check_person(actor: str, work: Work) -> None:
+    """Only people are members of a space: no node, and no other space.
+
+    Raises:
+        UnknownActor: never introduced.
+        OutOfScope: something else than a Person.
+    """
+    document = work.actors.document(actor)
+    if document is None:
+        raise UnknownActor(f"{actor} was not introduced.")
+    if "Person" not in documents.types(document):
+        raise OutOfScope("Only people enter a space.")
 
 
 def is_history(trusted: Trusted) -> bool:

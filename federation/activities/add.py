@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from federation import iris
-from federation.errors import OutOfScope, UnknownActor
-from federation.kind import ActivityType, Reply, effect_of, is_history
+from federation.errors import OutOfScope
+from federation.kind import ActivityType, Reply, check_person, effect_of, is_history
 from federation.ports import Role, Work
 from federation.trust import Trusted
 
@@ -19,8 +19,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         raise OutOfScope("Only the members of the space can be added to.")
     if not any(iris.same_origin(each.node, person) for each in work.spaces.nodes(effect.space.iri)):
         raise OutOfScope("The person is of no organisation on the roster.")
-    if work.actors.digest(person) is None:
-        raise UnknownActor(f"{person} was not introduced.")
+    check_person(person, work)
     if not is_history(trusted):
         work.spaces.admit(effect, person, Role.MEMBER)
     return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.kind import ActivityType, Reply, effect_of, is_history
+from federation.kind import ActivityType, Reply, check_person, effect_of, is_history
 from federation.ports import Role, Work
 from federation.trust import Trusted
 
@@ -14,6 +14,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     effect = effect_of(trusted)
     if is_history(trusted):
         return ()
+    check_person(effect.actor, work)
     work.spaces.admit(effect, effect.actor, Role.MEMBER)
     if trusted.relation is None or not effect.space.hosted:
         return ()

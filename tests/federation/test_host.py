@@ -830,3 +830,16 @@ def test_a_false_key_for_our_own_node_on_a_roster_counts_for_nothing(liar: Liar)
 def test_refuses_to_be_announced_to_at_all_where_the_charter_leaves_it_out(liar: Liar) -> None:
     _change_scope(liar.world.south, liar.world.north, activityTypes=["Create"])
     assert problem_of(liar.tells(liar.by_elsa())) == "out-of-scope"
+
+
+def test_refuses_an_edit_that_was_announced_before(liar: Liar) -> None:
+    """A host could else put old words back in the place of new ones."""
+    first = liar.by_elsa()
+    edits = [
+        liar.by_elsa(type="Update", object={**first["object"], "content": f"<p>{text}</p>"})
+        for text in ("old", "new")
+    ]
+    for said in (first, *edits):
+        assert liar.tells(said)["outcome"] == "processed"
+    assert problem_of(liar.tells(edits[0])) == "replay"
+    assert liar.world.south.texts(liar.space) == ["new"]

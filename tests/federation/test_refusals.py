@@ -1024,3 +1024,38 @@ def test_refuses_to_be_knocked_at_where_the_charter_leaves_it_out(pair: Pair) ->
     _relation(pair, agreement={**agreement, "scope": scope})
     said = pair.activity(type="Follow", object=pair.space)
     assert problem_of(pair.say(pair.line(said))) == "out-of-scope"
+
+
+@pytest.mark.parametrize("kind", ["node", "space"])
+def test_only_people_enter_a_space(pair: Pair, kind: str) -> None:
+    actor = pair.south.iri if kind == "node" else pair.south.space("Ours", pair.sven)
+    with pair.north.work() as work:
+        work.actors.learn(pair.south.store.rows.documents.get(actor) or _node_document(pair), pair.south.iri)
+    before = effects(pair.north)
+    joins = pair.activity(type="Join", object=pair.space, actor=actor)
+    key = pair.south.key if kind == "node" else pair.south.store.signers[actor]
+    assert problem_of(pair.say(pair.line(joins, key))) == "out-of-scope"
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MANAGER
+    added = pair.activity(type="Add", object=actor, target=f"{pair.space}/members")
+    assert problem_of(pair.say(pair.line(added))) == "out-of-scope"
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MEMBER
+    assert effects(pair.north) == before
+
+
+def _node_document(pair: Pair) -> Document:
+    key = {"id": pair.south.key.key_id, "publicKeyMultibase": pair.south.key.public.multibase}
+    return {"id": pair.south.iri, "type": "Application", "assertionMethod": [key]}
+
+
+def test_refuses_a_node_that_dismisses_in_no_space(pair: Pair) -> None:
+    said = pair.activity(
+        type="Remove", object=pair.sven, target=f"{pair.space}/members", actor=pair.south.iri
+    )
+    said.pop("audience")
+    assert problem_of(pair.say(pair.line(said, pair.south.key))) == "out-of-scope"
+    assert pair.sven in pair.north.store.rows.spaces[pair.space].members
+
+
+def test_refuses_a_post_without_an_id(pair: Pair) -> None:
+    note = {k: v for k, v in pair.south.note(pair.sven, pair.space, "x").items() if k != "id"}
+    assert problem_of(pair.say(pair.line(pair.activity(object=note)))) == "out-of-scope"
