@@ -40,7 +40,8 @@ def test_a_text_in_one_language_is_the_text() -> None:
     post = {key: value for key, value in POST.items() if key != "content"}
     read = NOTE.load({**post, "contentMap": {"fr": "<p>mots</p>"}})
     assert (read["lang"], read["content"]) == ("fr", "<p>mots</p>")
-    for empty in ({}, [], None):
+    nothing: list[Any] = [{}, [], None]
+    for empty in nothing:
         with pytest.raises(ValidationError):
             NOTE.load({**post, "contentMap": empty})
 
