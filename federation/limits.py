@@ -13,7 +13,6 @@ NONCE_MEMORY_S = 900
 MIN_NONCE_CHARS = 16
 
 MAX_LINE_BYTES = 256 * 1024
-MAX_LINE_BYTES_HARD = 1024 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_LINES = 200
 GATHERED_LINES = 50  # a batch while another is in flight; MAX_BATCH_LINES in catch-up
@@ -35,4 +34,3 @@ MAX_HEAD_BYTES = 128 * 1024  # of an answer, with the framing of its body
 
 MAX_IRI_CHARS = 2048
 MAX_HOST_CHARS = 253
-MAX_LABEL_CHARS = 63

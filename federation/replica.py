@@ -13,14 +13,10 @@ from operator import itemgetter
 from typing import Literal
 
 from federation import jcs, merkle
-from federation.digest import digest_of_bytes
 
 BUCKETS = 256
 
 LeafState = Literal["live", "tombstone", "member", "left"]
-
-EMPTY_DIGEST = digest_of_bytes(b"")
-"""The digest of a tombstone."""
 
 
 @dataclass(frozen=True, slots=True)

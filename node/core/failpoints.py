@@ -1,6 +1,6 @@
 """Named instants at which a test may end the process as a crash would: no handler, no flush, exit status 9.
 
-`PARVIS_FAILPOINT=exchange.sent` ends it at the first `hit("exchange.sent")`, `exchange.sent:3` at the third.
+`PARVIS_FAILPOINT=lane.sent` ends it at the first `hit("lane.sent")`, `lane.sent:3` at the third.
 Without that variable a hit costs one comparison. Source: RELIABILITY, R2.
 """
 

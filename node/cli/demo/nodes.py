@@ -31,7 +31,6 @@ GRACE_S = 3.0  # then SIGKILL: nothing that was told is lost by it
 POLL_S = 0.02
 SECTION = "parvis"
 LOOPBACK = "127.0.0.1"
-FIRST_FREE_PORT = 8104
 LAST_PORT = 65535
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>

@@ -77,8 +77,7 @@ LEROUX_HART = Organisation(
     (Person("priya", "Priya Nair", is_admin=True), Person("owen", "Owen Hart")),
 )
 ORGANISATIONS = (AUBIER, NORD_ACIER, LEROUX_HART)
-PARTNERS = (NORD_ACIER, LEROUX_HART)
-"""Aubier is peered with each of them, and they are not peered with each other."""
+"""Aubier is peered with each of the others, and they are not peered with each other."""
 
 SPACE = "Passerelle de l’Ill"
 SPACE_PURPOSE = "Étude, fabrication et levage de la passerelle en bois, 42 m"
