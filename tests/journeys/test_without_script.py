@@ -12,8 +12,8 @@ from tests.nodes import MakeNodes
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_two_organisations_peer_share_and_talk_without_script(own_nodes: MakeNodes, seats: Seats) -> None:
-    aubier, leroux = own_nodes(AUBIER, LEROUX_HART)
+def test_two_organisations_peer_share_and_talk_without_script(nodes: MakeNodes, seats: Seats) -> None:
+    aubier, leroux = nodes(AUBIER, LEROUX_HART)
     camille, hugo = (seats(aubier, handle, script=False, width=360) for handle in ("camille", "hugo"))
     priya, owen = (seats(leroux, handle, script=False, width=360) for handle in ("priya", "owen"))
     steps.peer(priya, camille)
