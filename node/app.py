@@ -8,7 +8,6 @@ from typing import Any
 
 import flask_smorest
 from flask import Blueprint, Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from node.capabilities import CAPABILITIES
 from node.config import Settings
@@ -18,6 +17,7 @@ from node.core.clock import Clock
 from node.core.ground import Ground
 from node.core.http import context, csrf, guards, headers, health, limits, problems, rendering, routing
 from node.core.http.api import Api
+from node.core.http.forwarded import forwarded
 from node.core.http.shown import Frame, Org, Person
 
 MAX_FORM_BYTES = 1024 * 1024
@@ -45,7 +45,7 @@ def create_app(
         MAX_FORM_PARTS=MAX_FORM_PARTS,
     )
     if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+        app.wsgi_app = forwarded(app.wsgi_app, settings.proxies)  # type: ignore[method-assign, assignment]
     log.configure(settings)
 
     ground = Ground.laid(settings, ports=_ports(capabilities), clock=clock)

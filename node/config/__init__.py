@@ -20,6 +20,7 @@ from node.config.checks import (
     LOCAL_NAMES,
     MIN_SECRET_BYTES,
     check_network,
+    check_proxy,
     clock_is_synchronised,
     decoded_key,
     is_loopback,
@@ -105,7 +106,7 @@ class Settings:
     )
     tls_key_file: Path = setting("Private key (PEM) of the certificate, mode 0600.", Path())
     proxies: tuple[str, ...] = setting(
-        "Addresses of the reverse proxies whose X-Forwarded headers count.", ()
+        "Addresses or networks (CIDR) of the reverse proxies whose X-Forwarded headers count.", ()
     )
 
     background: bool = setting(
@@ -180,8 +181,8 @@ class Settings:
             refuse_readable(self.tls_key_file)
         for network in self.networks:
             check_network(network)
-        if "*" in self.proxies:
-            raise SettingsError("PARVIS_PROXIES may not be '*'; name the addresses of your reverse proxies.")
+        for proxy in self.proxies:
+            check_proxy(proxy)
 
     def check_key(self) -> None:
         """Raises `SettingsError` when the secret key is absent or weak."""

@@ -63,6 +63,18 @@ def check_network(text: str) -> None:
         raise SettingsError(f"PARVIS_NETWORKS names {text}, which is too wide to be a network of yours.")
 
 
+def check_proxy(text: str) -> None:
+    """Raises `SettingsError` when it is neither address nor network, or everybody."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as bad:
+        raise SettingsError(
+            f"PARVIS_PROXIES names {text!r}; name the address or the network of your reverse proxies."
+        ) from bad
+    if network.prefixlen == 0:
+        raise SettingsError(f"PARVIS_PROXIES may not be {text}: everybody would be believed.")
+
+
 def is_loopback(host: str) -> bool:
     """Whether it is this machine: a loopback address or a name under .localhost."""
     if LOCAL_NAMES.fullmatch(host):
