@@ -85,8 +85,6 @@ def receive_batch(
             relation = work.peers.of_node(relation.node) or relation
     work.streams.record(relation, taken)
     failpoint("inbox.recorded")
-    if taken:
-        head = Head(taken[-1][0].seq, taken[-1][0].entry_hash)
     return _receipt(request, batch, relation, head, taken, work, settings)
 
 

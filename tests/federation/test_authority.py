@@ -189,6 +189,11 @@ def test_says_why_not(verb: str, object_: Any, actor: str, place: str, decision:
     assert _decision(verb, object_, actor, NODE, PLACES[place], heard=False, here=True) == decision
 
 
+def test_an_owner_who_left_is_told_that_only_membership_is_lacking() -> None:
+    left = Stored(OBJECT, "Note", STRANGER, SPACE)
+    assert _decision("Delete", OBJECT, STRANGER, NODE, left, heard=False, here=True) == "not a member"
+
+
 @pytest.mark.parametrize(
     "verb", ["Create", "Update", "Delete", "Like", "Undo", "Join", "Leave", "Add", "Remove"]
 )

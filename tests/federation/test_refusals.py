@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from federation import activity, digest, documents, exchange, inbox, limits, outbox, signatures
+from federation import activity, delivery, digest, documents, exchange, inbox, limits, outbox, signatures
 from federation.activity import CONTEXT, Document
 from federation.errors import BadProof, Forbidden, LocalError, NoAgreement, NotMember, OutOfScope
 from federation.http import Headers, Request
@@ -1059,3 +1059,93 @@ def test_refuses_a_node_that_dismisses_in_no_space(pair: Pair) -> None:
 def test_refuses_a_post_without_an_id(pair: Pair) -> None:
     note = {k: v for k, v in pair.south.note(pair.sven, pair.space, "x").items() if k != "id"}
     assert problem_of(pair.say(pair.line(pair.activity(object=note)))) == "out-of-scope"
+
+
+# -- ranges, again and in part
+
+
+def _requests(pair: Pair, *batches: int) -> list[Request]:
+    """South says so much, and never hears what became of it: requests of these many lines, then of all."""
+    for number in range(sum(batches)):
+        pair.south.post(pair.sven, pair.space, str(number))
+    sent, begun = [], pair.south.store.rows.acknowledged[pair.north.iri]
+    for lines in batches:
+        sent.append(pair.south.parcel(pair.north, lines).request)
+        assert pair.north.federation.receive_batch(sent[-1]).status == 200
+        pair.south.store.rows.acknowledged[pair.north.iri] += lines
+    pair.south.store.rows.acknowledged[pair.north.iri] = begun
+    return sent
+
+
+def _ranges(pair: Pair, lines: int) -> tuple[int, int]:
+    parcel = pair.south.parcel(pair.north, lines)
+    receipt = documents.loads(pair.north.federation.receive_batch(parcel.request).body)
+    begun = pair.south.store.rows.acknowledged[pair.north.iri]
+    return receipt["from"] - begun, receipt["to"] - begun
+
+
+def test_an_old_range_is_receipted_as_it_was_sent(pair: Pair) -> None:
+    _requests(pair, 2, 3)
+    assert _ranges(pair, 2) == (1, 2)
+    assert _ranges(pair, 5) == (1, 5)
+    assert _ranges(pair, 0) == (5, 5)
+    assert pair.north.texts(pair.space) == list("01234")
+
+
+def test_a_hello_and_a_range_of_one_line_are_not_taken_for_each_other(pair: Pair) -> None:
+    _requests(pair, 1)
+    for lines in (0, 1, 0, 1):
+        parcel = pair.south.parcel(pair.north, lines)
+        response = pair.north.federation.receive_batch(parcel.request)
+        with pair.south.work() as work:
+            verdict = delivery.settle(parcel, response, work, pair.south.settings)
+            work.rows.acknowledged[pair.north.iri] -= lines
+        assert isinstance(verdict, delivery.Delivered)
+
+
+def test_the_whole_log_may_be_said_again_from_its_first_entry(pair: Pair) -> None:
+    _requests(pair, 2)
+    before = effects(pair.north)
+    pair.south.store.rows.acknowledged[pair.north.iri] = 0
+    assert pair.south.deliver(pair.north).__class__.__name__ == "Delivered"
+    assert effects(pair.north) == before
+
+
+def test_a_receipt_names_the_exceptions_of_the_part_that_was_known(pair: Pair) -> None:
+    pair.north.store.rows.spaces[pair.space].members.pop(pair.sven)
+    _requests(pair, 1)
+    pair.north.store.rows.spaces[pair.space].members[pair.sven] = Role.MEMBER
+    pair.south.post(pair.sven, pair.space, "member again")
+    parcel = pair.south.parcel(pair.north)
+    receipt = documents.loads(pair.north.federation.receive_batch(parcel.request).body)
+    assert [each["seq"] for each in receipt["exceptions"]] == [parcel.entries[0].seq]
+    assert pair.north.texts(pair.space) == ["member again"]
+
+
+def test_refuses_a_line_of_another_type_than_its_entry_says(pair: Pair) -> None:
+    said = pair.activity()
+    rows = {n: {"id": said["id"], "type": "Update"} for n in range(1, 100)}
+    assert problem_of(pair.say(pair.line(said), rows=rows)) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "verb", ["Undo", "Accept", "Reject", "Offer", "Invite", "Update", "Create", "Announce"]
+)
+def test_refuses_a_reference_where_the_object_should_stand(pair: Pair, verb: str) -> None:
+    assert pair.say(pair.line(pair.activity(type=verb, object=UNKNOWN)))["outcome"] == "rejected"
+
+
+def test_everything_in_a_space_waits_behind_a_join_that_was_kept(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from federation.adapters import memory
+
+    def fails(self: memory.Spaces, effect: object, actor: str, role: object) -> None:
+        raise ZeroDivisionError
+
+    sigrid = pair.south.person("Sigrid")
+    with monkeypatch.context() as patch:
+        patch.setattr(memory.Spaces, "admit", fails)
+        pair.south.say(sigrid, {"type": "Join", "object": pair.space}, pair.space)
+        pair.south.deliver(pair.north)
+    assert pair.say(pair.line(_by(pair, sigrid)))["outcome"] == "received"
