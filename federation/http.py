@@ -55,8 +55,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, sent or received."""
+    """A response, sent or received.
+
+    `proved`, of an answer of ours: the sender of the request had proved itself, whatever it is told.
+    """
 
     status: int
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    proved: bool = field(default=False, compare=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from federation import documents, exchange, gate, handshake, inbox, limits, outbox, signatures
 from federation.activity import Activity, Document
-from federation.errors import ClockSkew, NotFound, RemoteError
+from federation.errors import ClockSkew, NotFound, OutOfScope, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, Work
 from federation.settings import Settings
@@ -35,7 +35,10 @@ class Federation:
     open_reading: Callable[[], AbstractContextManager[Work]] | None = None
 
     def receive_batch(self, request: Request) -> Response:
-        """Answer `POST /exchange`: a signed receipt, or a problem that says what to do."""
+        """Answer `POST /exchange`: a signed receipt, or a problem that says what to do.
+
+        The answer is `proved` when the signature held, receipt or not.
+        """
         try:
             with self._reading() as work:
                 sender = gate.sender(request, work, max_bytes=self.settings.max_batch_bytes)
@@ -50,8 +53,8 @@ class Federation:
                 answer = self._signed(response, request, work, sender)
             self.failpoint("inbox.committed")
         except RemoteError as error:
-            return self._refuse(request, sender, error)
-        return answer
+            answer = self._refuse(request, sender, error)
+        return replace(answer, proved=True)
 
     def receive_single(self, request: Request) -> Response:
         """Answer `POST` to the node inbox: 202, or a problem."""
@@ -76,9 +79,9 @@ class Federation:
             with self._reading() as work:
                 relation = self.reader(request, work)
                 if relation.stream_out != request.url.partition("?")[0]:
-                    raise NotFound("Not found.")
+                    raise NotFound("Not found.") from OutOfScope("The stream is not the log to this partner.")
                 if first < 1:
-                    raise NotFound("Not found.")
+                    raise NotFound("Not found.") from OutOfScope("A log begins with entry 1.")
                 lines = max(0, min(last - first + 1, limits.MAX_BATCH_LINES))
                 read = work.log.read(relation, first, lines, self.settings.max_batch_bytes)
                 before = work.log.entry(relation, first - 1) if first > 1 else None
@@ -93,11 +96,26 @@ class Federation:
                 body = exchange.write([entry for entry, _ in read], [line for _, line in read])
                 return self._signed(Response(200, headers, body), request, work)
         except RemoteError as error:
+            self.refuse_reading(request, error)
             return _problem(error)
 
     def reader(self, request: Request, work: Work) -> Relation:
-        """The partner whose node signed this GET. Raises NotFound for everybody else."""
+        """The partner whose node signed this GET. Raises NotFound for everybody else: see `refuse_reading`."""
         return gate.reader(request, work)
+
+    def refuse_reading(self, request: Request, error: RemoteError) -> None:
+        """Put a signed GET on record that was not answered: a note for a partner, a count for a stranger.
+
+        Outside any unit of work. The partner learns nothing of the reason, which is what `error` was raised from.
+        """
+        reason = error.__cause__ if isinstance(error.__cause__, RemoteError) else error
+        try:
+            with self._reading() as work:
+                sender = gate.sender(request, work, max_bytes=0)
+        except RemoteError as unproved:
+            self._turn_away(unproved)
+        else:
+            self._refuse(request, sender, reason)
 
     def publish(self, document: Document, actor: str, work: Work) -> Activity:
         """Say something in a space, in the unit of work given. See `federation.outbox.publish`."""

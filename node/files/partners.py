@@ -1,6 +1,5 @@
 """A file for a partner's node: signed by it, on the roster, named by a live post; anything else is one answer.
 
-Rule: the URL is our own origin and the target as it stood in the request line, never what `Host` says.
 Source: PROTOCOL 2.0 (*Errors*), 2.j (*Attachments*); SECURITY TH-16.
 """
 
@@ -8,27 +7,34 @@ from __future__ import annotations
 
 from typing import IO
 
-from flask import Request as Asked
-
 from federation import digest, iris
-from federation.errors import RemoteError
-from federation.http import Headers, Request
+from federation.errors import Malformed, OutOfScope, RemoteError
+from federation.http import Request
 from federation.ports import State
 from node.core.errors import Absent
 from node.core.ground import Ground
 from node.core.storage import NoSuchFile
+from node.exchange import messages
 from node.exchange import service as exchange
 from node.files import service
 from node.files.service import Found
 
 
-def file_for(ground: Ground, asked: Asked, name: str) -> tuple[Found, IO[bytes]]:
-    """The file of this digest and its bytes. Raises Absent."""
-    target = asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or ""
-    if not target.startswith("/"):
-        raise Absent("the target of the request is not a path")
-    request = Request("GET", ground.settings.origin + target, Headers(list(asked.headers.items())))
-    space = asked.args.get("space", "")
+def file_for(ground: Ground, space: str, name: str) -> tuple[Found, IO[bytes]]:
+    """The file of this digest in this space, and its bytes, for who signed the request. Raises Absent."""
+    try:
+        request = messages.taken(ground.settings.origin)
+    except Malformed as error:
+        raise Absent(str(error)) from error
+    try:
+        return _allowed(ground, request, space, name)
+    except Absent as error:
+        reason = error.__cause__ if isinstance(error.__cause__, RemoteError) else OutOfScope(str(error))
+        exchange.federation_of(ground).refuse_reading(request, reason)
+        raise
+
+
+def _allowed(ground: Ground, request: Request, space: str, name: str) -> tuple[Found, IO[bytes]]:
     try:
         iris.origin(space)
         sha256 = digest.sha256_of(name)
@@ -41,7 +47,7 @@ def file_for(ground: Ground, asked: Asked, name: str) -> tuple[Found, IO[bytes]]
     except (RemoteError, ValueError) as error:
         raise Absent(str(error)) from error
     if found is None:
-        raise Absent(f"nothing live in {space} names {name}")
+        raise Absent(f"nothing live in {space} that names {name} has its bytes")
     try:
         return found, service.bytes_of(ground, found)
     except NoSuchFile as error:

@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, g, request
 from flask import Response as Answer
 
 from federation import limits, signatures
-from federation.errors import NotFound, RemoteError
+from federation.errors import NotFound, OutOfScope, RemoteError
 from federation.exchange import MEDIA_TYPE
 from federation.http import Headers, Request, Response
 from federation.keys import controller_of
@@ -20,8 +20,9 @@ from node.core.ground import Ground
 from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
+from node.exchange import messages
 from node.exchange.service import federation_of, open_reading
-from node.wire import documents, messages
+from node.wire import documents
 from node.wire.rates import Rates
 from node.wire.signed import READ_PREFIX
 
@@ -61,7 +62,7 @@ def exchange() -> Answer:
     received = _received(here, max_bytes=federation.settings.max_batch_bytes, types={MEDIA_TYPE})
     failpoints.hit("wire.read")
     answer = federation.receive_batch(received)
-    if answer.status not in {401, 403}:
+    if answer.proved:
         _proved(received)
     failpoints.hit("wire.answered")
     return messages.given(answer)
@@ -100,14 +101,17 @@ def document(kind: str, rest: str) -> Answer:
     asked = _received(here)
     iri = f"{here.settings.origin}/{kind}/{rest}"
 
+    federation = federation_of(here)
     try:
         with open_reading(here) as work:
-            relation = federation_of(here).reader(asked, work)
+            relation = federation.reader(asked, work)
             raw = documents.readable(kind, iri, relation, work)
     except RemoteError as error:
+        federation.refuse_reading(asked, error)
         raise NotFound("Not found.") from error
     _proved(asked)
     if raw is None:
+        federation.refuse_reading(asked, OutOfScope("It is absent, or not for this partner."))
         raise NotFound("Not found.")
     return messages.given(Response(OK, Headers((("Content-Type", ACTIVITY_TYPE),)), raw))
 

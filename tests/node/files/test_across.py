@@ -10,10 +10,12 @@ import pytest
 
 from federation import digest
 from federation.http import Headers, Request
+from node.exchange.messages import MAX_TARGET_CHARS
 from node.files import service
-from node.files.service import kind_of
+from node.files.service import Taken, kind_of
 from node.identity.services.people import Person
-from node.threads.services import posting
+from node.spaces.services import reading as spaces
+from node.threads.services import posting, reading
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads.talk import begin, seen
 
@@ -50,6 +52,16 @@ def asked(house: House, of: House, space: str, address: str = ADDRESS) -> tuple[
     return answer.status, answer.body
 
 
+def files_of(house: House, person: Person, iri: str) -> list[service.Attached]:
+    """The files of all posts of a space, as the person sees them."""
+    with house.ground.database.reading() as session:
+        space = spaces.seen(session, house.key_of(iri), person.id)
+        threads = [
+            reading.thread(session, each.key, person.id)[0] for each in reading.threads(session, space)
+        ]
+        return [file for each in threads for file in each.first.files]
+
+
 def test_a_file_of_one_partner_reaches_the_other_through_the_host(three: Three) -> None:
     aubier, nord, leroux, iri, ines, marie, owen = three
     attach(nord, marie, iri)
@@ -79,11 +91,40 @@ def test_only_the_roster_may_have_it(three: Three) -> None:
     assert asked(leroux, nord, iri)[0] == 404
 
 
+def test_a_refused_partner_is_on_record_and_a_stranger_counted(three: Three) -> None:
+    aubier, nord, leroux, iri, ines, *_ = three
+    attach(aubier, ines, iri)
+    assert asked(nord, aubier, iri) == (200, PLAN)
+    asked(nord, aubier, iri, digest.multibase_of(b"\x01" * 32))
+    asked(leroux, nord, iri)
+    [noted] = [line for line in aubier.audited() if line.startswith("exchange.refused")]
+    assert "nothing live in" in noted
+    lines = nord.audited()
+    assert any(
+        line.startswith("refused.unauthenticated") and "exchange.unauthenticated no-agreement" in line
+        for line in lines
+    )
+    assert not any(line.startswith("exchange.refused") for line in lines)
+
+
 def test_an_unsigned_request_gets_nothing(three: Three) -> None:
     aubier, _nord, _leroux, iri, ines, *_ = three
     attach(aubier, ines, iri)
     url = f"{aubier.origin}/files/{ADDRESS}?space={quote(iri, safe='')}"
     assert aubier.net.send(Request("GET", url, Headers(()))).status == 404
+
+
+def test_a_target_is_read_as_at_every_signed_door(three: Three) -> None:
+    aubier, nord, _leroux, iri, ines, *_ = three
+    attach(aubier, ines, iri)
+    target = f"/files/{ADDRESS}?space={quote(iri, safe='')}"
+    for written, status in ((aubier.origin + target, 200), (target + "&x=" + "y" * MAX_TARGET_CHARS, 404)):
+        signed = nord.sign(Request("GET", aubier.origin + written.removeprefix(aubier.origin), Headers(())))
+        answer = aubier.app.test_client().get(
+            target, headers=list(signed.headers), environ_overrides={"RAW_URI": written}
+        )
+        assert answer.status_code == status
+        answer.close()
 
 
 def test_a_deleted_post_takes_its_file_along(three: Three) -> None:
@@ -104,10 +145,72 @@ def test_other_bytes_than_the_digest_names_are_thrown_away(
     attach(aubier, ines, iri)
     exchange_all(aubier, nord)
     monkeypatch.setattr(service, "bytes_of", lambda ground, found: BytesIO(PLAN.replace(b"rev C", b"rev D")))
-    with pytest.raises(service.NotThereYet):
-        service.fetch.run(nord.ground, 1)
+    nord.settle_jobs()
     assert seen(nord, marie)[0].files[0].state == "missing"
     monkeypatch.undo()
+
+
+def claimed(size: int = len(PLAN)) -> Taken:
+    """The file as one names it who knows its digest."""
+    return Taken("x.pdf", "application/pdf", size, hashlib.sha256(PLAN).digest())
+
+
+def test_a_digest_alone_gives_nobody_the_bytes(three: Three) -> None:
+    aubier, nord, leroux, iri, ines, marie, owen = three
+    taken = service.take_in(aubier.ground, "secret.pdf", BytesIO(PLAN))
+    begin(aubier, ines, aubier.space(ines, "Entre nous"), "Secret.", files=(taken,))
+    begin(nord, marie, nord.key_of(iri), "Le mien.", files=(claimed(),))
+    exchange_all(aubier, nord, leroux)
+    aubier.settle_jobs()
+    leroux.settle_jobs()
+    assert asked(nord, aubier, iri)[0] == asked(leroux, aubier, iri)[0] == 404
+    for house, person in ((aubier, ines), (leroux, owen)):
+        (file,) = files_of(house, person, iri)
+        assert file.state == "missing"
+        assert service.open_file(house.ground, file.key)[1] is None
+
+
+def test_bytes_that_are_here_are_asked_for_all_the_same(three: Three) -> None:
+    aubier, nord, leroux, iri, ines, marie, _owen = three
+    taken = service.take_in(aubier.ground, "plan.pdf", BytesIO(PLAN))
+    begin(aubier, ines, aubier.space(ines, "Entre nous"), "Le plan.", files=(taken,))
+    attach(nord, marie, iri)
+    exchange_all(aubier, nord)
+    assert asked(leroux, aubier, iri)[0] == 404
+    aubier.settle_jobs()
+    assert asked(leroux, aubier, iri) == (200, PLAN)
+
+
+@pytest.mark.parametrize("size", [1, len(PLAN) + 1, service.AT_ONCE_BYTES])
+def test_a_lie_about_the_size_hurts_nobody_else(three: Three, size: int) -> None:
+    aubier, nord, leroux, iri, ines, marie, owen = three
+    begin(nord, marie, nord.key_of(iri), "Le mien.", files=(claimed(size),))
+    exchange_all(aubier, nord, leroux)
+    aubier.settle_jobs()
+    attach(leroux, owen, iri)
+    exchange_all(aubier, nord, leroux)
+    aubier.settle_jobs()
+    assert sorted((each.size, each.state) for each in files_of(aubier, ines, iri)) == sorted(
+        [(size, "missing"), (len(PLAN), "here")]
+    )
+    assert asked(nord, aubier, iri) == (200, PLAN)
+
+
+def test_a_file_that_never_comes_is_given_up_without_a_trace(
+    three: Three, caplog: pytest.LogCaptureFixture
+) -> None:
+    aubier, nord, leroux, iri, ines, marie, _owen = three
+    begin(nord, marie, nord.key_of(iri), "Le mien.", files=(claimed(),))
+    exchange_all(aubier, nord, leroux)
+    aubier.settle_jobs()
+    for _ in range(service.MAX_TRIES):
+        aubier.clock.move(hours=6)
+        service.seek.run(aubier.ground)
+        aubier.settle_jobs()
+    assert aubier.fact("SELECT tries FROM attachment") == service.MAX_TRIES
+    assert aubier.fact("SELECT due FROM attachment") is None
+    assert not [each for each in caplog.records if each.exc_info]
+    assert files_of(aubier, ines, iri)[0].state == "missing"
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
-from federation import signatures
+from federation import documents, signatures
+from federation.digest import content_digest, digest
+from federation.exchange import read_field
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
+from federation.ports import State
+from node.core.db import Base
 from node.exchange import service as exchange
+from node.exchange.packing import unpack
+from node.relations import records
+from node.wire.rates import Rates
 from tests.node.exchange.talk import contents
 from tests.node.spaces.world import MakeHouse
 from tests.node.wire.conftest import Door
@@ -24,10 +34,12 @@ def _problem(response: Response) -> str:
     return str(document["type"]).rpartition("#")[2]
 
 
-def _signed(request: Request, key: SigningKey, door: Door, *, skew_s: int = 0) -> Request:
+def _signed(
+    request: Request, key: SigningKey, door: Door, *, skew_s: int = 0, nonce: str = NONCE
+) -> Request:
     bare = [pair for pair in request.headers if not pair[0].lower().startswith("signature")]
     created = int(door.house.clock.now().timestamp()) + skew_s
-    return signatures.sign_request(replace(request, headers=Headers(bare)), key, created=created, nonce=NONCE)
+    return signatures.sign_request(replace(request, headers=Headers(bare)), key, created=created, nonce=nonce)
 
 
 def _nords_key(door: Door) -> SigningKey:
@@ -55,23 +67,71 @@ def test_the_host_header_decides_nothing(door: Door) -> None:
     assert door.send(elsewhere).status == 200
 
 
-REFUSED: dict[str, tuple[Any, int, str]] = {
-    "unsigned": (
-        lambda door, request: replace(
-            request,
-            headers=Headers([pair for pair in request.headers if "signature" not in pair[0].lower()]),
-        ),
-        401,
-        "",
-    ),
+def _field(request: Request, **members: Any) -> Request:
+    """Another `Exchange-Log`."""
+    field = replace(read_field(request.headers.get("exchange-log")), **members)
+    return replace(request, headers=request.headers.with_(("Exchange-Log", str(field))))
+
+
+def _rows(request: Request, change: Callable[[dict[str, Any]], object], *, line: int | None = None) -> Request:
+    """Another manifest: each row changed, or that of one line (from 0)."""
+    head, _, lines = request.body.partition(b"\n")
+    manifest = json.loads(head)
+    for row in manifest["entries"] if line is None else [manifest["entries"][line]]:
+        change(row)
+    return replace(request, body=documents.dumps(manifest) + b"\n" + lines)
+
+
+def _manifest(request: Request, raw: bytes) -> Request:
+    return replace(request, body=raw + b"\n" + request.body.partition(b"\n")[2])
+
+
+def _twice(door: Door, request: Request) -> Request:
+    """Two signatures with our tag, both of which hold."""
+    signed = _signed(request, _nords_key(door), door)
+    both = [
+        (name, f"{signed.headers.get(name)}, {str(signed.headers.get(name)).replace('sig1=', 'sig2=', 1)}")
+        for name in ("Signature-Input", "Signature")
+    ]
+    return replace(signed, headers=signed.headers.with_(*both))
+
+
+def _without(request: Request, component: str, door: Door) -> Request:
+    """A signature that holds, but does not cover this."""
+    key = _nords_key(door)
+    (found,) = signatures.signatures(request)
+    kept = [each for each in found.components if each[0] != component]
+    base = signatures.signature_base(request, kept, found.parameters)
+    inner = base.decode().rpartition('"@signature-params": ')[2]
+    raw = b64encode(key.sign(base)).decode()
+    fields = ("Signature-Input", f"sig1={inner}"), ("Signature", f"sig1=:{raw}:")
+    return replace(request, headers=request.headers.with_(*fields))
+
+
+def _lacks(request: Request, name: str) -> Request:
+    kept = [pair for pair in request.headers if not pair[0].lower().startswith(name)]
+    return replace(request, headers=Headers(kept))
+
+
+DEEP = b"[" * 20_000 + b"]" * 20_000
+COUNTED, NOTED = "refused.unauthenticated", "exchange.refused"
+Change = Callable[[Door, Request], Request]
+
+#: What nobody can have meant, whoever signed it: refused before anything is looked up for the sender.
+UNPROVED: dict[str, tuple[Change, int, str]] = {
+    "unsigned": (lambda _, request: _lacks(request, "signature"), 401, "about:blank"),
     "wrong key": (
         lambda door, request: _signed(request, SigningKey.generate(f"{door.talk.nord.iri}#ed25519"), door),
         401,
-        "",
+        "about:blank",
     ),
     "stale": (lambda door, request: _signed(request, _nords_key(door), door, skew_s=-301), 401, "clock"),
     "future": (lambda door, request: _signed(request, _nords_key(door), door, skew_s=301), 401, "clock"),
-    "other body": (lambda door, request: replace(request, body=request.body + b"\n"), 401, ""),
+    "body of another digest": (
+        lambda _, request: replace(request, body=request.body + b"\n"),
+        401,
+        "about:blank",
+    ),
     "stranger": (
         lambda door, request: _signed(
             request, SigningKey.generate("http://stranger.localhost:1/actor#ed25519"), door
@@ -79,65 +139,208 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
         403,
         "no-agreement",
     ),
-    "no log": (
-        lambda door, request: _signed(
-            replace(
-                request,
-                headers=Headers([pair for pair in request.headers if pair[0].lower() != "exchange-log"]),
-            ),
-            _nords_key(door),
-            door,
-        ),
-        401,
-        "",
-    ),
-    "20 000 levels": (
-        lambda door, request: _signed(
-            replace(request, body=b'{"entries":' + b"[" * 20_000 + b"]" * 20_000 + b',"v":1}\n'),
-            _nords_key(door),
-            door,
-        ),
-        422,
-        "malformed",
-    ),
+    "two signatures": (_twice, 401, "about:blank"),
+    **{
+        f"{component} not covered": (
+            lambda door, request, component=component: _without(request, component, door),
+            401,
+            "about:blank",
+        )
+        for component in (
+            "@method",
+            "@target-uri",
+            "@authority",
+            "content-digest",
+            "content-type",
+            "exchange-log",
+        )
+    },
     "10 MiB": (
         lambda door, request: _signed(replace(request, body=b"{" * (10 << 20)), _nords_key(door), door),
         413,
         "too-large",
     ),
-    "other type": (
-        lambda door, request: _signed(
-            replace(request, headers=request.headers.with_(("Content-Type", "application/json"))),
-            _nords_key(door),
-            door,
+}
+
+#: What a partner signed and yet may not say: signed anew after the change.
+PROVED: dict[str, tuple[Callable[[Request], Request], int, str]] = {
+    "no log": (lambda request: _lacks(request, "exchange-log"), 401, "about:blank"),
+    "other agreement": (lambda request: _field(request, agreement=digest({})), 409, "other-agreement"),
+    "other stream": (
+        lambda request: _field(request, stream="http://nord-acier.localhost:8101/streams/other"),
+        403,
+        "no-agreement",
+    ),
+    "gap": (
+        lambda request: _rows(
+            _field(request, seq=read_field(request.headers.get("exchange-log")).seq + 2),
+            lambda row: row.update(seq=row["seq"] + 2),
         ),
-        415,
-        "",
+        409,
+        "sequence-gap",
+    ),
+    "manifest with a key twice": (
+        lambda request: _manifest(request, b'{"v":1,' + request.body.partition(b"\n")[0][1:]),
+        422,
+        "malformed",
+    ),
+    "manifest with NaN": (
+        lambda request: _manifest(request, b'{"x":NaN,' + request.body.partition(b"\n")[0][1:]),
+        422,
+        "malformed",
+    ),
+    "manifest of 20 000 levels": (
+        lambda request: _manifest(request, b'{"entries":' + DEEP + b',"v":1}'),
+        422,
+        "malformed",
+    ),
+    "a line less": (
+        lambda request: replace(request, body=request.body.partition(b"\n")[0] + b"\n"),
+        422,
+        "malformed",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_refuses_at_the_door_without_effect(door: Door, case: str) -> None:
-    change, status, problem = REFUSED[case]
+def _kept(door: Door, *but: str) -> dict[str, list[Any]]:
+    """Every row of every table, except the audit log and those named."""
+    with door.house.ground.database.reading() as session:
+        return {
+            table.name: sorted(map(repr, session.execute(select(table))))
+            for table in Base.metadata.sorted_tables
+            if table.name not in {"audit", *but}
+        }
+
+
+def _on_record(door: Door) -> tuple[int, list[str]]:
+    """How many refusals were counted, and the lines about those of partners."""
+    lines = [line.partition(" ") for line in door.audited()]
+    counted = [json.loads(said)["exchange.unauthenticated"] for action, _, said in lines if action == COUNTED]
+    return sum(counted), [said for action, _, said in lines if action == NOTED]
+
+
+@pytest.mark.parametrize("case", UNPROVED)
+def test_what_nobody_proved_is_refused_and_counted_and_changes_nothing(door: Door, case: str) -> None:
+    change, status, problem = UNPROVED[case]
     door.talk.from_guest("good")
     request = door.batch()
-    before = door.house.count("nonce"), door.house.count("in_entry"), door.house.count("receipt_given")
-    answer = door.send(change(door, request))
-    assert answer.status == status
-    if problem:
-        assert _problem(answer) == problem
-    assert (
-        door.house.count("nonce"),
-        door.house.count("in_entry"),
-        door.house.count("receipt_given"),
-    ) == before
-    assert contents(door.house.ground) == []
+    bad = change(door, request)
+    before = _kept(door)
+    counted, noted = _on_record(door)
+    answer = door.send(bad)
+    assert (answer.status, _problem(answer)) == (status, problem)
+    assert _kept(door) == before
+    assert _on_record(door) == (counted + 1, noted)
+    assert door.send(request).status == 200
+    assert contents(door.house.ground) == ["<p>good</p>"]
+
+
+@pytest.mark.parametrize("case", PROVED)
+def test_what_a_partner_may_not_say_is_refused_and_on_record_and_changes_nothing(
+    door: Door, case: str
+) -> None:
+    change, status, problem = PROVED[case]
+    door.talk.from_guest("good")
+    request = door.batch()
+    bad = _signed(change(request), _nords_key(door), door)
+    before = _kept(door)
+    counted, noted = _on_record(door)
+    answer = door.send(bad)
+    assert (answer.status, _problem(answer)) == (status, problem)
+    assert _kept(door) == before
+    now_counted, now_noted = _on_record(door)
+    assert (now_counted, len(now_noted)) == (counted, len(noted) + 1)
+    assert problem in now_noted[-1]
+    assert door.send(request).status == 200
+    assert contents(door.house.ground) == ["<p>good</p>"]
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"), [(State.SUSPENDED, "agreement-suspended"), (State.VERIFIED, "no-agreement")]
+)
+def test_without_an_agreement_in_force_nothing_enters(door: Door, state: State, problem: str) -> None:
+    door.talk.from_guest("good")
+    request = door.batch()
+    ground, relation = door.house.ground, int(door.house.relation(door.talk.nord).id)
+    with ground.database.writing() as session:
+        records.change(session, ground, relation, state=state)
+    before = _kept(door)
+    _, noted = _on_record(door)
+    answer = door.send(request)
+    assert (answer.status, _problem(answer)) == (403, problem)
+    assert _kept(door) == before
+    assert len(_on_record(door)[1]) == len(noted) + 1
+    with ground.database.writing() as session:
+        records.change(session, ground, relation, state=State.IN_FORCE)
     assert door.send(request).status == 200
 
 
+def test_another_chain_is_disputed_and_both_are_kept(door: Door) -> None:
+    door.talk.from_guest("as it was")
+    request = door.batch()
+    assert door.send(request).status == 200
+    other = _rows(request, lambda row: row.update(time="2026-01-01T00:00:00Z"))
+    rewritten = _signed(other, _nords_key(door), door, nonce="another-nonce-012345")
+    touched = ("dispute", "stream")
+    before, (_, noted) = _kept(door, *touched), _on_record(door)
+    answer = door.send(rewritten)
+    assert (answer.status, _problem(answer)) == (409, "digest-mismatch")
+    assert _kept(door, *touched) == before
+    assert len(_on_record(door)[1]) == len(noted) + 1
+    with door.house.ground.database.reading() as session:
+        ours, evidence = session.execute(text("SELECT ours, evidence FROM dispute")).one()
+    with exchange.open_reading(door.house.ground) as work:
+        assert work.streams.head(door.house.relation(door.talk.nord)).entry_hash == ours
+    assert unpack(evidence)[3].encode("latin-1") == rewritten.body
+    assert door.house.fact("SELECT count(*) FROM stream WHERE disputed_at IS NOT NULL") == 1
+    assert contents(door.house.ground) == ["<p>as it was</p>"]
+
+
+#: Lines that spoil themselves alone: what stands there instead, and the problem of the exception.
+POISON: dict[str, tuple[Callable[[bytes], bytes], bool, str]] = {
+    "no JSON": (lambda line: line[:-1], True, "malformed"),
+    "a key twice": (lambda line: b'{"type":"Create",' + line[1:], True, "malformed"),
+    "NaN": (lambda line: b'{"x":NaN,' + line[1:], True, "malformed"),
+    "20 000 levels": (lambda line: b'{"x":' + DEEP + b"," + line[1:], True, "malformed"),
+    "another line than its entry names": (lambda line: line + b" ", False, "digest-mismatch"),
+    "changed after it was proved": (lambda line: line.replace(b"poison", b"sweets"), True, "bad-proof"),
+    "too long": (lambda line: line[:-1] + b" " * (1 << 20) + b"}", True, "too-large"),
+}
+
+
+@pytest.mark.parametrize("case", POISON)
+def test_a_poison_line_is_an_exception_and_the_rest_goes_on(door: Door, case: str) -> None:
+    spoil, renamed, problem = POISON[case]
+    for words in ("before", "poison", "after"):
+        door.talk.from_guest(words)
+    request = door.batch()
+    manifest, *lines = request.body[:-1].split(b"\n")
+    assert len(lines) == 3
+    lines[1] = spoil(lines[1])
+    request = replace(request, body=b"".join(part + b"\n" for part in (manifest, *lines)))
+    if renamed:
+        request = _rows(request, lambda row: row.update(contentDigest=content_digest(lines[1])), line=1)
+    answer = door.send(_signed(request, _nords_key(door), door))
+    assert answer.status == 200
+    (exception,) = json.loads(answer.body)["exceptions"]
+    assert problem in json.dumps(exception)
+    assert contents(door.house.ground) == ["<p>before</p>", "<p>after</p>"]
+    rejected = [line for line in door.audited() if line.startswith("exchange.line-rejected")]
+    assert len(rejected) == 1
+    assert problem in rejected[0]
+
+
+def test_another_media_type_is_not_read(door: Door) -> None:
+    door.talk.from_guest("good")
+    request = door.batch()
+    bad = replace(request, headers=request.headers.with_(("Content-Type", "application/json")))
+    before = _kept(door)
+    assert door.send(_signed(bad, _nords_key(door), door)).status == 415
+    assert _kept(door) == before
+
+
 def test_a_stranger_costs_no_write_and_is_only_counted(door: Door) -> None:
-    change, status, _ = REFUSED["wrong key"]
+    change, status, _ = UNPROVED["wrong key"]
     request = change(door, door.batch())
     door.send(request)
     with door.house.ground.database.counting() as count:
@@ -250,6 +453,66 @@ def test_a_mangled_signature_reads_nothing(door: Door) -> None:
     request = door.talk.nord.sign(Request("GET", door.house.origin + space))
     mangled = replace(request, headers=request.headers.with_(("Signature", "sig1=:AAAA:")))
     assert door.send(mangled).status == 404
+
+
+def _refusals(door: Door, action: str) -> list[str]:
+    return [line for line in door.audited() if line.startswith(action)]
+
+
+def test_what_a_partner_may_not_read_is_on_record_with_the_reason(door: Door) -> None:
+    space = door.talk.space.removeprefix(door.house.origin)
+    assert door.get(space).status == 200
+    assert _refusals(door, "exchange.refused") == []
+    asked = {
+        "/a/AAAAAAAAAAAAAAAAAAAAAA": "absent, or not for this partner",
+        "/streams/AAAAAAAAAAAAAAAAAAAAAA?from=1&to=2": "not the log to this partner",
+    }
+    for number, (path, reason) in enumerate(asked.items(), 1):
+        assert door.get(path).status == 404
+        lines = _refusals(door, "exchange.refused")
+        assert len(lines) == number
+        noted = json.loads(lines[-1].partition(" ")[2])
+        assert noted["target"] == door.house.origin + path
+        assert reason in noted["rule"]
+    peers = door.house.fact(
+        "SELECT count(*) FROM audit WHERE action='exchange.refused' AND peer=:peer", peer=door.talk.nord.iri
+    )
+    assert peers == len(asked)
+    assert _refusals(door, "refused.unauthenticated") == []
+
+
+def test_what_a_stranger_may_not_read_is_only_counted(door: Door, make_house: MakeHouse) -> None:
+    stranger = make_house("stranger")
+    space = door.talk.space.removeprefix(door.house.origin)
+    for path in (space, "/streams/AAAAAAAAAAAAAAAAAAAAAA?from=1&to=2"):
+        assert door.get(path, by=stranger).status == 404
+    door.house.ground.audit.write_counted(at_once=True)
+    counted = [json.loads(line.partition(" ")[2]) for line in _refusals(door, "refused.unauthenticated")]
+    assert sum(each["exchange.unauthenticated no-agreement"] for each in counted) == 2
+    assert _refusals(door, "exchange.refused") == []
+
+
+PAYS: dict[str, tuple[str, bool]] = {
+    "good": ("", True),
+    "10 MiB": ("10 MiB", False),
+    "other body": ("other body", False),
+    "20 000 levels": ("20 000 levels", True),
+    "stranger": ("stranger", False),
+}
+
+
+@pytest.mark.parametrize("case", PAYS)
+def test_who_proved_nothing_pays_as_a_stranger(
+    door: Door, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, is_partner = PAYS[case]
+    door.talk.from_guest("counted")
+    request = door.batch()
+    sent = REFUSED[name][0](door, request) if name else request
+    proved: list[str] = []
+    monkeypatch.setattr(Rates, "proved", lambda _rates, _address, _cost, node: proved.append(node))
+    door.send(sent)
+    assert proved == [door.talk.nord.iri] * is_partner
 
 
 # -- discovery
