@@ -1,8 +1,10 @@
 """Files: taken in from people, named by posts, fetched from partners, read by whom the space lets.
 
 Rule: bytes are named by their SHA-256 and looked at by ourselves; what a name or a partner says they are is only shown.
-A fetch asks the host of the space, or as host the author's node, and nobody else. Source: PROTOCOL 2.j
-(*Attachments*); SECURITY TH-35, B11, G1–G10; PERFORMANCE 4.13.
+A fetch asks the host of the space, or as host the author's node, and nobody else. A digest opens nothing: an
+attachment is served once bytes came for it, by our author's upload or from whom its fetch asks, whatever lies here
+already; what it claims of size binds itself alone. Source: PROTOCOL 2.j (*Attachments*); SECURITY TH-35, TH-40, B11,
+G1–G10; PERFORMANCE 4.13.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import charter, digest, iris
@@ -40,6 +42,10 @@ AT_ONCE_BYTES = 25 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 KEPT_UNNAMED = timedelta(days=1)
 HEAD_BYTES = 8 * 1024
+FIRST_WAIT_S = 5  # twice as long after each try
+LONGEST_WAIT_S = 6 * 3600
+SEEK_MIN = 10
+MAX_TRIES = 40  # about a week
 MAX_NAME_CHARS = 120
 UNKNOWN_TYPE = "application/octet-stream"
 HERE, COMING, MISSING = "here", "coming", "missing"
@@ -115,18 +121,17 @@ _HTML_HEADS = (b"<!doctype html", b"<html", b"<script", b"<svg", b"<?xml")
 BLOB = table_of(tables.Blob)
 ATTACHMENT = table_of(tables.Attachment)
 
-_BLOB = select(BLOB.c.id, BLOB.c.state).where(BLOB.c.digest == bindparam("sought"))
+_BLOB = select(BLOB.c.id).where(BLOB.c.digest == bindparam("sought"))
 _OF_POSTS = (
     select(
         ATTACHMENT.c.post_id,
         ATTACHMENT.c.key,
         ATTACHMENT.c.name,
         ATTACHMENT.c.media_type,
-        BLOB.c.size,
-        BLOB.c.digest,
-        BLOB.c.state,
+        ATTACHMENT.c.size,
+        ATTACHMENT.c.digest,
+        ATTACHMENT.c.state,
     )
-    .select_from(ATTACHMENT.join(BLOB, BLOB.c.id == ATTACHMENT.c.blob_id))
     .where(ATTACHMENT.c.post_id.in_(bindparam("posts", expanding=True)))
     .order_by(ATTACHMENT.c.post_id, ATTACHMENT.c.position)
 )
@@ -220,44 +225,40 @@ def take_in(ground: Ground, name: str, stream: IO[bytes]) -> Taken:
         ground.files.write(place(sha256), _chunks(stream))
     media_type = kind_of(head, extension)
     with ground.database.writing() as session:
-        _here(session, sha256, size, media_type, ground)
+        _keep(session, ground, sha256, size, media_type)
     return Taken(said, media_type, size, sha256)
 
 
 def attach(session: Session, ground: Ground, place: Place, attached: Sequence[Mapping[str, Any]]) -> None:
-    """Notes the files that a post names, as the schema gave them; what is not here is fetched after the commit.
+    """Notes the files that a post names, as the schema gave them; what did not come for it is fetched after the commit.
 
     Raises federation's Malformed for a digest that is none.
     """
     execute = session.connection().execute
+    author = register_of(session, ground).iri_of(place.author_id)
+    ours, now = iris.same_origin(author, ground.settings.origin), ground.clock.now()
     for position, each in enumerate(attached):
         sha256 = digest.sha256_of(each["digest_multibase"])
-        found = execute(_BLOB, {"sought": sha256}).first()
-        if found is None:
-            values = {
-                "digest": sha256,
-                "size": each["size"],
-                "media_type": "",
-                "state": COMING if each["size"] <= AT_ONCE_BYTES else MISSING,
-                "tries": 0,
-                "at": ground.clock.now(),
-            }
-            blob_id = execute(insert(BLOB).returning(BLOB.c.id), values).scalar_one()
-            if values["state"] == COMING:
-                _fetch_soon(session, ground, blob_id)
-        else:
-            blob_id = found.id
-        execute(
-            insert(ATTACHMENT),
-            {
-                "key": ids.wire_id(),
-                "blob_id": blob_id,
-                **place._asdict(),
-                "position": position,
-                "name": _name(each["name"]) or digest.multibase_of(sha256)[:12],
-                "media_type": each["media_type"],
-            },
-        )
+        state, due = MISSING, None
+        if ours and execute(_BLOB, {"sought": sha256}).first() is not None:  # a ticket stood for it
+            state = HERE
+        elif each["size"] <= AT_ONCE_BYTES:
+            state, due = COMING, now
+        values = {
+            "key": ids.wire_id(),
+            "digest": sha256,
+            "size": each["size"],
+            "state": state,
+            "tries": 0,
+            "due": due,
+            **place._asdict(),
+            "position": position,
+            "name": _name(each["name"]) or digest.multibase_of(sha256)[:12],
+            "media_type": each["media_type"],
+        }
+        number = execute(insert(ATTACHMENT).returning(ATTACHMENT.c.id), values).scalar_one()
+        if state == COMING:
+            events.after_commit(session, partial(ground.jobs.enqueue, fetch, number))
 
 
 def accept(session: Session, post_id: int) -> None:
@@ -299,8 +300,15 @@ def open_file(ground: Ground, key: str) -> tuple[Found, IO[bytes] | None]:
     """
     with ground.database.reading() as session:
         row = session.execute(
-            select(ATTACHMENT.c.name, BLOB.c.id, BLOB.c.media_type, BLOB.c.size, BLOB.c.digest, BLOB.c.state)
-            .select_from(ATTACHMENT.join(BLOB, BLOB.c.id == ATTACHMENT.c.blob_id))
+            select(
+                ATTACHMENT.c.id,
+                ATTACHMENT.c.name,
+                ATTACHMENT.c.state,
+                ATTACHMENT.c.digest,
+                func.coalesce(BLOB.c.size, ATTACHMENT.c.size).label("size"),
+                BLOB.c.media_type,
+            )
+            .select_from(ATTACHMENT.outerjoin(BLOB, BLOB.c.digest == ATTACHMENT.c.digest))
             .where(ATTACHMENT.c.key == key)
         ).one()
     found = Found(row.name, row.media_type or UNKNOWN_TYPE, row.size, bytes(row.digest))
@@ -314,16 +322,16 @@ def open_file(ground: Ground, key: str) -> tuple[Found, IO[bytes] | None]:
 
 
 def for_partner(ground: Ground, session: Session, space: str, sha256: bytes) -> Found | None:
-    """A file that a live post of this space names and that is here; None for all else."""
+    """A file that a live post of this space names and whose bytes came for that post; None for all else."""
     row = register_of(session, ground).find(space)
     if row is None:
         return None
     query = (
         select(ATTACHMENT.c.name, BLOB.c.media_type, BLOB.c.size)
-        .select_from(ATTACHMENT.join(BLOB, BLOB.c.id == ATTACHMENT.c.blob_id))
+        .select_from(ATTACHMENT.join(BLOB, BLOB.c.digest == ATTACHMENT.c.digest))
         .where(
-            BLOB.c.digest == sha256,
-            BLOB.c.state == HERE,
+            ATTACHMENT.c.digest == sha256,
+            ATTACHMENT.c.state == HERE,
             ATTACHMENT.c.space_id == row.id,
         )
         .limit(1)
@@ -337,58 +345,42 @@ def bytes_of(ground: Ground, found: Found) -> IO[bytes]:
     return ground.files.open(place(found.sha256))
 
 
-@job("files.fetch", tries=8, retry_delay_s=5)
-def fetch(ground: Ground, blob_id: int) -> None:
-    """Gets the bytes of a file from the host of a space that names it, or as host from its author's node."""
+@job("files.fetch", tries=1)
+def fetch(ground: Ground, number: int) -> None:
+    """Gets the bytes for an attachment from the host of its space, or as host from its author's node.
+
+    They are asked for even where the same lie here already: that they come shows that whoever names them has them.
+    """
+    query = select(ATTACHMENT).where(ATTACHMENT.c.id == number)
     with ground.database.reading() as session:
-        blob = session.execute(
-            select(BLOB.c.digest, BLOB.c.size, BLOB.c.state).where(BLOB.c.id == blob_id)
-        ).first()
-        if blob is None or blob.state == HERE:
+        wanted = session.execute(query).first()
+        if wanted is None:
             return
-        sources = list(_sources(ground, session, blob_id))
-    sha256 = bytes(blob.digest)
-    for relation, space in sources:
-        limit = charter.limit(relation, "maxFileBytes", AT_ONCE_BYTES)
-        if blob.size > limit:
-            continue
-        url = (
-            f"{iris.origin(relation.node)}/files/{digest.multibase_of(sha256)}?space={quote(space, safe='')}"
-        )
-        try:
-            answer = exchange.fetch(ground, relation, url, blob.size + 1)
-        except EgressError as error:
-            log.info("file.unreachable", node=relation.node, cause=str(error))
-            continue
-        if answer.status != 200:
-            log.info("file.not_there", node=relation.node, status=answer.status)
-            continue
-        if len(answer.body) != blob.size or hashlib.sha256(answer.body).digest() != sha256:
-            log.warning("file.other_bytes", node=relation.node, digest=sha256.hex())
-            continue
-        ground.files.write(place(sha256), [answer.body])
-        with ground.database.writing() as session:
-            _here(session, sha256, blob.size, kind_of(answer.body[:HEAD_BYTES], ""), ground)
+        sha256 = bytes(wanted.digest)
+        if wanted.state == HERE and ground.files.exists(place(sha256)):
+            return
+        source = _source(ground, session, wanted.space_id, wanted.author_id)
+    body = None if source is None else _asked(ground, *source, sha256, wanted.size)
+    if body is None:
+        _wait(ground, number)
         return
+    if not ground.files.exists(place(sha256)):
+        ground.files.write(place(sha256), [body])
     with ground.database.writing() as session:
-        session.execute(
-            update(BLOB).where(BLOB.c.id == blob_id).values(state=MISSING, tries=BLOB.c.tries + 1)
-        )
-    raise NotThereYet(sha256.hex())
+        _keep(session, ground, sha256, len(body), kind_of(body[:HEAD_BYTES], ""))
+        came = update(ATTACHMENT).where(ATTACHMENT.c.id == number).values(state=HERE, due=None)
+        if session.connection().execute(came).rowcount:
+            ground.events.publish(Arrived(((wanted.space_id, wanted.post_id),)), session)
 
 
-class NotThereYet(Exception):
-    """Nobody who may have the file gave it yet; the job is tried again."""
-
-
-@every(10, "files.seek")
+@every(SEEK_MIN, "files.seek")
 def seek(ground: Ground) -> None:
-    """Asks again for files that did not come, the smaller ones first."""
+    """Asks again for files that did not come and are not given up, who waits longest first."""
     with ground.database.reading() as session:
         waiting = session.execute(
-            select(BLOB.c.id)
-            .where(BLOB.c.state != HERE, BLOB.c.size <= AT_ONCE_BYTES)
-            .order_by(BLOB.c.tries, BLOB.c.size)
+            select(ATTACHMENT.c.id)
+            .where(ATTACHMENT.c.due <= ground.clock.now())
+            .order_by(ATTACHMENT.c.due)
             .limit(20)
         ).scalars()
         numbers = list(waiting)
@@ -398,14 +390,14 @@ def seek(ground: Ground) -> None:
 
 @every(60, "files.sweep")
 def sweep(ground: Ground) -> None:
-    """Takes away bytes that no post has named for a day: of drafts that came to nothing, of posts that are gone."""
-    unnamed = ~exists().where(ATTACHMENT.c.blob_id == BLOB.c.id)
+    """Takes away bytes that nobody may have for a day: of drafts that came to nothing, of posts that are gone."""
+    unnamed = ~exists().where(ATTACHMENT.c.digest == BLOB.c.digest, ATTACHMENT.c.state == HERE)
     before = ground.clock.now() - KEPT_UNNAMED
     with ground.database.reading() as session:
         rows = session.execute(select(BLOB.c.id, BLOB.c.digest).where(unnamed, BLOB.c.at < before)).all()
     for row in rows:
         with ground.database.writing() as session:
-            gone = delete(BLOB).where(BLOB.c.id == row.id, unnamed)
+            gone = delete(BLOB).where(BLOB.c.id == row.id, unnamed, BLOB.c.at < before)
             if session.connection().execute(gone).rowcount:
                 events.after_commit(session, partial(ground.files.remove, place(bytes(row.digest))))
 
@@ -428,51 +420,62 @@ def kind_of(head: bytes, extension: str) -> str:
     return str(matches[0].mime_type) if matches and matches[0].mime_type else UNKNOWN_TYPE
 
 
-def _here(session: Session, sha256: bytes, size: int, media_type: str, ground: Ground) -> None:
-    """Notes that the bytes are safe, and tells who shows them."""
-    execute = session.connection().execute
-    found = execute(_BLOB, {"sought": sha256}).first()
-    now = ground.clock.now()
-    if found is None:
-        values = {
-            "digest": sha256,
-            "size": size,
-            "media_type": media_type,
-            "state": HERE,
-            "tries": 0,
-            "at": now,
-        }
-        execute(insert(BLOB), values)
-        return
-    if found.state == HERE:
-        return
-    execute(
-        update(BLOB).where(BLOB.c.id == found.id).values(state=HERE, size=size, media_type=media_type, at=now)
-    )
-    posts = execute(
-        select(ATTACHMENT.c.space_id, ATTACHMENT.c.post_id).where(ATTACHMENT.c.blob_id == found.id)
-    )
-    ground.events.publish(Arrived(tuple((row.space_id, row.post_id) for row in posts)), session)
+def _keep(session: Session, ground: Ground, sha256: bytes, size: int, media_type: str) -> None:
+    """Notes that the bytes are safe, as of now."""
+    execute, now = session.connection().execute, ground.clock.now()
+    if execute(update(BLOB).where(BLOB.c.digest == sha256).values(at=now)).rowcount == 0:
+        execute(insert(BLOB), {"digest": sha256, "size": size, "media_type": media_type, "at": now})
 
 
-def _sources(ground: Ground, session: Session, blob_id: int) -> Iterator[tuple[Relation, str]]:
-    """Whom to ask, in turn: (relation, space)."""
+def _source(ground: Ground, session: Session, space_id: int, author_id: int) -> tuple[Relation, str] | None:
+    """Whom to ask, for which space; None when it is nobody with whom an agreement is in force."""
     register, peers = register_of(session, ground), ground.work(session).peers
-    rows = session.execute(
-        select(ATTACHMENT.c.space_id, ATTACHMENT.c.author_id).where(ATTACHMENT.c.blob_id == blob_id)
-    )
-    for row in rows:
-        space = register.by_id(row.space_id)
-        if space.hosted:
-            relation = peers.of_origin(iris.origin(register.iri_of(row.author_id)))
+    space = register.by_id(space_id)
+    author = iris.origin(register.iri_of(author_id))
+    relation = peers.of_origin(author) if space.hosted else peers.of_node(space.host)
+    return None if relation is None or relation.state is not State.IN_FORCE else (relation, space.iri)
+
+
+def _asked(ground: Ground, relation: Relation, space: str, sha256: bytes, size: int) -> bytes | None:
+    """The bytes of this digest and size from a partner; None when it does not give them."""
+    if size > charter.limit(relation, "maxFileBytes", AT_ONCE_BYTES):
+        return None
+    url = f"{iris.origin(relation.node)}/files/{digest.multibase_of(sha256)}?space={quote(space, safe='')}"
+    try:
+        answer = exchange.fetch(ground, relation, url, size + 1)
+    except EgressError as error:
+        log.info("file.unreachable", node=relation.node, cause=str(error))
+        return None
+    if answer.status != 200:
+        log.info("file.not_there", node=relation.node, status=answer.status)
+        return None
+    if len(answer.body) != size or hashlib.sha256(answer.body).digest() != sha256:
+        log.warning("file.other_bytes", node=relation.node, digest=sha256.hex())
+        return None
+    return answer.body
+
+
+def _wait(ground: Ground, number: int) -> None:
+    """The bytes did not come: asks again later, or gives up until somebody opens the file."""
+    with ground.database.writing() as session:
+        execute = session.connection().execute
+        tries = execute(
+            update(ATTACHMENT)
+            .where(ATTACHMENT.c.id == number)
+            .values(state=MISSING, tries=ATTACHMENT.c.tries + 1)
+            .returning(ATTACHMENT.c.tries)
+        ).scalar()
+        if tries is None:
+            return
+        wait_s, due = min(FIRST_WAIT_S * 2 ** min(tries - 1, MAX_TRIES), LONGEST_WAIT_S), None
+        if tries < MAX_TRIES:
+            due = ground.clock.now() + timedelta(seconds=wait_s)
+            if wait_s < SEEK_MIN * 60:
+                again = partial(ground.jobs.enqueue, fetch, number, delay_s=wait_s)
+                events.after_commit(session, again)
         else:
-            relation = peers.of_node(space.host)
-        if relation is not None and relation.state is State.IN_FORCE:
-            yield relation, space.iri
-
-
-def _fetch_soon(session: Session, ground: Ground, blob_id: int) -> None:
-    events.after_commit(session, lambda: ground.jobs.enqueue(fetch, blob_id))
+            log.info("file.given_up", attachment=number, tries=tries)
+        execute(update(ATTACHMENT).where(ATTACHMENT.c.id == number).values(due=due))
 
 
 def place(sha256: bytes) -> str:

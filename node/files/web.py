@@ -48,7 +48,7 @@ def file(key: str, name: str) -> Response:  # noqa: ARG001 -- for people: what a
 @web.get("/files/<digest>")
 def for_partner(digest: str) -> Response:
     """A file for a partner on the roster of the space that names it; the same 404 for all else."""
-    found, stream = partners.file_for(ground(), request, digest)
+    found, stream = partners.file_for(ground(), request.args.get("space", ""), digest)
     answer = _answer(found, stream)
     answer.headers["Vary"] = "Signature, Signature-Input"
     return answer

@@ -58,15 +58,10 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob")),
         sa.UniqueConstraint("digest", name=op.f("uq_blob_digest")),
     )
-    with op.batch_alter_table("blob", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_blob_state"), ["state"], unique=False)
-
     op.create_table(
         "invite",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -330,7 +325,11 @@ def upgrade() -> None:
         "attachment",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=22), nullable=False),
-        sa.Column("blob_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due", sa.DateTime(timezone=True), nullable=True),
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -338,12 +337,12 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["blob_id"], ["blob.id"], name=op.f("fk_attachment_blob_id_blob")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
         sa.UniqueConstraint("key", name=op.f("uq_attachment_key")),
     )
     with op.batch_alter_table("attachment", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_attachment_blob_id"), ["blob_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_attachment_digest"), ["digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_attachment_due"), ["due"], unique=False)
         batch_op.create_index(batch_op.f("ix_attachment_post_id"), ["post_id"], unique=False)
 
     op.create_table(
@@ -779,7 +778,8 @@ def downgrade() -> None:
     op.drop_table("credential")
     with op.batch_alter_table("attachment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attachment_post_id"))
-        batch_op.drop_index(batch_op.f("ix_attachment_blob_id"))
+        batch_op.drop_index(batch_op.f("ix_attachment_due"))
+        batch_op.drop_index(batch_op.f("ix_attachment_digest"))
 
     op.drop_table("attachment")
     op.drop_table("actor")
@@ -830,9 +830,6 @@ def downgrade() -> None:
     op.drop_table("mention")
     op.drop_table("lane")
     op.drop_table("invite")
-    with op.batch_alter_table("blob", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_blob_state"))
-
     op.drop_table("blob")
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_action"))
