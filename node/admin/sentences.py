@@ -43,6 +43,7 @@ SENTENCES: Mapping[str, Any] = {
     "relation.offered": _("Proposed a charter"),
     "relation.offer-ended": _("A proposed charter ended without agreement"),
     "relation.in-force": _("Agreed on the charter; it is in force"),
+    "delivery.resumed": _("Had everything tried again at once"),
     "relation.registered": _("Changed contact or review date"),
     "charter.proposed": _("Proposed a charter"),
     "charter.agreed": _("Agreed on the charter; it is in force"),

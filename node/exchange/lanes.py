@@ -121,7 +121,9 @@ class Lane:
             if relation is None:
                 self._backlog = 0
                 return None
-            course = self.course = self.course or self._read(work)
+            if self.course is None or self.course.standing is Standing.STOPPED:
+                self.course = self._read(work)  # an admin may have resumed it, and the wake-up been lost
+            course = self.course
             self._backlog = work.log.head(relation).seq - work.log.acknowledged(relation)
             lines = course.batch(self._backlog, self._now())
             failpoints.hit("lane.read")

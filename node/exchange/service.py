@@ -25,7 +25,7 @@ from federation.http import Headers, Request, Response
 from federation.ports import Relation, State, Work
 from federation.service import Federation
 from federation.settings import Settings
-from node.core import failpoints
+from node.core import events, failpoints
 from node.core.audit import ADVISORY_LOCK
 from node.core.db import Database, table_of
 from node.core.ground import Ground
@@ -191,15 +191,21 @@ def fetch(
     return handle.egress.get("peers", signed, max_bytes=max_bytes, **options)
 
 
-def resume(ground: Ground, relation_id: str) -> None:
-    """An admin wants delivery to be tried again, whatever stopped it."""
-    with ground.database.writing() as session:
-        session.execute(
-            update(LANE)
-            .where(LANE.c.relation == relation_id)
-            .values(state="open", failures=0, since=None, next_attempt=None, reason="")
-        )
-    ground.wake.notify(f"resume:{relation_id}")
+def resume(work: NodeWork, relation_id: str) -> None:
+    """An admin wants all to be tried again at once: delivery, whatever stopped it; held lines, given up or not."""
+    session, wake = work.session, work.ground.wake
+    session.execute(
+        update(LANE)
+        .where(LANE.c.relation == relation_id)
+        .values(state="open", failures=0, since=None, next_attempt=None, reason="")
+    )
+    streams = select(STREAM.c.id).join(LANE).where(LANE.c.relation == relation_id)
+    session.execute(
+        update(HELD)
+        .where(HELD.c.stream_id.in_(streams))
+        .values(quarantined_at=None, tries=0, next_try=work.now)
+    )
+    events.after_commit(session, lambda: wake.notify(f"resume:{relation_id}"))
 
 
 def marks(

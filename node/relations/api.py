@@ -131,6 +131,14 @@ def agree(new: dict[str, Any], key: str) -> dict[str, Any]:
     return _shape(_relations().agree(key, new["digest"], _by()))
 
 
+@api.post("/relations/<key>/resume")
+@guarded("admin", scope=ADMIN)
+@api.response(200, shapes.Relation)
+def resume(key: str) -> dict[str, Any]:
+    """Tries again at once what had stopped: delivery to the partner, and lines of theirs that failed here."""
+    return _shape(_relations().resume(key, _by()))
+
+
 @api.put("/relations/<key>/register")
 @guarded("admin", scope=ADMIN)
 @api.arguments(shapes.RegisterChange)
@@ -219,6 +227,7 @@ def _health(partner: Partner) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
+        "delivery": found.state,
         "queued": found.queued,
         "oldestQueuedAt": found.oldest,
         "lastSentAt": found.last_out,
@@ -227,4 +236,7 @@ def _health(partner: Partner) -> dict[str, Any] | None:
         "nextAttemptAt": found.next_attempt,
         "reason": found.reason,
         "clockSkewSeconds": found.skew_s,
+        "disputedAt": found.disputed,
+        "held": found.held,
+        "givenUp": found.quarantined,
     }

@@ -15,6 +15,7 @@ import click
 from node.core.commands import needs_ground
 from node.core.errors import NodeError
 from node.core.ground import Ground
+from node.relations.services import health
 from node.relations.services.relations import CHANNELS, By, Partner, relations_of
 from node.relations.services.terms import DEFAULT_KEEP, KEEP, Choices
 
@@ -82,15 +83,6 @@ def everybody(ground: Ground, as_json: bool) -> None:
     found = relations_of(ground).everybody()
     lines = "\n".join(f"{each.key}\t{each.state}\t{each.name or '–'}\t{each.host}" for each in found)
     _show(found, as_json, lines or "No partner yet.")
-
-
-@relation_group.command("show")
-@click.argument("key")
-@as_json
-@_plainly
-def show(ground: Ground, key: str, as_json: bool) -> None:
-    """Show one partner."""
-    _partner(relations_of(ground).partner(key), as_json)
 
 
 @relation_group.command("confirm")
@@ -182,6 +174,33 @@ def withdraw(ground: Ground, key: str, as_json: bool) -> None:
 def cancel(ground: Ground, key: str) -> None:
     """Cancel an invitation that nobody has used."""
     relations_of(ground).cancel(key, CLI)
+
+
+@relation_group.command("resume")
+@click.argument("key")
+@as_json
+@_plainly
+def resume(ground: Ground, key: str, as_json: bool) -> None:
+    """Try again at once what had stopped: delivery, and lines of theirs that failed here."""
+    _partner(relations_of(ground).resume(key, CLI), as_json)
+
+
+@relation_group.command("show")
+@click.argument("key")
+@as_json
+@_plainly
+def show(ground: Ground, key: str, as_json: bool) -> None:
+    """Show one partner, and how delivery runs."""
+    relations = relations_of(ground)
+    partner = relations.partner(key)
+    _partner(partner, as_json)
+    found = None if as_json else health.of(ground, partner)
+    if found is not None:
+        click.echo(
+            f"Delivery: {found.state}{f' ({found.reason})' if found.reason else ''}; {found.queued} waiting. "
+            f"Lines of theirs: {found.held} tried again, {found.quarantined} given up"
+            f"{', history disputed' if found.disputed else ''}."
+        )
 
 
 def _partner(partner: Partner, as_json: bool) -> None:

@@ -189,6 +189,16 @@ def withdraw(key: str) -> Response | tuple[str, int]:
     return _step(key, lambda: _relations().withdraw(key, _by()))
 
 
+@web.post("/partners/<key>/resume")
+@guarded("admin")
+def resume(key: str) -> Response | tuple[str, int]:
+    """Tries again at once what had stopped: delivery to the partner, and lines of theirs that failed here."""
+    answer = _step(key, lambda: _relations().resume(key, _by()))
+    if isinstance(answer, Response):
+        flash(_("Everything is being tried again now."), "ok")
+    return answer
+
+
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column, for administrators."""
     if "admin" in who.roles:
@@ -254,7 +264,6 @@ def _page(
         "relations/partner.html",
         relation=_relation(partner),
         spaces=list(spaces(viewer(), partner.node)) if spaces and partner.id else [],
-        may_manage=False,  # changing a charter in force, suspending: not in this version
         revising=revising or "revise" in request.args,
         keep_choices=[(each, duration(each)) for each in terms.KEEP],
         values=values if values is not None else _chosen(partner),
@@ -419,6 +428,12 @@ def _health(partner: Partner) -> shown.Health:
         last_out=found.last_out,
         last_in=found.last_in,
         skew=found.skew_s,
+        delivery=found.state,
+        reason=found.reason,
+        next_attempt=found.next_attempt,
+        disputed=found.disputed,
+        held=found.held,
+        given_up=found.quarantined,
     )
 
 

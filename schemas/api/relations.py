@@ -10,8 +10,13 @@ CHANNELS = ("phone", "in-person", "video")
 
 
 class Health(Schema):
-    """How a relation runs now. `queued` entries wait; times are null while nothing happened."""
+    """How a relation runs now. `queued` entries wait; times are null while nothing happened.
 
+    `delivery`: `refused` while their node takes nothing from us, `stopped` until an administrator resumes it, and
+    `reason` says why. `held` lines of theirs failed here and are tried again, `givenUp` are not.
+    """
+
+    delivery = String(required=True, validate=OneOf(["open", "refused", "stopped"]))
     queued = Integer(required=True)
     oldestQueuedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
     lastSentAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
@@ -20,6 +25,9 @@ class Health(Schema):
     nextAttemptAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
     reason = String(required=True)
     clockSkewSeconds = Float(required=True, allow_none=True)  # noqa: N815
+    disputedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+    held = Integer(required=True)
+    givenUp = Integer(required=True)  # noqa: N815
 
 
 class Line(Schema):

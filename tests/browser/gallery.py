@@ -720,7 +720,6 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             suspended_by=AUBIER,
             suspended_at=ago(days=20),
             reason="Audit de sécurité.",
-            may_resume=True,
         ),
     ),
     "partner-ended": ("relations/partner.html", _relation("rejected", GALVA, health=shown.Health())),

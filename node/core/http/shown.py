@@ -384,6 +384,12 @@ class Health:
     refused: int = 0  # in 24 h
     skew: float | None = None  # seconds
     missing: int = 0  # gap in what comes from them
+    delivery: str = "open"  # `refused`: they take nothing from us; `stopped`: an administrator must act
+    reason: str = ""  # of that, a sentence of their node or of ours
+    next_attempt: datetime | None = None
+    disputed: datetime | None = None  # since when their history and ours differ
+    held: int = 0  # lines of theirs that failed here and are tried again
+    given_up: int = 0  # those that are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +419,6 @@ class Relation(RelationLine):
     suspended_by: Org | None = None
     suspended_at: datetime | None = None
     reason: str = ""
-    may_resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -501,6 +501,19 @@ class Relations:
             self._record(session, "relation.registered", by, peer=row["node"])
         return self.partner(key)
 
+    def resume(self, key: str, by: By) -> Partner:
+        """Tries again at once: delivery, whatever stopped it, and what could not be applied here.
+
+        Raises NoSuchPartner, NotTheStep (no agreement is in force).
+        """
+        with exchange.open_work(self._ground) as work:
+            row = self._row(work.session, key)
+            if row["state"] != State.IN_FORCE:
+                raise NotTheStep(row["state"])
+            exchange.resume(work, str(row["id"]))
+            self._record(work.session, "delivery.resumed", by, peer=row["node"])
+        return self.partner(key)
+
     def forget_tokens(self) -> int:
         """Erases the tokens of invitations that have expired; how many."""
         with self._ground.database.writing() as session:

@@ -85,7 +85,8 @@ def test_an_admin_may_have_a_given_up_line_tried_again(talk: Talk, broken: set[s
         talk.aubier.clock.move(hours=1)
         held.retry(talk.aubier.ground)
     broken.clear()
-    held.try_again(talk.aubier.ground, talk.relation_id(talk.aubier))
+    with exchange.open_work(talk.aubier.ground) as work:
+        exchange.resume(work, talk.relation_id(talk.aubier))
     assert held.retry(talk.aubier.ground) == 1
     assert contents(talk.aubier.ground) == ["<p>poison</p>"]
 

@@ -152,8 +152,11 @@ def test_another_history_stops_the_lane_until_an_admin_resumes(talk: Talk, wire:
     wire.answer = None
     talk.aubier.clock.move(days=1)
     assert _all(_lane(talk, talk.aubier)) == []
-    exchange.resume(talk.aubier.ground, talk.relation_id(talk.aubier))
-    assert isinstance(_all(_lane(talk, talk.aubier))[-1].verdict, Delivered)
+    lane = _lane(talk, talk.aubier)
+    assert _all(lane) == []
+    with exchange.open_work(talk.aubier.ground) as work:
+        exchange.resume(work, talk.relation_id(talk.aubier))
+    assert isinstance(_all(lane)[-1].verdict, Delivered)
 
 
 def test_an_answer_that_is_not_signed_acknowledges_nothing(talk: Talk, wire: Wire) -> None:

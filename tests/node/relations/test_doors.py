@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from federation.delivery import Delivered
 from node.core.clock import SetClock
 from node.core.ground import Ground
+from node.exchange.service import Health
 from node.identity.services.people import Role
 from node.identity.services.tokens import Scope
 from node.relations.cli import relation_group
@@ -201,6 +202,95 @@ def test_the_api_says_what_is_wrong_by_field(aubier: Peer, nord: Peer) -> None:
     answer = api(nord, token, "PUT", f"/relations/{nord.partner(aubier).key}/confirmation", body)
     assert (answer.status_code, set(answer.json["errors"])) == (422, {"group-1", "group-2"})
     assert api(nord, token, "POST", "/relations/acceptances", {"link": "x"}).status_code == 422
+
+
+def stop(peer: Peer, other: Peer) -> str:
+    """Has delivery from `peer` to `other` stopped; the key of the relation."""
+    with peer.ground.database.writing() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE lane SET state = 'stopped', failures = 3, reason = '410 The exchange is gone.'"
+        )
+    return peer.partner(other).key
+
+
+def lane_of(peer: Peer) -> tuple[str, int, str]:
+    with peer.ground.database.reading() as session:
+        row = session.connection().exec_driver_sql("SELECT state, failures, reason FROM lane").one()
+    return row.state, row.failures, row.reason
+
+
+def resumed(peer: Peer) -> int:
+    """How often the audit log has it."""
+    with peer.ground.database.reading() as session:
+        query = "SELECT count(*) FROM audit WHERE action = 'delivery.resumed'"
+        return int(session.connection().exec_driver_sql(query).scalar_one())
+
+
+def test_an_administrator_has_a_stopped_delivery_tried_again(aubier: Peer, nord: Peer, language: str) -> None:
+    peered(aubier, nord)
+    browser, page = signed_in(aubier, language=language), f"/partners/{stop(aubier, nord)}"
+    words = {"en": ("Stopped.", "Try again now"), "fr": ("Arrêté.", "Réessayer maintenant")}[language]
+    before = browser.get(page).text
+    assert all(each in before for each in (*words, "410 The exchange is gone."))
+    assert words[0].lower().rstrip(".") in browser.get("/partners").text
+    assert browser.client.post(f"{page}/resume", base_url=aubier.origin).status_code == 403  # no csrf
+    assert lane_of(aubier)[0] == "stopped"
+    assert browser.post(f"{page}/resume", page=page).status_code == 303
+    assert lane_of(aubier) == ("open", 0, "")
+    assert resumed(aubier) == 1
+    after = browser.get(page).text
+    assert not any(each in after for each in words)
+
+
+def test_a_member_has_nothing_tried_again(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    key = stop(aubier, nord)
+    assert signed_in(aubier, Role.MEMBER).post(f"/partners/{key}/resume", page="/me").status_code == 404
+    reader, member = token_of(aubier, Scope.RELATIONS_READ), token_of(aubier, Scope.ME_READ, role=Role.MEMBER)
+    for token, status in (("", 401), (reader, 403), (member, 404)):
+        assert api(aubier, token, "POST", f"/relations/{key}/resume").status_code == status
+    assert lane_of(aubier)[0] == "stopped"
+    assert resumed(aubier) == 0
+
+
+@pytest.mark.parametrize("state", ["refused", "disputed", "given-up"])
+def test_the_page_says_what_is_wrong(aubier: Peer, nord: Peer, state: str, monkeypatch: Any) -> None:
+    peered(aubier, nord)
+    now = aubier.ground.clock.now()
+    said, found = {
+        "refused": ("takes nothing from us for now", Health(state="refused", since=now, next_attempt=now)),
+        "disputed": ("contradicts what it had sent before", Health(disputed=now)),
+        "given-up": ("2 messages from them were given up", Health(quarantined=2, held=1)),
+    }[state]
+    monkeypatch.setattr("node.exchange.service.health", lambda session, relation: found)
+    shown = signed_in(aubier).get(f"/partners/{aubier.partner(nord).key}").text
+    assert said in shown
+    assert "Try again now" in shown
+
+
+def test_scripts_have_it_tried_again(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    key = stop(aubier, nord)
+    token = token_of(aubier, Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
+    before = api(aubier, token, "GET", f"/relations/{key}").json["health"]
+    assert (before["delivery"], before["reason"]) == ("stopped", "410 The exchange is gone.")
+    answer = api(aubier, token, "POST", f"/relations/{key}/resume")
+    assert (answer.status_code, answer.json["health"]["delivery"]) == (200, "open")
+    assert api(aubier, token, "POST", "/relations/nobody/resume").status_code == 404
+
+
+def test_nothing_is_tried_again_before_an_agreement(aubier: Peer, nord: Peer) -> None:
+    verified(aubier, nord)
+    token = token_of(aubier, Scope.RELATIONS_ADMIN)
+    assert api(aubier, token, "POST", f"/relations/{aubier.partner(nord).key}/resume").status_code == 409
+
+
+def test_operators_have_it_tried_again(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    key = stop(aubier, nord)
+    assert "stopped (410 The exchange is gone.)" in parvis(aubier, "show", key)
+    assert parvis(aubier, "resume", key, "--json")["state"] == "in-force"
+    assert lane_of(aubier) == ("open", 0, "")
 
 
 def parvis(peer: Peer, *args: str, text: str = "") -> Any:
