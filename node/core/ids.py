@@ -10,5 +10,8 @@ WIRE_ID_CHARS = 22
 
 
 def wire_id() -> str:
-    """128 random bits as 22 characters of base64url."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(WIRE_ID_BYTES)).rstrip(b"=").decode("ascii")
+    """128 random bits as 22 characters of base64url; never begins with `-`, which a command reads as an option."""
+    while True:
+        name = base64.urlsafe_b64encode(secrets.token_bytes(WIRE_ID_BYTES)).rstrip(b"=").decode("ascii")
+        if not name.startswith("-"):
+            return name
