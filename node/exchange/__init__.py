@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.core.capability import Capability
 from node.exchange import jobs, ports
+from node.exchange.cli import exchange_group
 from node.exchange.lanes import Lanes
 
 capability = Capability(
@@ -17,5 +18,6 @@ capability = Capability(
         "introductions": ports.Introductions,
     },
     jobs=(jobs.try_held_lines, jobs.forget_nonces),
+    commands=(exchange_group,),
     background=(Lanes,),
 )

@@ -56,6 +56,9 @@ def test_the_check_holds() -> None:
         said, _ = demo.communicate(timeout=90)
     assert demo.returncode == 0, said
     assert "The same 34 posts" in said
+    assert re.search(
+        r"[1-9]\d* receipts, each verified again, prove the delivery of all [1-9]\d* entries", said
+    )
     assert said.rstrip().endswith("All of it holds.")
     assert said.count("kill -9 of all processes") == 2
 
