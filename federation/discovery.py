@@ -1,16 +1,14 @@
-"""How nodes and their people are found: WebFinger, NodeInfo, the node actor.
+"""How nodes are found: WebFinger, NodeInfo, the node actor.
 
-Rule: what is found is believed only as far as its own origin goes, and only in both directions (the name
-leads to the actor, and the actor tells that name). Nothing is fetched here but through the client that
-the caller passes, and never while something is received. A closed node answers WebFinger for itself and
-for people who want to be found; the door decides who that is.
-Source: RFC 7033, RFC 7565; NodeInfo 2.0 and 2.1; FEP-d556, FEP-2677, FEP-844e, FEP-0151, FEP-2c59, FEP-fe34.
+Rule: what is found is believed only as far as its own origin goes. Nothing is fetched here but through the
+client that the caller passes, and never while something is received. WebFinger answers for the node alone.
+Source: RFC 7033, RFC 7565; NodeInfo 2.0 and 2.1; FEP-d556, FEP-2677, FEP-844e, FEP-0151, FEP-fe34.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
@@ -30,8 +28,6 @@ NODEINFO_TYPES = {
 }
 
 SELF = "self"
-PROFILE_PAGE = "http://webfinger.net/rel/profile-page"
-ISSUER = "http://openid.net/specs/connect/1.0/issuer"
 SERVICE = f"{CONTEXT[0]}#Service"
 APPLICATION = f"{CONTEXT[0]}#Application"
 
@@ -77,15 +73,6 @@ class Handle:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.authority}"
-
-    @property
-    def acct(self) -> str:
-        """As a URI: `acct:user@authority` (RFC 7565)."""
-        return f"acct:{self}"
-
-    def same(self, other: Handle) -> bool:
-        """True for the same name, in whatever case (hosts are canonical already)."""
-        return self.user.lower() == other.user.lower() and self.authority == other.authority
 
 
 def read_handle(text: str, *, development: bool = False) -> Handle:
@@ -141,23 +128,6 @@ def node_jrd(settings: Settings, *, rels: Iterable[str] = ()) -> Document:
         {"rel": SELF, "type": "application/activity+json", "href": settings.node},
     ]
     return jrd(f"{settings.origin}/", links, aliases=[settings.node], rels=rels)
-
-
-def person_jrd(
-    handle: Handle,
-    actor: str,
-    *,
-    profile_page: str | None = None,
-    issuer: str | None = None,
-    rels: Iterable[str] = (),
-) -> Document:
-    """What WebFinger answers for a person who wants to be found."""
-    links = [{"rel": SELF, "type": "application/activity+json", "href": actor}]
-    if profile_page is not None:
-        links.append({"rel": PROFILE_PAGE, "type": "text/html", "href": profile_page})
-    if issuer is not None:
-        links.append({"rel": ISSUER, "href": issuer})
-    return jrd(handle.acct, links, aliases=[actor], rels=rels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,34 +348,6 @@ def find_node(fetcher: Fetcher, origin: str, *, development: bool = False) -> No
     return read_node_actor(document, development=development)
 
 
-def find_actor(
-    fetcher: Fetcher,
-    handle: Handle,
-    *,
-    sign: Callable[[Request], Request] | None = None,
-    development: bool = False,
-) -> Document:
-    """The document of the actor that bears this name, asked in both directions.
-
-    `sign` signs the request for the actor, which most nodes want; such a request follows no redirect.
-    Raises `Undiscoverable`, `Malformed`, and whatever `fetcher` raises.
-    """
-    home = _home(handle.authority, development=development)
-    actor = _self_of(_webfinger(fetcher, home, handle.acct), handle)
-    iris.parse(actor, development=development)
-    document = _fetch(fetcher, actor, ACTIVITY_TYPE, _ACTIVITY_TYPES, sign=sign)
-    if document.get("id") != actor:
-        raise Malformed(f"{actor} calls itself otherwise.")
-    own = _own_handle(document, development=development)
-    if not own.same(handle):
-        # The name may live on another host than the actor, if that host sends for the same actor.
-        home = _home(own.authority, development=development)
-        answer = _webfinger(fetcher, home, own.acct)
-        if not _is_subject(answer, handle, development=development) or _self_of(answer, own) != actor:
-            raise Malformed(f"{actor} does not bear the name {handle}, but {own}.")
-    return document
-
-
 def _actor_by_webfinger(fetcher: Fetcher, home: str) -> str | None:
     try:
         answer = _webfinger(fetcher, home, f"{home}/")
@@ -427,19 +369,9 @@ def _webfinger(fetcher: Fetcher, home: str, resource: str) -> Jrd:
     return read_jrd(_fetch(fetcher, url, JRD_TYPE, _JRD_TYPES))
 
 
-def _fetch(
-    fetcher: Fetcher,
-    url: str,
-    accept: str,
-    media_types: frozenset[str],
-    *,
-    sign: Callable[[Request], Request] | None = None,
-) -> Document:
+def _fetch(fetcher: Fetcher, url: str, accept: str, media_types: frozenset[str]) -> Document:
     request = Request("GET", url, Headers([("Accept", accept)]))
-    if sign is None:
-        answer = fetcher.get("handshake", request, redirects=limits.MAX_REDIRECTS)
-    else:
-        answer = fetcher.get("handshake", sign(request))
+    answer = fetcher.get("handshake", request, redirects=limits.MAX_REDIRECTS)
     if answer.status != _OK:
         raise Undiscoverable(f"{url} answers {answer.status}.")
     # FEP-fe34: what a user may upload must not pass for a document of the node.
@@ -453,29 +385,6 @@ def _media_type(text: str) -> str:
     kind, *parameters = (part.strip() for part in text.lower().split(";"))
     kept = [part for part in parameters if part.startswith("profile=")]
     return ";".join([kind, *kept])
-
-
-def _self_of(answer: Jrd, handle: Handle) -> str:
-    actor = answer.href(SELF)
-    if actor is None:
-        raise Undiscoverable(f"{handle} leads to no actor.")
-    return actor
-
-
-def _own_handle(document: Mapping[str, Any], *, development: bool) -> Handle:
-    """The name that an actor document gives itself: `webfinger` (FEP-2c59), else by its host."""
-    own = document.get("webfinger")
-    if own is None:
-        place = iris.parse(_text(document, "id"), development=development)
-        own = f"{_text(document, 'preferredUsername')}@{place.authority}"
-    if not isinstance(own, str):
-        raise Malformed("`webfinger` is not a text.")
-    return read_handle(own, development=development)
-
-
-def _is_subject(answer: Jrd, handle: Handle, *, development: bool) -> bool:
-    subject = answer.subject or ""
-    return subject.startswith("acct:") and read_handle(subject, development=development).same(handle)
 
 
 def _home(authority: str, *, development: bool) -> str:

@@ -116,7 +116,7 @@ def of_entry(
         "stream": relation.stream_in,
         "seq": entry.seq,
         "entryHash": entry.entry_hash,
-        "received": entry.time,
+        "received": moment,
         "published": moment,
     }
     if outcome.problem is not None:

@@ -10,38 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from federation import iris, multikey, proofs
-from federation.activity import ACTOR_CONTEXT, Document
+from federation.activity import Document
 from federation.errors import LocalError, Malformed, OutOfScope
 from federation.keys import PublicKey
 from federation.ports import Relation, Work
 from federation.settings import Settings
 from schemas.as2.actor import objections_to_actor
-
-
-def actor_document(
-    iri: str, kind: str, name: str, username: str, public_multibase: str, node: str, organisation: str
-) -> Document:
-    """The document of a person or a space, still without proof; no mail address, ever (SECURITY C10)."""
-    document: Document = {
-        "@context": list(ACTOR_CONTEXT),
-        "id": iri,
-        "type": kind,
-        "name": name,
-        "preferredUsername": username,
-        "inbox": f"{iri}/inbox",
-        "outbox": f"{iri}/outbox",
-        "assertionMethod": [
-            {
-                "id": f"{iri}#ed25519",
-                "type": "Multikey",
-                "controller": iri,
-                "publicKeyMultibase": public_multibase,
-            }
-        ],
-    }
-    if kind == "Person":
-        document["org"] = {"id": node, "name": organisation}
-    return document
 
 
 def missing(relation: Relation, actors: Iterable[str], work: Work) -> list[tuple[str, Document]]:

@@ -7,7 +7,6 @@ see two fields. Keys and parameters keep their order. A text is `str`, a token i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
 import http_sf
@@ -35,16 +34,7 @@ def dictionary(text: str) -> dict[str, Item]:
 
 def member_text(member: Item | InnerList) -> str:
     """The canonical text of an item or inner list (RFC 9651, sections 4.1.1.1, 4.1.3); raises LocalError."""
-    return _written([member])
-
-
-def dictionary_text(members: Mapping[str, object]) -> str:
-    """The canonical text of a dictionary (RFC 9651, section 4.1.2); raises LocalError."""
-    return _written(dict(members))
-
-
-def _written(structure: object) -> str:
     try:
-        return http_sf.ser(cast("Any", structure))
+        return http_sf.ser(cast("Any", [member]))
     except (TypeError, ValueError) as error:
         raise LocalError("This value has no form as a structured field.") from error

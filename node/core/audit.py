@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, String, Text, func, insert, select, text
+from sqlalchemy import String, Text, func, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from node.core.clock import Clock, rfc3339
@@ -150,13 +150,6 @@ class Audit:
             self._written_at = now
         with self._database.writing() as session:
             self.append(session, Act("refused.unauthenticated", detail=dict(counted)))
-
-    def recent(self, action: str = "", limit: int = 100, before: int | None = None) -> Select[Entry]:
-        """The query for the newest rows, those whose action begins with `action`, older than row `before`."""
-        query = select(Entry).order_by(Entry.seq.desc()).limit(limit)
-        if action:
-            query = query.where(Entry.action.startswith(action, autoescape=True))
-        return query if before is None else query.where(Entry.seq < before)
 
     def count(self, session: Session) -> int:
         """How many rows there are."""

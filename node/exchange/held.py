@@ -14,12 +14,11 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from federation import digest, documents, inbox
-from federation.activity import Document, new_id
+from federation import digest, documents, inbox, receipts
+from federation.activity import Document
 from federation.errors import RemoteError
 from federation.ports import Entry, Outcome, Relation
 from node.core import failpoints
-from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.log import get_logger
@@ -80,17 +79,6 @@ def retry(ground: Ground) -> int:
         else:
             done += 1
     return done
-
-
-def try_again(ground: Ground, relation_id: str) -> None:
-    """An admin wants the given-up lines of a partner to be tried once more."""
-    with open_work(ground) as work:
-        streams = select(STREAM.c.id).join(LANE).where(LANE.c.relation == relation_id)
-        work.session.execute(
-            update(HELD)
-            .where(HELD.c.stream_id.in_(streams), HELD.c.quarantined_at.is_not(None))
-            .values(quarantined_at=None, tries=0, next_try=work.now)
-        )
 
 
 def _waiting(work: NodeWork) -> list[Held]:
@@ -168,26 +156,10 @@ def _conclude(ground: Ground, work: NodeWork, held: Held, entry: Entry, outcome:
 
 def _receipt(ground: Ground, work: NodeWork, relation: Relation, entry: Entry, outcome: Outcome) -> Document:
     """A receipt for one entry; the proof is that of the activity around it."""
-    settings, activity = settings_of(ground), work.journal.get(entry.activity)
-    moment = rfc3339(work.now)
-    receipt: Document = {
-        "id": f"{settings.origin}/receipts/{new_id()}",
-        "type": "DeliveryReceipt",
-        "attributedTo": settings.node,
-        "object": entry.activity,
-        "contentDigest": entry.content_digest,
-        "outcome": outcome.outcome,
-        "agreement": (relation.agreement or {}).get("id"),
-        "stream": relation.stream_in,
-        "seq": entry.seq,
-        "entryHash": entry.entry_hash,
-        "received": moment,
-        "published": moment,
-    }
+    receipt = receipts.of_entry(settings_of(ground), relation, entry, outcome, work.now)
+    activity = work.journal.get(entry.activity)
     if activity is not None:
         receipt["objectDigest"] = digest.object_digest(activity.document)
-    if outcome.problem is not None:
-        receipt["problem"] = dict(outcome.problem)
     return receipt
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from federation import exchange, proofs, resolver
+from federation import exchange, proofs
 from federation.digest import digest
 from federation.errors import LocalError
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.ports import Entry, Outcome, Relation
 from tests.contracts.conftest import GENESIS, PARTNER, Host, activity, announce
+from tests.federation.world import actor_document
 
 
 class Undone(Exception):
@@ -331,9 +332,7 @@ def test_an_introduction_is_remembered_by_its_digest(host: Host, relation: Relat
 def _introduced(name: str, key: SigningKey) -> dict[str, object]:
     node = SigningKey.generate(f"{PARTNER}/actor#ed25519")
     iri = key.controller
-    document = resolver.actor_document(
-        iri, "Person", name, "sven", key.public.multibase, f"{PARTNER}/actor", "South"
-    )
+    document = actor_document(iri, "Person", name, "sven", key.public.multibase, f"{PARTNER}/actor", "South")
     return proofs.sign(document, node, "2026-11-24T08:00:00Z")
 
 

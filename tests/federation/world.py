@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from federation import charter, delivery, documents, handshake, outbox, resolver, roster, signatures
-from federation.activity import CONTEXT, Activity, Document
+from federation import charter, delivery, documents, handshake, outbox, roster, signatures
+from federation.activity import ACTOR_CONTEXT, CONTEXT, Activity, Document
 from federation.adapters.memory import MemoryWork, SpaceRow, Store
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
@@ -37,6 +37,32 @@ class Clock:
     @property
     def moment(self) -> str:
         return f"{self.now:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def actor_document(
+    iri: str, kind: str, name: str, username: str, public_multibase: str, node: str, organisation: str
+) -> Document:
+    """The document of a person or a space, still without proof; no mail address, ever (SECURITY C10)."""
+    document: Document = {
+        "@context": list(ACTOR_CONTEXT),
+        "id": iri,
+        "type": kind,
+        "name": name,
+        "preferredUsername": username,
+        "inbox": f"{iri}/inbox",
+        "outbox": f"{iri}/outbox",
+        "assertionMethod": [
+            {
+                "id": f"{iri}#ed25519",
+                "type": "Multikey",
+                "controller": iri,
+                "publicKeyMultibase": public_multibase,
+            }
+        ],
+    }
+    if kind == "Person":
+        document["org"] = {"id": node, "name": organisation}
+    return document
 
 
 @dataclass
@@ -74,7 +100,7 @@ class Node:
         """A new actor of ours, with key and introduced document."""
         iri = f"{self.settings.origin}/{path}/{secrets.token_urlsafe(16)}"
         key = SigningKey.generate(f"{iri}#ed25519")
-        document = resolver.actor_document(
+        document = actor_document(
             iri, kind, name, name.lower(), key.public.multibase, self.iri, self.settings.name
         )
         self.store.signers[iri] = key
