@@ -1,4 +1,4 @@
-"""The library stands alone: it imports, and passes tests/federation, where neither Flask nor SQLAlchemy nor Authlib is."""
+"""The library stands alone: it imports, and passes its tests, where neither Flask nor SQLAlchemy nor Authlib is."""
 
 from __future__ import annotations
 
