@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, g, request
 from flask import Response as Answer
 
 from federation import limits, signatures
-from federation.errors import NotFound, OutOfScope, RemoteError
+from federation.errors import NotFound, OutOfScope, RemoteError, TooLarge
 from federation.exchange import MEDIA_TYPE
 from federation.http import Headers, Request, Response
 from federation.keys import controller_of
@@ -119,7 +119,11 @@ def document(kind: str, rest: str) -> Answer:
 def _received(here: Ground, *, max_bytes: int = 0, types: frozenset[str] | set[str] = frozenset()) -> Request:
     """The request, if its address may ask now."""
     g.wire_cost = _rates().enter(request.remote_addr or "")
-    return messages.taken(here.settings.origin, max_bytes=max_bytes, types=types)
+    try:
+        return messages.taken(here.settings.origin, max_bytes=max_bytes, types=types)
+    except TooLarge as error:  # nobody is proved yet: what its signature says was not read
+        here.audit.count_refusal(f"exchange.unauthenticated {error.problem}")
+        raise
 
 
 def _proved(received: Request) -> None:
