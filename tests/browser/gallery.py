@@ -245,7 +245,6 @@ def _relation(state: shown.RelationState, org: shown.Org = NORD, **more: Any) ->
     return {
         "relation": relation,
         "spaces": LINES[:1] if state == "in-force" else [],
-        "may_manage": True,
         "revising": False,
         "keep_choices": KEEP,
         "values": {"purpose": "la construction de la passerelle de l’Ill", "keep_ours": "P5Y"},
@@ -709,6 +708,22 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             charter=CHARTER,
             offer=replace(CHARTER, version=4),
             health=ILL,
+        ),
+    ),
+    "partner-stopped": (
+        "relations/partner.html",
+        _relation(
+            "in-force",
+            groups=OPEN,
+            charter=CHARTER,
+            health=replace(
+                ILL,
+                delivery="stopped",
+                reason="409 Entry 3 has another hash here.",
+                disputed=ago(minutes=9),
+                held=1,
+                given_up=2,
+            ),
         ),
     ),
     "partner-suspended": (
