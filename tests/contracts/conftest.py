@@ -23,8 +23,12 @@ from node.core.db import Base
 from node.core.http.context import ground as ground_of
 from node.exchange import capability as exchange
 from node.exchange.service import open_work
+from node.files import capability as files
 from node.identity import capability as identity
 from node.identity.services.identity import identity_of
+from node.relations import capability as relations
+from node.spaces import capability as spaces
+from node.threads import capability as threads
 
 ORIGIN = "http://north.localhost:8101"
 PARTNER = "http://south.localhost:8102"
@@ -74,7 +78,9 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
         files_url=(tmp_path / "files").as_uri(),
         secret_key=new_secret_key(),
     )
-    app = create_app(settings, capabilities=(exchange, identity), clock=clock)
+    app = create_app(
+        settings, capabilities=(exchange, identity, relations, spaces, files, threads), clock=clock
+    )
     with app.app_context():
         ground = ground_of()
     Base.metadata.create_all(ground.database.engine)
