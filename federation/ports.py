@@ -270,7 +270,10 @@ class Spaces(Protocol):
         """The partner's admin has answered our Invite."""
 
     def left(self, relation: Relation, space: Space) -> None:
-        """A partner's organisation leaves our space, all its people with it."""
+        """A partner's organisation leaves our space, all its people with it.
+
+        Raises ReplayedMessage when it is not on the roster.
+        """
 
 
 class Objects(Protocol):

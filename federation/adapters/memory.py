@@ -338,6 +338,8 @@ class Spaces(_Port):
 
     def left(self, relation: Relation, space: Space) -> None:
         row = self.rows.spaces[space.iri]
+        if all(each.node != relation.node for each in row.nodes):
+            raise ReplayedMessage("The organisation is not on the roster.")
         row.nodes = [each for each in row.nodes if each.node != relation.node]
         row.members = {
             actor: role for actor, role in row.members.items() if not iris.same_origin(actor, relation.node)

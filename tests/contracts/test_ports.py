@@ -196,6 +196,13 @@ def test_who_asks_for_a_seat_has_none(host: Host) -> None:
         assert work.spaces.role(iri, stranger) is None
 
 
+def test_an_organisation_that_is_not_in_a_space_cannot_leave_it(host: Host) -> None:
+    relation = _introduced(host)
+    iri, _ = made.space(host)
+    with host.open_work() as work, pytest.raises(ReplayedMessage), work.savepoint():
+        work.spaces.left(relation, work.spaces.get(iri))
+
+
 THEIRS = f"{PARTNER}/spaces/1"
 
 
