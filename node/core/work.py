@@ -39,6 +39,22 @@ class Participant(Protocol):
         """Forget all that came after `mark` (None: everything): the savepoint was undone."""
 
 
+class Reversible:
+    """The memory of a participant: each change of it leaves in `_undo` the step that takes it back."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], object]] = []
+
+    def mark(self) -> int:
+        """How much there is to take back."""
+        return len(self._undo)
+
+    def restore(self, mark: int | None) -> None:
+        """Takes back all that came after `mark`, newest first."""
+        while len(self._undo) > (mark or 0):
+            self._undo.pop()()
+
+
 P = TypeVar("P", bound=Participant)
 
 

@@ -8,7 +8,7 @@ Source: PROTOCOL 2.0 (*Order*), 2.j; PERFORMANCE, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from federation.ports import Effect, MemberNode, Role, Space
 from node.core import events, ids
 from node.core.db import table_of
 from node.core.ground import Ground
-from node.core.work import enlist
+from node.core.work import Reversible, enlist
 from node.identity.services.identity import identity_of
 from node.identity.services.names import shown
 from node.spaces import tables
@@ -164,10 +164,11 @@ class Named:
     node: MemberNode
 
 
-class Register:
+class Register(Reversible):
     """The participant: `register_of(session, ground)` gives the one of a session."""
 
     def __init__(self, session: Session, ground: Ground) -> None:
+        super().__init__()
         self.session, self.ground = session, ground
         self._spaces: dict[str, Row | None] = {}
         self._roles: dict[tuple[int, str], Role | None] = {}
@@ -177,7 +178,6 @@ class Register:
         self._moved: dict[str, None] = {}
         self._turns: list[dict[str, Any]] = []
         self._woken: set[int] = set()
-        self._undo: list[Callable[[], object]] = []
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Runs a statement on the connection of the session, past the ORM."""
@@ -413,15 +413,6 @@ class Register:
         self.execute(update(PARTICIPANT).where(PARTICIPANT.c.iri == actor).values(name=name))
 
     # -- participant
-
-    def mark(self) -> int:
-        """How much there is to take back."""
-        return len(self._undo)
-
-    def restore(self, mark: int | None) -> None:
-        """Back to `mark`."""
-        while len(self._undo) > (mark or 0):
-            self._undo.pop()()
 
     def flush(self) -> None:
         """Writes what is kept."""

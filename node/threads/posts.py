@@ -10,7 +10,7 @@ import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
@@ -20,7 +20,7 @@ from federation.ports import Effect
 from node.core import ids
 from node.core.db import table_of
 from node.core.ground import Ground
-from node.core.work import enlist
+from node.core.work import Reversible, enlist
 from node.files import service as files
 from node.spaces.register import Register, register_of
 from node.threads import tables
@@ -96,17 +96,17 @@ class Place(NamedTuple):
     rev: int | None
 
 
-class Posts:
+class Posts(Reversible):
     """The participant: `posts_of(session, ground)` gives the one of a session."""
 
     def __init__(self, session: Session, ground: Ground) -> None:
+        super().__init__()
         self.session, self.ground = session, ground
         self.register: Register = register_of(session, ground)
         self._known: dict[bytes, Known | None] = {}
         self._places: dict[tuple[int, str], Place] = {}
         self._new: list[tuple[dict[str, Any], Sequence[int], Sequence[Mapping[str, Any]]]] = []
         self._moved: dict[int, tuple[int, int, int]] = {}
-        self._undo: list[Callable[[], object]] = []
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Runs a statement on the connection of the session, past the ORM."""
@@ -335,15 +335,6 @@ class Posts:
         self.change(known.space_id, number)
 
     # -- participant
-
-    def mark(self) -> int:
-        """How much there is to take back."""
-        return len(self._undo)
-
-    def restore(self, mark: int | None) -> None:
-        """Back to `mark`."""
-        while len(self._undo) > (mark or 0):
-            self._undo.pop()()
 
     def flush(self) -> None:
         """Writes what is kept."""
