@@ -2,7 +2,7 @@
 
 Rule: the key is the triple (peer, space, verb) with the owner of what is spoken of; a verb and a
 thing that stand in no row are refused. Colleagues of one node have no rights over each other.
-Source: FEP-fe34; SECURITY 0.1, 0.3, TH-05, TH-13, TH-23; PROTOCOL 2.f, 2.j; DECISIONS 2.
+Source: FEP-fe34; SECURITY 0.1, 0.3, TH-05, TH-13, TH-23; PROTOCOL 2.a, 2.f, 2.j; DECISIONS 2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from federation import iris
+from federation import documents, iris
 from federation.activity import Activity
 from federation.errors import Malformed, NotMember, OutOfScope
 from federation.ports import Role, Space, Stored, Work
@@ -46,6 +46,8 @@ class Thing(StrEnum):
     INVITE = "an invitation"
     REQUEST = "a request to enter a space"
     RECEIPT = "a delivery receipt"
+    CHECKPOINT = "a checkpoint of a log"
+    STATEMENT = "a statement about a replica"
     ANNOUNCED = "what the space has accepted"
 
 
@@ -55,6 +57,8 @@ _S = Standing
 TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
     ("Create", Thing.OBJECT): (frozenset({_S.OWNER, _S.MEMBER}),),
     ("Create", Thing.RECEIPT): (frozenset({_S.NODE}),),
+    ("Create", Thing.CHECKPOINT): (frozenset({_S.NODE}),),
+    ("Create", Thing.STATEMENT): (frozenset({_S.NODE}),),
     ("Update", Thing.OBJECT): (frozenset({_S.OWNER, _S.MEMBER}),),
     ("Update", Thing.ACTOR): (frozenset({_S.NODE, _S.OWNERS_NODE}),),
     ("Update", Thing.ROSTER): (frozenset({_S.SPACE}),),
@@ -80,6 +84,8 @@ TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
     ("Accept", Thing.REQUEST): (frozenset({_S.SPACE}),),
     ("Reject", Thing.REQUEST): (frozenset({_S.SPACE}),),
     ("Offer", Thing.AGREEMENT): (frozenset({_S.NODE}),),
+    ("Update", Thing.AGREEMENT): (frozenset({_S.NODE}),),
+    ("Undo", Thing.AGREEMENT): (frozenset({_S.NODE}),),
     ("Undo", Thing.OFFER): (frozenset({_S.NODE}),),
     ("Announce", Thing.ACTOR): (frozenset({_S.SPACE}),),
     ("Announce", Thing.ANNOUNCED): (frozenset({_S.SPACE}),),
@@ -89,6 +95,8 @@ TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
 CONTROL: frozenset[tuple[str, Thing]] = frozenset(
     {
         ("Create", Thing.RECEIPT),
+        ("Create", Thing.CHECKPOINT),
+        ("Create", Thing.STATEMENT),
         ("Update", Thing.ACTOR),
         ("Update", Thing.ROSTER),
         ("Update", Thing.INVITE),
@@ -100,8 +108,24 @@ CONTROL: frozenset[tuple[str, Thing]] = frozenset(
         ("Accept", Thing.REQUEST),
         ("Reject", Thing.REQUEST),
         ("Offer", Thing.AGREEMENT),
+        ("Update", Thing.AGREEMENT),
+        ("Undo", Thing.AGREEMENT),
         ("Undo", Thing.OFFER),
         ("Announce", Thing.ACTOR),
+    }
+)
+
+#: What passes while the agreement is suspended (PROTOCOL 2.a.7); a Delete only as a recall: `passes_suspended`.
+PASSES_SUSPENDED: frozenset[tuple[str, Thing]] = frozenset(
+    {
+        ("Create", Thing.RECEIPT),
+        ("Create", Thing.CHECKPOINT),
+        ("Create", Thing.STATEMENT),
+        ("Update", Thing.ACTOR),
+        ("Update", Thing.AGREEMENT),
+        ("Undo", Thing.AGREEMENT),
+        ("Undo", Thing.OFFER),
+        ("Delete", Thing.OBJECT),
     }
 )
 
@@ -124,6 +148,8 @@ ORDERED: frozenset[tuple[str, Thing]] = frozenset(
 _BY_TYPE = {
     "Roster": Thing.ROSTER,
     "DeliveryReceipt": Thing.RECEIPT,
+    "LogCheckpoint": Thing.CHECKPOINT,
+    "ReplicaStatement": Thing.STATEMENT,
     "Offer": Thing.OFFER,
     "Like": Thing.LIKE,
     "Join": Thing.REQUEST,
@@ -164,6 +190,8 @@ def thing_of(activity: Activity) -> Thing:
         return Thing.ACTOR if is_actor else Thing.ANNOUNCED
     if activity.type == "Invite" and "Group" in kinds:
         return Thing.SPACE
+    if activity.type == "Undo" and "Accept" in kinds:
+        return Thing.AGREEMENT if _accepts_offer(activity) else Thing.INVITE
     if activity.type in {"Accept", "Reject", "Undo"} and {"Invite", "Accept"} & set(kinds):
         return Thing.INVITE
     if activity.type == "Update" and "Invite" in kinds:
@@ -177,6 +205,21 @@ def thing_of(activity: Activity) -> Thing:
     if activity.type not in _BY_REFERENCE:
         raise OutOfScope(f"{activity.type} needs its object embedded.")
     return _BY_REFERENCE[activity.type]
+
+
+def _accepts_offer(activity: Activity) -> bool:
+    """Whether the Accept that is undone was of an Offer; one that does not say so was of a space when it names one."""
+    accepted = documents.types((activity.object or {}).get("object"))
+    return "Offer" in accepted if accepted else activity.audience is None
+
+
+def passes_suspended(activity: Activity) -> bool:
+    """Whether `activity` passes while the agreement is suspended: control, keys, and recalls (PROTOCOL 2.a.7).
+
+    Raises OutOfScope when nothing here knows what it speaks of.
+    """
+    act = (activity.type, thing_of(activity))
+    return act in PASSES_SUSPENDED and (activity.type != "Delete" or "recall" in activity.document)
 
 
 def decide(claim: Claim, work: Work) -> Thing:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from federation import documents
 from federation.activity import CONTEXT, Activity, Document
+from federation.authority import PASSES_SUSPENDED, Thing
 from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement, OutOfScope
 from federation.ports import Relation, Space, State
 
@@ -134,12 +135,14 @@ def limit(relation: Relation, name: str, otherwise: int) -> int:
     return value
 
 
-def check_in_force(relation: Relation, now: datetime) -> None:
-    """That what the two nodes agreed on holds at this time.
+def check_in_force(relation: Relation, now: datetime, act: tuple[str, Thing] | None = None) -> None:
+    """That what the two nodes agreed on holds at this time, or that `act` passes while it is suspended.
 
     Raises AgreementSuspended or NoAgreement when it does not.
     """
     if relation.state is State.SUSPENDED:
+        if act in PASSES_SUSPENDED:
+            return
         raise AgreementSuspended("The relation is suspended.", retry_after=SUSPENDED_RETRY_S)
     if relation.state is not State.IN_FORCE or relation.agreement is None:
         raise NoAgreement("No agreement is in force with this node.")

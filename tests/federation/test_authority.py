@@ -1,6 +1,6 @@
 """The decision table, cell by cell: who may say what, of what, where (SECURITY C18, TH-13).
 
-`authority.golden` lists all that may be said, of 18 480 cells; a change of the rules shows there, line by line.
+`authority.golden` lists all that may be said, of 21 120 cells; a change of the rules shows there, line by line.
 `python -m tests.federation.test_authority` writes it anew.
 """
 
@@ -63,9 +63,13 @@ OBJECTS: dict[str, Any] = {
     "a Join": {"id": OBJECT, "type": "Join", "actor": OWNER},
     "an Invite": {"id": OBJECT, "type": "Invite"},
     "an Accept": {"id": OBJECT, "type": "Accept"},
+    "an Accept of an Invite": {"id": OBJECT, "type": "Accept", "object": {"id": OBJECT, "type": "Invite"}},
+    "an Accept of an Offer": {"id": OBJECT, "type": "Accept", "object": {"id": OBJECT, "type": "Offer"}},
     "an Offer": {"id": OBJECT, "type": "Offer"},
     "an agreement": {"id": OBJECT, "type": ["Relationship", "PeeringAgreement"]},
     "a receipt": {"id": OBJECT, "type": "DeliveryReceipt"},
+    "a checkpoint": {"id": OBJECT, "type": "LogCheckpoint"},
+    "a statement": {"id": OBJECT, "type": "ReplicaStatement"},
     "a Create": {"id": OBJECT, "type": "Create"},
 }
 HEARD = {"directly": False, "announced": True}
@@ -202,6 +206,30 @@ def test_what_one_says_in_a_space_one_may_not_say_in_none(verb: str) -> None:
         decision = _decision(verb, object_, actor, node, PLACES["stored here"], heard=False, here=False)
         act = verb, authority.Thing[decision] if decision in authority.Thing.__members__ else None
         assert act not in authority.ORDERED or act == ("Remove", authority.Thing.PERSON)
+
+
+@pytest.mark.parametrize(
+    ("document", "passes"),
+    [
+        ({"type": "Update", "object": OBJECTS["an agreement"]}, True),
+        ({"type": "Update", "object": {"id": NODE, "type": "Application"}}, True),
+        ({"type": "Undo", "object": OBJECTS["an Offer"]}, True),
+        ({"type": "Undo", "object": OBJECTS["an Accept of an Offer"]}, True),
+        ({"type": "Undo", "object": OBJECTS["an Accept"]}, True),
+        ({"type": "Undo", "object": OBJECTS["an Accept"], "audience": SPACE}, False),
+        ({"type": "Undo", "object": OBJECTS["an Accept of an Invite"]}, False),
+        ({"type": "Create", "object": OBJECTS["a receipt"]}, True),
+        ({"type": "Create", "object": OBJECTS["a checkpoint"]}, True),
+        ({"type": "Create", "object": OBJECTS["a statement"]}, True),
+        ({"type": "Delete", "object": OBJECT, "audience": SPACE, "recall": {"mode": "erase"}}, True),
+        ({"type": "Delete", "object": OBJECT, "audience": SPACE}, False),
+        ({"type": "Create", "object": OBJECTS["a Note of the owner"], "audience": SPACE}, False),
+        ({"type": "Offer", "object": OBJECTS["an agreement"]}, False),
+    ],
+)
+def test_what_passes_while_suspended(document: dict[str, Any], passes: bool) -> None:
+    said = {"id": "https://south.example/a/1", "actor": NODE, "published": "2026-11-24T08:00:00Z", **document}
+    assert authority.passes_suspended(activity.of(said, b"{}")) is passes
 
 
 if __name__ == "__main__":
