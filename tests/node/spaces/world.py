@@ -187,6 +187,37 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     return wired
 
 
+def built(
+    origin: str,
+    organisation: str,
+    clock: SetClock,
+    net: Net,
+    compiled: FileSystemBytecodeCache,
+    **settings: str,
+) -> House:
+    """A node at `origin`, on a fresh database and on this net. Whoever asked for it closes it."""
+    values = {
+        "origin": origin,
+        "organisation": organisation,
+        "environment": "development",
+        "secret_key": new_secret_key(),
+        **settings,
+    }
+    loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
+    app = create_app(loaded, capabilities=CAPABILITIES, clock=clock)
+    app.jinja_env.bytecode_cache = compiled
+    with app.app_context():
+        ground = ground_of()
+    handle = exchange._handle(ground)
+    exchange._handles[ground.database] = replace(handle, egress=cast("Egress", Way(net)))
+    Base.metadata.create_all(ground.database.engine)
+    house = House(app, ground, clock)
+    house.net = net
+    house.identity.initialise()
+    net.nodes[house.origin] = house
+    return house
+
+
 @pytest.fixture
 def make_house(
     tmp_path: Path, clock: SetClock, net: Net, compiled: FileSystemBytecodeCache
@@ -194,28 +225,10 @@ def make_house(
     made: list[House] = []
 
     def make(name: str, organisation: str = "", **settings: str) -> House:
-        values = {
-            "origin": f"http://{name}.localhost:8101",
-            "organisation": organisation or name.capitalize(),
-            "environment": "development",
-            "data_dir": str(tmp_path / name),
-            "secret_key": new_secret_key(),
-            **settings,
-        }
-        loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
-        app = create_app(loaded, capabilities=CAPABILITIES, clock=clock)
-        app.jinja_env.bytecode_cache = compiled
-        with app.app_context():
-            ground = ground_of()
-        handle = exchange._handle(ground)
-        exchange._handles[ground.database] = replace(handle, egress=cast("Egress", Way(net)))
-        Base.metadata.create_all(ground.database.engine)
-        house = House(app, ground, clock)
-        house.net = net
-        house.identity.initialise()
-        net.nodes[house.origin] = house
-        made.append(house)
-        return house
+        own = {"data_dir": str(tmp_path / name), **settings}
+        origin, called = f"http://{name}.localhost:8101", organisation or name.capitalize()
+        made.append(built(origin, called, clock, net, compiled, **own))
+        return made[-1]
 
     yield make
     for house in made:
@@ -249,6 +262,7 @@ __all__ = [
     "MakeHouse",
     "Role",
     "aubier",
+    "built",
     "clock",
     "compiled",
     "delivery",
