@@ -17,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from node.config import Settings, SettingsError
+from node.core import lean
 
 KEEP_ALIVE_S = 75  # longer than a partner keeps a connection idle: we are not the one who hangs up
 GRACEFUL_S = 10
@@ -39,6 +40,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "forwarder_headers": "",
         "loglevel": settings.log_level.lower() if settings.log_level != "INFO" else "warning",
         "proc_name": "parvis",
+        "pre_fork": share_memory,
+        "post_fork": spare_memory,
         "post_worker_init": start_background,
         "worker_exit": stop_background,
     }
@@ -48,6 +51,19 @@ def options(settings: Settings) -> dict[str, Any]:
         chosen["certfile"] = str(settings.tls_cert_file)
         chosen["keyfile"] = str(settings.tls_key_file)
     return chosen
+
+
+def share_memory(_: Any, __: Any) -> None:
+    """Gunicorn's `pre_fork`: what the master has loaded is not looked through by the worker, whose pages then
+    stay those of the master.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def spare_memory(_: Any, __: Any) -> None:
+    """Gunicorn's `post_fork`, before any thread."""
+    lean.one_heap()
 
 
 def start_background(worker: Any) -> None:

@@ -1,0 +1,38 @@
+"""What keeps the process small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from node.core.lean import without
+
+THREADS_ON_ONE_HEAP = """
+import ctypes, platform, threading
+from node.core import lean
+
+lean.one_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+found = []
+thread = threading.Thread(target=lambda: found.append(libc.malloc(1000)))
+thread.start()
+thread.join()
+found.append(libc.malloc(1000))
+print(abs(found[0] - found[1]) < 64 * 1024 * 1024 if platform.libc_ver()[0] == "glibc" else True)
+"""
+
+
+def test_a_library_that_is_hidden_is_not_found() -> None:
+    with without("tests.node.core.no_such_module"), pytest.raises(ImportError):
+        __import__("tests.node.core.no_such_module")
+
+
+def test_threads_share_one_heap() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_ON_ONE_HEAP], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
