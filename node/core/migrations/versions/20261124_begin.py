@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "c357ad457cd0"
+revision: str = "90db1e1b0d95"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -32,6 +32,30 @@ def upgrade() -> None:
             sqlite_where=sa.text("inside_id IS NOT NULL"),
             postgresql_where=sa.text("inside_id IS NOT NULL"),
         )
+
+    op.create_table(
+        "attachment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=22), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
+        sa.UniqueConstraint("key", name=op.f("uq_attachment_key")),
+    )
+    with op.batch_alter_table("attachment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attachment_digest"), ["digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_attachment_due"), ["due"], unique=False)
+        batch_op.create_index(batch_op.f("ix_attachment_post_id"), ["post_id"], unique=False)
 
     op.create_table(
         "audit",
@@ -158,6 +182,7 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("changed_rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("published", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("edited", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -321,30 +346,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("preferred_username", name=op.f("uq_actor_preferred_username")),
         sa.UniqueConstraint("public_multibase", name=op.f("uq_actor_public_multibase")),
     )
-    op.create_table(
-        "attachment",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("key", sa.String(length=22), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("due", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("media_type", sa.Text(), nullable=False),
-        sa.Column("accepted", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
-        sa.UniqueConstraint("key", name=op.f("uq_attachment_key")),
-    )
-    with op.batch_alter_table("attachment", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_attachment_digest"), ["digest"], unique=False)
-        batch_op.create_index(batch_op.f("ix_attachment_due"), ["due"], unique=False)
-        batch_op.create_index(batch_op.f("ix_attachment_post_id"), ["post_id"], unique=False)
-
     op.create_table(
         "credential",
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -624,6 +625,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(
             ["participant_id"], ["participant.id"], name=op.f("fk_member_participant_id_participant")
         ),
@@ -776,12 +778,6 @@ def downgrade() -> None:
 
     op.drop_table("handshake_message")
     op.drop_table("credential")
-    with op.batch_alter_table("attachment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_attachment_post_id"))
-        batch_op.drop_index(batch_op.f("ix_attachment_due"))
-        batch_op.drop_index(batch_op.f("ix_attachment_digest"))
-
-    op.drop_table("attachment")
     op.drop_table("actor")
     with op.batch_alter_table("thread", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_thread_space_id_rev"))
@@ -835,6 +831,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_audit_action"))
 
     op.drop_table("audit")
+    with op.batch_alter_table("attachment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_attachment_post_id"))
+        batch_op.drop_index(batch_op.f("ix_attachment_due"))
+        batch_op.drop_index(batch_op.f("ix_attachment_digest"))
+
+    op.drop_table("attachment")
     with op.batch_alter_table("activity", schema=None) as batch_op:
         batch_op.drop_index(
             batch_op.f("ix_activity_inside_id"),
