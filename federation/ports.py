@@ -28,15 +28,34 @@ class State(StrEnum):
     OFFERED = "offered"
     IN_FORCE = "in-force"
     SUSPENDED = "suspended"
+    EXPIRED = "expired"
     TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An agreement on offer: a first one, or the next version while the present one holds.
+
+    `offer` is the id of the Offer, open until `ends` (UTC, RFC 3339); `by_us` says who made it; `accepted` that
+    we have accepted it, and wait for the partner to take that in.
+    """
+
+    offer: str
+    agreement: Document
+    digest: str
+    ends: str
+    by_us: bool
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """One peering, as the wire needs it. `id` is the host's own name for it.
 
-    `agreement` is the one in force, or the one offered while none is; `offer` the id of the Offer
-    that carried it, `offered_by_us` who made it. Digests as D(x) of PROTOCOL 2.0, "" while none.
+    `agreement` is the one in force, kept while suspended; `offer` and `accept` are the ids of the activities that
+    made it, `offered_by_us` says who offered. `genesis` is D of version 1: both streams begin with it, whatever
+    version holds by now. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
+    that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are "" while there is none.
     """
 
     id: str
@@ -49,11 +68,16 @@ class Relation:
     invite: str
     stream_in: str = ""
     stream_out: str = ""
+    genesis: str = ""
     agreement: Document | None = None
     agreement_digest: str = ""
     offer: str = ""
-    offer_ends: str = ""
+    accept: str = ""
     offered_by_us: bool = False
+    proposal: Proposal | None = None
+    suspended_here: bool = False
+    suspended_there: bool = False
+    ends: str = ""
     confirmed_here: bool = False
     confirmed_there: bool = False
 
@@ -107,6 +131,40 @@ class MemberNode:
 TOMBSTONE = "Tombstone"
 
 
+class Mode(StrEnum):
+    """What a recall asks of everybody who has the object (PROTOCOL 2.f)."""
+
+    ERASE = "erase"
+    HIDE = "hide"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What a Delete asks beyond itself. `reason` is a code of the profile, `deadline` a UTC time, RFC 3339;
+    `replacement` the id of what stands for it now.
+    """
+
+    mode: Mode
+    reason: str
+    deadline: str
+    includes: Sequence[str] = ()
+    replacement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What a node did about a recall: rows of the receipt as PROTOCOL 2.f writes them, times in RFC 3339.
+
+    `hold` is the ground on which it kept what it must; `items` are the receipts of others, in a summary.
+    """
+
+    erased: Sequence[Mapping[str, object]] = ()
+    residual: Sequence[Mapping[str, object]] = ()
+    hold: Mapping[str, object] | None = None
+    items: Sequence[Mapping[str, object]] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What is known of an object: enough to decide who may change it. `type` is Tombstone once it is gone."""
@@ -119,7 +177,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a stream. With nothing in it: seq 0 and the digest of the agreement."""
+    """The end of a stream. With nothing in it: seq 0 and the genesis, D of the first agreement."""
 
     seq: int
     entry_hash: str
@@ -209,14 +267,33 @@ class Handshakes(Protocol):
     def confirmed_there(self, relation: Relation) -> None:
         """The partner's admin has confirmed the fingerprint."""
 
+
+class Agreements(Protocol):
+    """The life of an agreement: versions, suspension, end (PROTOCOL 2.a.5 to 2.a.7)."""
+
     def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
-        """An Offer came in, or went out (then its actor is our node)."""
+        """An Offer came in, or went out (then its actor is our node); it takes the place of one that was open."""
+
+    def accepted(self, relation: Relation, accept: Activity) -> None:
+        """We accept the next version: the present one holds until the partner has taken that in."""
 
     def in_force(self, relation: Relation, accept: Activity) -> Relation:
         """The agreement on offer holds from now; answers the relation as it is then."""
 
     def declined(self, relation: Relation, offer: str) -> None:
-        """The Offer was rejected: back to verified."""
+        """This Offer leads to nothing; where it was the first, back to verified."""
+
+    def suspended(self, relation: Relation, said: Activity) -> None:
+        """Its actor, one of the two nodes, has suspended the agreement."""
+
+    def resumed(self, relation: Relation, said: Activity) -> None:
+        """Its actor takes its suspension back; the agreement holds when the other has none."""
+
+    def ends(self, relation: Relation, said: Activity) -> None:
+        """One of the two has given notice: the agreement ends at the `startTime` of this Undo, or has ended."""
+
+    def version(self, relation: Relation, digest: str) -> Document | None:
+        """The version with this digest that holds, or once held."""
 
 
 class Spaces(Protocol):
@@ -286,7 +363,10 @@ class Objects(Protocol):
         """Whether anything here keeps objects of this type."""
 
     def create(self, effect: Effect) -> None:
-        """A new object, embedded in the activity."""
+        """A new object, embedded in the activity; or the place of one of ours that waited for it.
+
+        Raises ReplayedMessage when it has its place already, or is gone.
+        """
 
     def update(self, effect: Effect) -> None:
         """The object is replaced whole (ActivityPub 7.3)."""
@@ -306,6 +386,24 @@ class Objects(Protocol):
         """A partner refused this activity of ours, for good."""
 
 
+class Recalls(Protocol):
+    """What was called back, and which organisations have answered (PROTOCOL 2.f)."""
+
+    def begin(self, effect: Effect, recall: Recall | None) -> None:
+        """A Delete takes effect now, before the object is gone: keep what must be kept, note that the rest must
+        be erased everywhere and who is asked to. Once for each Delete; again changes nothing.
+        """
+
+    def awaits(self, activity_id: str) -> str | None:
+        """The space in which this recall was said, while answers to it are taken here."""
+
+    def answered(self, activity_id: str, node: str, receipt: Document) -> None:
+        """What `node` says became of it; a later receipt of the same node takes the place of an earlier one."""
+
+    def purged(self, relation: Relation, receipt: Document) -> None:
+        """A partner's receipt of one run of retention, or of the end of an agreement."""
+
+
 class Journal(Protocol):
     """Which activities were taken, and their bytes."""
 
@@ -320,6 +418,9 @@ class Journal(Protocol):
 
     def get(self, activity_id: str) -> Activity | None:
         """An activity by id, unless its bytes were erased."""
+
+    def erase(self, activity_id: str) -> None:
+        """Its bytes go, those inside its Announces too, also when it is only kept later; its id stays seen."""
 
 
 class Log(Protocol):
@@ -434,9 +535,13 @@ class Work(Protocol):
     @property
     def handshakes(self) -> Handshakes: ...
     @property
+    def agreements(self) -> Agreements: ...
+    @property
     def spaces(self) -> Spaces: ...
     @property
     def objects(self) -> Objects: ...
+    @property
+    def recalls(self) -> Recalls: ...
     @property
     def journal(self) -> Journal: ...
     @property

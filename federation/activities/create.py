@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import receipts
-from federation.errors import DigestMismatch, OutOfScope, ReplayedMessage
+from federation import documents, iris, recall, receipts, roster
+from federation.activity import Document
+from federation.errors import DigestMismatch, OutOfScope, RemoteError, ReplayedMessage
+from federation.keys import PublicKey
 from federation.kind import ActivityType, Reply, effect_of
-from federation.ports import TOMBSTONE, Work
+from federation.ports import TOMBSTONE, Relation, Work
 from federation.trust import Trusted
 
 
@@ -23,7 +25,8 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     stored = work.objects.stored(str(activity.object_id))
     if stored is not None:
         if stored.type == TOMBSTONE and not space.hosted:
-            return ()  # it was deleted before we heard of it, and stays so
+            work.journal.erase(activity.id)  # it was deleted before we heard of it, and stays so
+            return ()
         awaited = trusted.relation is None and not space.hosted  # our own words, back with their place
         if not awaited or (stored.attributed_to, stored.audience) != (activity.actor, space.iri):
             raise ReplayedMessage("The object exists.")
@@ -36,6 +39,9 @@ def _take_late_receipt(trusted: Trusted, work: Work) -> None:
     relation = trusted.relation
     if relation is None or trusted.activity.object is None:
         raise OutOfScope("A receipt is given by a partner.")
+    if recall.is_erasure(trusted.activity.object):
+        _take_erasure(trusted.activity.object, relation, work)
+        return
     late = receipts.read_late(trusted.activity.object, relation)
     entry = work.log.entry(relation, late.seq)
     if entry is None or (entry.activity, entry.entry_hash) != (late.activity, late.entry_hash):
@@ -44,6 +50,35 @@ def _take_late_receipt(trusted: Trusted, work: Work) -> None:
         work.log.refuse(relation, entry.seq, late.outcome.problem or {})
         work.objects.refused(entry.activity, late.outcome.problem or {})
     work.audit.note("receipt.late", partner=relation.node, seq=entry.seq, activity=entry.activity)
+
+
+def _take_erasure(receipt: Document, relation: Relation, work: Work) -> None:
+    """What a partner did about a recall, or in a run of retention; with it what the nodes behind it say."""
+    recall.check_receipt(receipt, relation.node, relation.keys)
+    if receipt["object"] == (relation.agreement or {}).get("id"):
+        work.recalls.purged(relation, receipt)
+        return
+    space = work.recalls.awaits(receipt["object"])
+    if space is None:
+        raise OutOfScope("Nothing of this name was called back here.")
+    nodes = {each.node: each for each in work.spaces.nodes(space)}
+    if relation.node not in nodes:
+        raise OutOfScope("The node is not on the roster of the space.")
+    work.recalls.answered(receipt["object"], relation.node, receipt)
+    for item in documents.as_list(receipt.get("items")):
+        node = str(item.get("attributedTo"))
+        if node not in nodes or item.get("object") != receipt["object"] or iris.same_origin(node, work.node):
+            continue  # left since, or none of our business
+        known = work.peers.of_node(node)
+        keys: Sequence[PublicKey] = known.keys if known is not None else (roster.key_of(nodes[node]),)
+        try:
+            recall.check_receipt(item, node, keys)
+        except RemoteError as error:
+            work.audit.note(
+                "receipt.unproved", partner=relation.node, activity=receipt["object"], rule=error.detail
+            )
+        else:
+            work.recalls.answered(receipt["object"], node, item)
 
 
 CREATE = ActivityType("Create", receive)

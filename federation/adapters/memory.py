@@ -25,6 +25,7 @@ from federation.ports import (
     Invite,
     MemberNode,
     Outcome,
+    Recall,
     Relation,
     Role,
     Space,
@@ -74,6 +75,20 @@ class ObjectRow:
 
 
 @dataclass
+class RecallRow:
+    """One Delete: what it asked, where, and what each node answered."""
+
+    space: str
+    object: str
+    recall: Recall | None
+    answers: dict[str, Document] = field(default_factory=dict)
+
+    def copy(self) -> RecallRow:
+        """Another row that says the same."""
+        return replace(self, answers=self.answers.copy())
+
+
+@dataclass
 class Rows:
     """Everything, as plain data."""
 
@@ -98,6 +113,9 @@ class Rows:
     nonces: dict[tuple[str, str], datetime] = field(default_factory=dict)
     introduced: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    recalls: dict[str, RecallRow] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    purges: list[tuple[str, Document]] = field(default_factory=list)
 
     def copy(self) -> Rows:
         """Other rows that say the same: values are shared, as nothing changes one in place."""
@@ -111,7 +129,7 @@ def _copy(kept: Any) -> Any:
 
 
 def _row(value: Any) -> Any:
-    return value.copy() if isinstance(value, list | SpaceRow | ObjectRow) else value
+    return value.copy() if isinstance(value, list | SpaceRow | ObjectRow | RecallRow) else value
 
 
 @dataclass
@@ -140,6 +158,7 @@ class MemoryWork:
         self.actors, self.peers, self.handshakes = Actors(self), Peers(self), Handshakes(self)
         self.spaces, self.objects, self.journal = Spaces(self), Objects(self), Journal(self)
         self.log, self.streams, self.receipts = Log(self), Streams(self), Receipts(self)
+        self.recalls = Recalls(self)
         self.nonces, self.introductions, self.audit = Nonces(self), Introductions(self), Audit(self)
 
     @contextmanager
@@ -360,6 +379,8 @@ class Objects(_Port):
         document = effect.activity.object or {}
         known = self.rows.objects.get(document["id"])
         if known is not None:
+            if known.rev is not None or known.stored.type == TOMBSTONE:
+                raise ReplayedMessage("The object exists.")
             known.rev = effect.rev
             return
         stored = Stored(document["id"], document["type"], effect.actor, effect.space.iri)
@@ -390,6 +411,28 @@ class Objects(_Port):
             self.rows.objects[str(activity.object_id)].refused = problem
 
 
+class Recalls(_Port):
+    """Answers `ports.Recalls`: nothing is held here, so all that was said of the object is erased at once."""
+
+    def begin(self, effect: Effect, recall: Recall | None) -> None:
+        iri = str(effect.activity.object_id)
+        self.rows.recalls.setdefault(effect.activity.id, RecallRow(effect.space.iri, iri, recall))
+        said = [each for each in self.rows.activities.values() if each.object_id == iri]
+        for each in said:
+            if each.type in {"Create", "Update"}:
+                self.work.journal.erase(each.id)
+
+    def awaits(self, activity_id: str) -> str | None:
+        row = self.rows.recalls.get(activity_id)
+        return None if row is None or row.recall is None else row.space
+
+    def answered(self, activity_id: str, node: str, receipt: Document) -> None:
+        self.rows.recalls[activity_id].answers[node] = receipt
+
+    def purged(self, relation: Relation, receipt: Document) -> None:
+        self.rows.purges.append((relation.node, receipt))
+
+
 class Journal(_Port):
     """Answers `ports.Journal`."""
 
@@ -398,12 +441,18 @@ class Journal(_Port):
 
     def keep(self, activity: Activity, *, inside: Activity | None = None) -> None:
         self.rows.seen[activity.id] = activity.content_digest
-        self.rows.activities[activity.id] = activity
-        if inside is not None:
-            self.rows.activities.setdefault(inside.id, inside)
+        for each in (activity, inside):
+            if each is not None and self.rows.erased.isdisjoint({each.id, each.object_id}):
+                self.rows.activities.setdefault(each.id, each)
 
     def get(self, activity_id: str) -> Activity | None:
         return self.rows.activities.get(activity_id)
+
+    def erase(self, activity_id: str) -> None:
+        self.rows.erased.add(activity_id)
+        gone = [each.id for each in self.rows.activities.values() if activity_id in {each.id, each.object_id}]
+        for each in gone:
+            del self.rows.activities[each]
 
 
 class Log(_Port):

@@ -165,6 +165,9 @@ class Journal(_Port):
         raw = self._bytes_of(activity_id)
         return activities.of(documents.loads(raw), raw) if raw else None
 
+    def erase(self, activity_id: str) -> None:
+        self.unit.erased.append(activity_id)
+
 
 class Log(_Port):
     """Answers `ports.Log`."""
