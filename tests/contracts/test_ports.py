@@ -6,6 +6,7 @@ and one in tables.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -337,6 +338,24 @@ def test_what_was_never_here_may_be_deleted_and_stays_gone(host: Host) -> None:
     gone = _effect(host, space, 7, author, kind="Delete", object=post)
     with host.open_work() as work:
         work.objects.delete(gone)
+    with host.open_work() as work:
+        assert work.objects.stored(post) == Stored(post, TOMBSTONE, author, iri)
+
+
+def test_a_post_has_its_place_once_and_none_when_it_is_gone(host: Host) -> None:
+    iri, author = made.space(host)
+    space, post = _get(host, iri), f"{ORIGIN}/o/{new_id()}"
+    first, again = (_note(host, space, author, post, words) for words in ("before", "after"))
+    with host.open_work() as work:
+        work.objects.create(replace(first, rev=None))
+    with host.open_work() as work:
+        work.objects.create(first)
+    with host.open_work() as work, pytest.raises(ReplayedMessage), work.savepoint():
+        work.objects.create(again)
+    with host.open_work() as work:
+        work.objects.delete(_effect(host, space, 10, author, kind="Delete", object=post))
+    with host.open_work() as work, pytest.raises(ReplayedMessage), work.savepoint():
+        work.objects.create(again)
     with host.open_work() as work:
         assert work.objects.stored(post) == Stored(post, TOMBSTONE, author, iri)
 
