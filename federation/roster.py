@@ -20,10 +20,11 @@ from schemas.as2.roster import objections_to_roster
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One person of the roster."""
+    """One person of the roster; `rev` is the one that made it so, 0 when the roster itself does."""
 
     actor: str
     role: Role
+    rev: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ def write(
             {"node": each.node, "name": each.name, "key": each.key, "role": each.role, "since": each.since}
             for each in nodes
         ],
-        "members": [{"actor": each.actor, "role": each.role.value} for each in members],
+        "members": [
+            {"actor": each.actor, "role": each.role.value, **({"rev": each.rev} if each.rev else {})}
+            for each in members
+        ],
         "published": moment,
     }
     return Roster(space, version, nodes, members, previous, proofs.sign(document, key, moment))
@@ -80,7 +84,7 @@ def read(document: Document, host_key: PublicKey) -> Roster:
         MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
         for each in document["nodes"]
     ]
-    members = [Member(each["actor"], Role(each["role"])) for each in document["members"]]
+    members = [Member(each["actor"], Role(each["role"]), each.get("rev", 0)) for each in document["members"]]
     homes = {iris.origin(each.node) for each in nodes}
     if len(homes) < len(nodes) or not homes >= {iris.origin(each.actor) for each in members}:
         raise Malformed("An organisation of the roster stands twice, or a person belongs to none of them.")

@@ -111,7 +111,8 @@ class Spaces:
             ],
         )
         wanted = {each["actor"]: Role(each["role"]) for each in roster["members"]}
-        self._register.set_members(row, wanted if here else {})
+        since = {each["actor"]: each["rev"] for each in roster["members"] if "rev" in each}
+        self._register.set_members(row, wanted if here else {}, rev, since)
         self._register.membership_changed(row.iri, rev)
 
     def invited(self, relation: Relation, invite: Activity, group: Document) -> None:
@@ -205,7 +206,7 @@ class Spaces:
         leaving = set(self._execute(at_home).scalars())
         members = self._register.members(row.iri)
         self._register.set_members(
-            row, {actor: role for actor, role in members.items() if actor not in leaving}
+            row, {actor: role for actor, role in members.items() if actor not in leaving}, None
         )
         self._execute(
             delete(MEMBER_NODE).where(

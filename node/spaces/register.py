@@ -83,7 +83,7 @@ _HOME = (
     .where(PARTICIPANT.c.iri == bindparam("name"))
 )
 _MEMBERS = (
-    select(PARTICIPANT.c.iri, PARTICIPANT.c.id, MEMBER.c.role)
+    select(PARTICIPANT.c.iri, PARTICIPANT.c.id, MEMBER.c.role, MEMBER.c.rev)
     .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
     .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.until.is_(None))
 )
@@ -98,12 +98,17 @@ _FOUND = delete(MISSING).where(MISSING.c.space_id == bindparam("space"), MISSING
 _ADMIT_AGAIN = (
     update(MEMBER)
     .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.participant_id == bindparam("participant"))
-    .values(role=bindparam("new_role"), since=bindparam("at"), until=None)
+    .values(role=bindparam("new_role"), since=bindparam("at"), until=None, rev=bindparam("new_rev"))
 )
 _GIVE_ROLE = (
     update(MEMBER)
     .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.participant_id == bindparam("participant"))
-    .values(role=bindparam("new_role"))
+    .values(role=bindparam("new_role"), rev=bindparam("new_rev"))
+)
+_GIVE_REV = (
+    update(MEMBER)
+    .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.rev.is_(None))
+    .values(rev=bindparam("new_rev"))
 )
 _DISMISS = (
     update(MEMBER)
@@ -112,7 +117,7 @@ _DISMISS = (
         MEMBER.c.participant_id == bindparam("participant"),
         MEMBER.c.until.is_(None),
     )
-    .values(until=bindparam("at"))
+    .values(until=bindparam("at"), rev=bindparam("new_rev"))
 )
 
 
@@ -308,8 +313,12 @@ class Register(Reversible):
 
     def members(self, iri: str) -> dict[str, Role]:
         """All members of the space now, by actor."""
+        return {actor: role for actor, (role, _rev) in self.standings(iri).items()}
+
+    def standings(self, iri: str) -> dict[str, tuple[Role, int]]:
+        """The same with the rev that made them so."""
         rows = self.execute(_MEMBERS, {"space": self.get(iri).id})
-        return {each.iri: Role(each.role) for each in rows}
+        return {each.iri: (Role(each.role), each.rev or 0) for each in rows}
 
     def participant(self, actor: str, iri: str) -> int:
         """The row of a person, made when this is the first that a space hears of him or her.
@@ -350,28 +359,37 @@ class Register(Reversible):
         self.turn(effect)
         row = self.get(effect.space.iri)
         if self.role(row.iri, actor) is None:
-            self._enter(row, actor, role)
+            self._enter(row, actor, role, effect.rev or row.rev)
             self.membership_changed(row.iri, effect.rev)
 
     def dismiss(self, effect: Effect, actor: str) -> None:
         """`actor` is no member from this turn on."""
         self.turn(effect)
         row = self.get(effect.space.iri)
-        self._exit(row, actor)
+        self._exit(row, actor, effect.rev or row.rev)
         self.membership_changed(row.iri, effect.rev)
 
-    def set_members(self, row: Row, wanted: Mapping[str, Role]) -> None:
-        """Makes the members those of a roster."""
+    def set_members(
+        self, row: Row, wanted: Mapping[str, Role], rev: int | None, since: Mapping[str, int] | None = None
+    ) -> None:
+        """Makes the members those of a roster that took `rev`, None before there is one; `since` are the revs that
+        it names for them.
+        """
+        named = since or {}
+        if rev is not None:
+            self.execute(_GIVE_REV, {"space": row.id, "new_rev": rev})
         present = self.members(row.iri)
         for actor, role in wanted.items():
             if actor not in present:
-                self._enter(row, actor, role)
+                self._enter(row, actor, role, named.get(actor, rev))
             elif present[actor] is not role:
                 numbers = {"space": row.id, "participant": self.participant(actor, row.iri)}
-                self.execute(_GIVE_ROLE, {**numbers, "new_role": role.value})
+                self.execute(
+                    _GIVE_ROLE, {**numbers, "new_role": role.value, "new_rev": named.get(actor, rev)}
+                )
                 self._set_role(row.id, actor, role)
         for actor in present.keys() - wanted.keys():
-            self._exit(row, actor)
+            self._exit(row, actor, rev)
 
     def set_nodes(self, row: Row, nodes: Iterable[MemberNode]) -> None:
         """Makes the organisations those of a roster."""
@@ -458,9 +476,9 @@ class Register(Reversible):
             _MISS, [{"space_id": row.id, "rev": each, "since": since} for each in range(row.rev + 1, rev)]
         )
 
-    def _enter(self, row: Row, actor: str, role: Role) -> None:
+    def _enter(self, row: Row, actor: str, role: Role, rev: int | None) -> None:
         number, at = self.participant(actor, row.iri), self.now
-        again = {"space": row.id, "participant": number, "new_role": role.value, "at": at}
+        again = {"space": row.id, "participant": number, "new_role": role.value, "at": at, "new_rev": rev}
         if self.execute(_ADMIT_AGAIN, again).rowcount == 0:
             self.execute(
                 insert(MEMBER),
@@ -470,14 +488,15 @@ class Register(Reversible):
                     "role": role.value,
                     "since": at,
                     "until": None,
+                    "rev": rev,
                 },
             )
         self._set_role(row.id, actor, role)
         self._tell(number)
 
-    def _exit(self, row: Row, actor: str) -> None:
+    def _exit(self, row: Row, actor: str, rev: int | None) -> None:
         number = self.participant(actor, row.iri)
-        self.execute(_DISMISS, {"space": row.id, "participant": number, "at": self.now})
+        self.execute(_DISMISS, {"space": row.id, "participant": number, "at": self.now, "new_rev": rev})
         self._set_role(row.id, actor, None)
         self._tell(number)
 

@@ -95,6 +95,8 @@ class Member(Base):
     role: Mapped[str] = mapped_column(String(8))
     since: Mapped[datetime]
     until: Mapped[datetime | None]
+    rev: Mapped[int | None] = mapped_column(BigKey)
+    """The rev that made it so; None until the next roster says it, of who left with an organisation."""
 
 
 class MissingRev(Base):

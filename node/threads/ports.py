@@ -74,7 +74,7 @@ class Objects:
         author = self._register.iri_of(known.author_id)
         by_author = effect.actor == author or self._register.is_node_of(effect.actor, author)
         work = self._ground.work(self._session)
-        for activity in self._posts.bury(known, by_author=by_author):
+        for activity in self._posts.bury(known, effect.rev, by_author=by_author):
             exchange.erase(work, activity)
 
     def like(self, effect: Effect) -> None:

@@ -139,6 +139,7 @@ class Posts(Reversible):
             "thread_id": place.id,
             "author_id": author,
             "rev": effect.rev,
+            "changed_rev": effect.rev,
             "state": PENDING if effect.rev is None else ACCEPTED,
             "published": published,
             "edited": None,
@@ -178,9 +179,8 @@ class Posts(Reversible):
         """A post of ours that waited has its place now."""
         self.write()
         number = self.number(known)
-        self.execute(
-            update(POST).where(POST.c.id == number).values(rev=effect.rev, state=ACCEPTED, problem=None)
-        )
+        placed = update(POST).where(POST.c.id == number)
+        self.execute(placed.values(rev=effect.rev, changed_rev=effect.rev, state=ACCEPTED, problem=None))
         files.accept(self.session, number)
         self._remember(digest_of(known.iri), known._replace(id=number, rev=effect.rev, state=ACCEPTED))
         row = self.execute(
@@ -240,7 +240,14 @@ class Posts(Reversible):
         self.execute(
             update(POST)
             .where(POST.c.id == number)
-            .values(content=html, source=source, lang=note["lang"], edited=at, problem=None)
+            .values(
+                content=html,
+                source=source,
+                lang=note["lang"],
+                edited=at,
+                changed_rev=effect.rev,
+                problem=None,
+            )
         )
         if note["name"]:
             titled = update(THREAD).where(
@@ -271,6 +278,7 @@ class Posts(Reversible):
             "thread_id": NOWHERE,
             "author_id": author,
             "rev": None,
+            "changed_rev": effect.rev,
             "state": DELETED,
             "published": at,
             "edited": None,
@@ -285,7 +293,7 @@ class Posts(Reversible):
         buried = (None, iri, "Note", space.id, NOWHERE, author, None, DELETED, at, effect.activity.id)
         self._remember(digest, Known(*buried))
 
-    def bury(self, known: Known, *, by_author: bool) -> list[str]:
+    def bury(self, known: Known, rev: int | None, *, by_author: bool) -> list[str]:
         """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go."""
         number = self.number(known)
         said = list(self.execute(select(VERSION.c.activity).where(VERSION.c.post_id == number)).scalars())
@@ -293,7 +301,7 @@ class Posts(Reversible):
         self.execute(
             update(POST)
             .where(POST.c.id == number)
-            .values(state=state, content="", source=None, edited=None, problem=None)
+            .values(state=state, content="", source=None, edited=None, changed_rev=rev, problem=None)
         )
         for table in (VERSION, LIKE, MENTION):
             self.execute(delete(table).where(table.c.post_id == number))

@@ -58,6 +58,8 @@ class Post(Base):
     thread_id: Mapped[int] = mapped_column(BigKey)
     author_id: Mapped[int] = mapped_column(BigKey)
     rev: Mapped[int | None] = mapped_column(BigKey)
+    changed_rev: Mapped[int | None] = mapped_column(BigKey)
+    """The rev that brought what it says now, or its end; None until the host gave it one."""
     state: Mapped[str] = mapped_column(String(8))
     published: Mapped[int] = mapped_column(BigKey)
     edited: Mapped[int | None] = mapped_column(BigKey)

@@ -43,6 +43,7 @@ class Member(Schema):
 
     actor = fields.String(required=True, validate=_iri)
     role = fields.String(required=True, validate=validate.OneOf(["member", "manager"]))
+    rev = fields.Integer(strict=True, validate=validate.Range(min=1))
 
 
 class Roster(Schema):

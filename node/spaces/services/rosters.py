@@ -39,7 +39,9 @@ def write(
     if not row.hosted:
         raise LocalError(f"{iri} is not ours.")
     listed = list(nodes) if nodes is not None else [each.node for each in register.named(iri)]
-    people = dict(members) if members is not None else register.members(iri)
+    standing = register.standings(iri)
+    people = dict(members) if members is not None else {actor: role for actor, (role, _) in standing.items()}
+    unchanged = {actor: rev for actor, (role, rev) in standing.items() if people.get(actor) is role}
     for each in listed[1:]:
         relation = work.peers.of_node(each.node)
         if relation is not None:
@@ -49,7 +51,7 @@ def write(
         row.roster_version + 1,
         _previous(register, row.id),
         listed,
-        [roster.Member(actor, role) for actor, role in people.items()],
+        [roster.Member(actor, role, unchanged.get(actor, 0)) for actor, role in people.items()],
         work.actors.signer(work.node),
         rfc3339(work.now),
     ).document

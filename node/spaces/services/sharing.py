@@ -213,7 +213,7 @@ def leave_as_organisation(ground: Ground, by: By, key: str) -> None:
             undone = {"id": found.accepting, "type": "Accept", "actor": work.node, "object": found.activity}
             said = {"type": "Undo", "to": [relation.node], "audience": space.iri, "object": undone}
             exchange.tell(ground, work, relation, said, work.node)
-        register.set_members(space, {})
+        register.set_members(space, {}, None)
         register.execute(update(INVITATION).where(_I.id == found.id).values(state="withdrawn"))
         register.forget(space.iri)
         register.execute(update(SPACE).where(SPACE.c.id == space.id).values(state="left"))
