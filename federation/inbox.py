@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from federation import activity as reading
 from federation import charter, documents, exchange, gate, handshake, limits, receipts
 from federation.apply import take
-from federation.authority import Thing, thing_of
+from federation.authority import Thing, passes_suspended, thing_of
 from federation.digest import content_digest
 from federation.errors import (
     DigestMismatch,
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 PROCESSED = Outcome("processed")
 ANNOUNCE_HEADROOM_BYTES = 4096  # an Announce wraps a line that may itself be of full size
 
-#: What the node inbox takes, whatever the state of the relation; all else goes through the exchange.
+#: What the node inbox takes, whatever the state of the relation; beside it `authority.PASSES_SUSPENDED` while an
+#: agreement is in force or suspended. All else goes through the exchange.
 HANDSHAKE = frozenset(
     {
         ("Offer", Thing.AGREEMENT),
@@ -103,7 +104,7 @@ def accepts_invite(activity: reading.Activity) -> bool:
 def receive_single(
     request: Request, activity: reading.Activity, sender: PeerSignature | None, work: Work, settings: Settings
 ) -> None:
-    """Take in one activity of the handshake (PROTOCOL 2.0, *Endpoints*: node inbox).
+    """Take in one activity of the handshake, or what passes outside the stream (PROTOCOL 2.0, *Endpoints*; 2.a.7).
 
     `sender` as `gate.sender` gave it, None for the acceptance of an invitation.
     Raises RemoteError when it is refused; nothing was written.
@@ -115,11 +116,20 @@ def receive_single(
         handshake.admit(handshake.introduced(request, activity, work, settings), work)
         return
     relation = gate.enter(sender, work)
-    if (activity.type, thing_of(activity)) not in HANDSHAKE:
-        raise OutOfScope("The node inbox takes the handshake alone; all else goes through the exchange.")
+    act = (activity.type, thing_of(activity))
+    if act not in HANDSHAKE:
+        _check_single(activity, act, relation)
+        charter.check_in_force(relation, work.now, act)
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
     if _first_sight(activity, work):
         take(trusted, work, settings)
+
+
+def _check_single(activity: reading.Activity, act: tuple[str, Thing], relation: Relation) -> None:
+    """That it is of what must pass while the stream waits; of introductions, those of the node itself alone."""
+    introduces = act == ("Update", Thing.ACTOR)
+    if not passes_suspended(activity) or (introduces and activity.object_id != relation.node):
+        raise OutOfScope("The node inbox takes handshake and control; all else goes through the exchange.")
 
 
 def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> Outcome:

@@ -57,7 +57,7 @@ class Federation:
         return replace(answer, proved=True)
 
     def receive_single(self, request: Request) -> Response:
-        """Answer `POST` to the node inbox: 202, or a problem."""
+        """Answer `POST` to the node inbox: 202, signed (receipt level 1), or a problem."""
         sender = None
         try:
             signatures.peer_signature(request)
@@ -67,11 +67,11 @@ class Federation:
                     sender = gate.sender(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
             with self.open_work() as work:
                 inbox.receive_single(request, activity, sender, work, self.settings)
+                return self._signed(Response(202), request, work, sender)
         except RemoteError as error:
             if sender is None and not isinstance(error, handshake.WrongToken):
                 return self._turn_away(error)
             return self._refuse(request, sender, error)
-        return Response(202)
 
     def read_log(self, request: Request, first: int, last: int) -> Response:
         """Answer a signed GET on a stream of ours: field and body as it was pushed (PROTOCOL 2.i)."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from federation import documents, handshake
+from federation import documents, handshake, signatures
 from federation.activity import Activity, Document
 from federation.authorship import write
 from federation.digest import digest
 from federation.errors import DigestMismatch, Forbidden, Malformed, OutOfScope, RemoteError, ReplayedMessage
 from federation.exchange import append
+from federation.http import Headers, Request
 from federation.keys import SigningKey
 from federation.ports import State
 from tests.federation.world import Clock, Node, peer
@@ -289,11 +291,42 @@ def test_a_declined_offer_leads_back(two: tuple[Node, Node]) -> None:
     assert north.relation(south).state is State.VERIFIED
 
 
-def test_the_inbox_takes_the_handshake_alone(two: tuple[Node, Node]) -> None:
+def test_the_inbox_takes_no_post(two: tuple[Node, Node]) -> None:
     north, south = two
     peer(north, south)
+    document = {"type": "Create", "object": {"id": f"{south.iri}/o", "type": "Note"}}
+    assert _send(south, north, document) == 403
+    deletes = {"type": "Delete", "object": {"id": f"{south.iri}/o", "type": "Note"}}
+    assert _send(south, north, deletes) == 403
+
+
+def test_the_inbox_takes_control_under_an_agreement_alone(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
     document = {"type": "Create", "object": {"id": f"{south.iri}/r", "type": "DeliveryReceipt"}}
     assert _send(south, north, document) == 403
+    north.offer(south)
+    south.agree(north)
+    assert _send(south, north, document) == 422  # let in, and found to be about no stream
+    north.store.rows.relations[south.iri] = replace(north.relation(south), state=State.SUSPENDED)
+    assert _send(south, north, document) == 422
+
+
+def test_an_accepted_single_is_receipted_by_the_signed_answer(two: tuple[Node, Node]) -> None:
+    north, south = _verified(two)
+    ends = f"{north.clock.now + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
+    with north.work() as work:
+        said = handshake.offer(north.relation(south), north.draft(south), ends, work, north.settings)
+    request = signatures.sign_request(
+        Request(
+            "POST", f"{south.iri}/inbox", Headers((("Content-Type", "application/activity+json"),)), said.raw
+        ),
+        north.key,
+        created=int(north.clock.now.timestamp()),
+        nonce="AAAAAAAAAAAAAAAAAAAAAA",
+    )
+    response = south.federation.receive_single(request)
+    assert response.status == 202
+    signatures.verify_response(response, request, south.key.public, int(north.clock.now.timestamp()))
 
 
 def test_a_log_is_read_back_as_it_was_pushed(two: tuple[Node, Node]) -> None:
