@@ -56,6 +56,8 @@ class Relation:
     made it, `offered_by_us` says who offered. `genesis` is D of version 1: both streams begin with it, whatever
     version holds by now. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
     that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are "" while there is none.
+    `stopped`: spaces (IRIs) in which either side lets nothing pass now; `proven`: e-mail domains of the partner
+    that the DNS confirms.
     """
 
     id: str
@@ -78,6 +80,8 @@ class Relation:
     suspended_here: bool = False
     suspended_there: bool = False
     ends: str = ""
+    stopped: frozenset[str] = frozenset()
+    proven: frozenset[str] = frozenset()
     confirmed_here: bool = False
     confirmed_there: bool = False
 
