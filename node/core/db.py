@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import TypeDecorator
 
-from node.core import events
+from node.core import events, hot
 
 BUSY_TIMEOUT_MS = 10_000  # how long another process may hold the write lock of SQLite
 WRITER_TIMEOUT_S = 30.0  # how long a thread waits for this process's one writing connection
@@ -161,9 +161,11 @@ class Database:
         for engine in engines:
             event.listen(engine, "before_cursor_execute", on_statement)
             event.listen(engine, "commit", on_commit)
+        hot.watchers.append(on_statement)
         try:
             yield count
         finally:
+            hot.watchers.remove(on_statement)
             for engine in engines:
                 event.remove(engine, "before_cursor_execute", on_statement)
                 event.remove(engine, "commit", on_commit)

@@ -42,7 +42,7 @@ class Leases:
             ]
             if missing:
                 dialect = session.get_bind().dialect.name
-                session.execute(insert_or_leave(dialect, LANE), missing)
+                insert_or_leave(dialect, LANE).run_all(session, missing)
             others = session.execute(
                 select(LANE.c.lease_holder).where(LANE.c.lease_holder != "").distinct()
             ).scalars()

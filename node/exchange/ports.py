@@ -25,6 +25,7 @@ from federation.ports import Entry, Head, Outcome, Relation
 from node.core import events, failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.hot import Hot
 from node.exchange import tables
 from node.exchange.packing import pack, unpack
 from node.exchange.statements import insert_into, insert_or_leave
@@ -49,12 +50,12 @@ NONCE = table_of(tables.Nonce)
 INTRODUCTION = table_of(tables.Introduction)
 INNER = ACTIVITY.alias("inside")
 
-_BYTES = (
+_BYTES = Hot(
     select(ACTIVITY.c.raw, ACTIVITY.c.suffix, INNER.c.raw.label("inner"))
     .select_from(ACTIVITY.outerjoin(INNER, INNER.c.id == ACTIVITY.c.inside_id))
     .where(ACTIVITY.c.iri == bindparam("name"))
 )
-_LINES = (
+_LINES = Hot(
     select(
         OUT_ENTRY.c.seq,
         OUT_ENTRY.c.time,
@@ -75,7 +76,7 @@ _LINES = (
     .order_by(OUT_ENTRY.c.seq)
     .limit(bindparam("lines"))
 )
-_OUT_ROWS = (
+_OUT_ROWS = Hot(
     select(
         OUT_ENTRY.c.seq,
         OUT_ENTRY.c.time,
@@ -91,12 +92,12 @@ _OUT_ROWS = (
     )
     .order_by(OUT_ENTRY.c.seq)
 )
-_TIMES = (
+_TIMES = Hot(
     select(func.count())
     .select_from(OUT_ENTRY.join(ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id))
     .where(OUT_ENTRY.c.stream_id == bindparam("stream"), ACTIVITY.c.iri == bindparam("name"))
 )
-_IN_ROWS = (
+_IN_ROWS = Hot(
     select(
         IN_ENTRY.c.seq,
         IN_ENTRY.c.time,
@@ -115,20 +116,22 @@ _IN_ROWS = (
     )
     .order_by(IN_ENTRY.c.seq)
 )
-_HELD_ABOUT = select(HELD.c.about).where(
-    HELD.c.stream_id == bindparam("stream"), HELD.c.quarantined_at.is_(None)
+_HELD_ABOUT = Hot(
+    select(HELD.c.about).where(HELD.c.stream_id == bindparam("stream"), HELD.c.quarantined_at.is_(None))
 )
-_GIVEN = select(GIVEN.c.document).where(
-    GIVEN.c.stream_id == bindparam("stream"),
-    GIVEN.c.first == bindparam("from_seq"),
-    GIVEN.c.last == bindparam("to_seq"),
+_GIVEN = Hot(
+    select(GIVEN.c.document).where(
+        GIVEN.c.stream_id == bindparam("stream"),
+        GIVEN.c.first == bindparam("from_seq"),
+        GIVEN.c.last == bindparam("to_seq"),
+    )
 )
-_REFUSED = (
+_REFUSED = Hot(
     update(OUT_ENTRY)
     .where(OUT_ENTRY.c.stream_id == bindparam("stream"), OUT_ENTRY.c.seq == bindparam("entry"))
     .values(problem=bindparam("why"))
 )
-_INTRODUCED = (
+_INTRODUCED = Hot(
     select(INTRODUCTION.c.digest)
     .join_from(INTRODUCTION, LANE, LANE.c.id == INTRODUCTION.c.lane_id)
     .where(LANE.c.relation == bindparam("relation"), INTRODUCTION.c.actor == bindparam("name"))
@@ -200,7 +203,7 @@ class Log(_Port):
     def _lines(self, relation: Relation, first: int, lines: int) -> Iterator[tuple[Entry, bytes]]:
         """Entries from `first` on with their bytes: those in the table, then those kept in this unit."""
         stream = self.unit.position(relation, relation.stream_out).id
-        prev, wanted = relation.agreement_digest, range(first, first + lines)
+        prev, wanted = relation.genesis, range(first, first + lines)
         following = max(first - 1, 1)  # the one before it says what `prev` is
         while stream is not None and following < wanted.stop:
             at_once = min(wanted.stop - following, READ_AT_ONCE)
@@ -231,7 +234,7 @@ class Log(_Port):
         rows = self.unit.execute(_OUT_ROWS, {"stream": stream, "seq": seq, "before": seq - 1}).all()
         if not rows or rows[-1].seq != seq:
             return None
-        prev = digest.multibase_of(rows[0].entry_hash) if seq > 1 else relation.agreement_digest
+        prev = digest.multibase_of(rows[0].entry_hash) if seq > 1 else relation.genesis
         return self._remember(relation, _entry(rows[-1], prev))
 
     def times(self, relation: Relation, activity_id: str) -> int:
@@ -275,7 +278,7 @@ class Streams(_Port):
         stream = self.unit.position(relation, relation.stream_in).id
         found: list[tuple[Entry, Outcome]] = []
         if stream is not None:
-            prev = relation.agreement_digest
+            prev = relation.genesis
             bounds = {"stream": stream, "first": first - 1, "last": last}
             for row in self.unit.execute(_IN_ROWS, bounds):
                 entry = _in_entry(row, prev)
@@ -403,14 +406,15 @@ class Introductions(_Port):
 
 
 @cache
-def _use(dialect: str) -> Any:
+def _use(dialect: str) -> Hot:
     """Takes a nonce that is new, or older than `forgotten`; a row when it did."""
     statement = insert_into(dialect, NONCE)
-    return statement.on_conflict_do_update(
+    taken = statement.on_conflict_do_update(
         index_elements=[NONCE.c.nonce],
         set_={"used": statement.excluded.used},
         where=NONCE.c.used <= bindparam("forgotten"),
-    ).returning(NONCE.c.used)
+    )
+    return Hot(taken.returning(NONCE.c.used))
 
 
 @cache
@@ -423,7 +427,7 @@ def _introduce(dialect: str) -> Any:
 
 
 def _head(seq: int, entry_hash: bytes, relation: Relation) -> Head:
-    return Head(seq, digest.multibase_of(entry_hash)) if seq else Head(0, relation.agreement_digest)
+    return Head(seq, digest.multibase_of(entry_hash)) if seq else Head(0, relation.genesis)
 
 
 def _entry(row: Any, prev: str) -> Entry:

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from node.core.hot import Hot
+
 
 def insert_into(dialect: str, table: Table) -> Any:
     """The `INSERT` of this dialect (`sqlite`, `postgresql`), which is loaded already."""
@@ -15,6 +17,6 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 
 @cache
-def insert_or_leave(dialect: str, table: Table) -> Any:
+def insert_or_leave(dialect: str, table: Table) -> Hot:
     """Inserts what is not there yet."""
-    return insert_into(dialect, table).on_conflict_do_nothing()
+    return Hot(insert_into(dialect, table).on_conflict_do_nothing())

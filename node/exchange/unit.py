@@ -25,6 +25,7 @@ from federation.ports import Entry, Outcome, Relation
 from node.core import events, failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.hot import Hot, execute
 from node.core.work import enlist
 from node.exchange import tables
 from node.exchange.memory import Memory, memory_of
@@ -38,7 +39,7 @@ IN_ENTRY = table_of(tables.InEntry)
 
 _PREFIX, _SUFFIX = "sha-256=:", ":"
 
-_STREAM_OF = (
+_STREAM_OF = Hot(
     select(
         LANE.c.id.label("lane_id"),
         STREAM.c.id,
@@ -51,15 +52,17 @@ _STREAM_OF = (
     )
     .where(LANE.c.relation == bindparam("relation"))
 )
-_SEEN = select(ACTIVITY.c.id, ACTIVITY.c.digest, ACTIVITY.c.type).where(ACTIVITY.c.iri == bindparam("name"))
-_LAST_ID = select(func.coalesce(func.max(ACTIVITY.c.id), 0))
+_SEEN = Hot(
+    select(ACTIVITY.c.id, ACTIVITY.c.digest, ACTIVITY.c.type).where(ACTIVITY.c.iri == bindparam("name"))
+)
+_LAST_ID = Hot(select(func.coalesce(func.max(ACTIVITY.c.id), 0)))
 _NEXT_IDS = text(
     "SELECT nextval(pg_get_serial_sequence('activity', 'id')) FROM generate_series(1, :count) ORDER BY 1"
 )
-_KEEP = insert(ACTIVITY)
-_LOG = insert(OUT_ENTRY)
-_RECORD = insert(IN_ENTRY)
-_MOVE = (
+_KEEP = Hot(insert(ACTIVITY))
+_LOG = Hot(insert(OUT_ENTRY))
+_RECORD = Hot(insert(IN_ENTRY))
+_MOVE = Hot(
     update(STREAM)
     .where(STREAM.c.id == bindparam("stream"))
     .values(
@@ -121,8 +124,8 @@ class Unit:
         self._seen: dict[str, Seen | None] = {}
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """Runs a statement on the connection of the session, past the ORM."""
-        return self.session.connection().execute(statement, parameters)
+        """Runs a statement past the ORM."""
+        return execute(self.session, statement, parameters)
 
     @property
     def dialect(self) -> str:

@@ -14,12 +14,13 @@ from federation.errors import Forbidden, LocalError
 from federation.keys import PublicKey, SigningKey, controller_of
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.hot import Hot
 from node.exchange.remote import Actors, RemoteActors
 from node.identity import tables
 from node.identity.keyring import KEY_FRAGMENT, NoSuchActor, keyring_of
 
 _TABLE = table_of(tables.Actor)
-_DIGEST = select(_TABLE.c.digest).where(_TABLE.c.iri == bindparam("actor"))
+_DIGEST = Hot(select(_TABLE.c.digest).where(_TABLE.c.iri == bindparam("actor")))
 
 
 def actors(db: Session, ground: Ground) -> Actors:
@@ -55,7 +56,7 @@ class LocalActors:
 
     def digest(self, actor: str) -> str | None:
         """D of that document."""
-        found: str | None = self._db.execute(_DIGEST, {"actor": actor}).scalar()
+        found: str | None = _DIGEST.run(self._db, {"actor": actor}).scalar()
         return found
 
     def learn(self, document: Document, node: str) -> None:

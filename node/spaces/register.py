@@ -23,6 +23,7 @@ from federation.ports import Effect, MemberNode, Role, Space
 from node.core import events, ids
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.hot import Hot, execute
 from node.core.work import Reversible, enlist
 from node.identity.services.identity import identity_of
 from node.identity.services.names import shown
@@ -50,9 +51,9 @@ _SPACE = select(
     SPACE.c.roster_version,
     SPACE.c.state,
 ).select_from(SPACE.join(ORGANISATION, ORGANISATION.c.id == SPACE.c.host_id))
-_BY_IRI = _SPACE.where(SPACE.c.iri == bindparam("name"))
-_BY_ID = _SPACE.where(SPACE.c.id == bindparam("number"))
-_ROLE = (
+_BY_IRI = Hot(_SPACE.where(SPACE.c.iri == bindparam("name")))
+_BY_ID = Hot(_SPACE.where(SPACE.c.id == bindparam("number")))
+_ROLE = Hot(
     select(MEMBER.c.role)
     .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
     .where(
@@ -61,7 +62,7 @@ _ROLE = (
         MEMBER.c.until.is_(None),
     )
 )
-_NODES = (
+_NODES = Hot(
     select(
         ORGANISATION.c.id,
         ORGANISATION.c.node,
@@ -74,27 +75,29 @@ _NODES = (
     .where(MEMBER_NODE.c.space_id == bindparam("space"))
     .order_by(MEMBER_NODE.c.position)
 )
-_PARTICIPANT = select(PARTICIPANT.c.id).where(PARTICIPANT.c.iri == bindparam("name"))
-_ACTOR = select(PARTICIPANT.c.iri).where(PARTICIPANT.c.id == bindparam("number"))
-_PERSON = select(PARTICIPANT.c.person_id).where(PARTICIPANT.c.iri == bindparam("name"))
-_HOME = (
+_PARTICIPANT = Hot(select(PARTICIPANT.c.id).where(PARTICIPANT.c.iri == bindparam("name")))
+_ACTOR = Hot(select(PARTICIPANT.c.iri).where(PARTICIPANT.c.id == bindparam("number")))
+_PERSON = Hot(select(PARTICIPANT.c.person_id).where(PARTICIPANT.c.iri == bindparam("name")))
+_HOME = Hot(
     select(ORGANISATION.c.node)
     .select_from(PARTICIPANT.join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id))
     .where(PARTICIPANT.c.iri == bindparam("name"))
 )
-_MEMBERS = (
+_MEMBERS = Hot(
     select(PARTICIPANT.c.iri, PARTICIPANT.c.id, MEMBER.c.role, MEMBER.c.rev)
     .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
     .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.until.is_(None))
 )
-_MOVE = (
+_MOVE = Hot(
     update(SPACE)
     .where(SPACE.c.id == bindparam("number"))
     .values(rev=bindparam("new_rev"), first_rev=bindparam("new_first"), member_rev=bindparam("new_member"))
 )
-_TURN = insert(TURN)
+_TURN = Hot(insert(TURN))
 _MISS = insert(MISSING)
-_FOUND = delete(MISSING).where(MISSING.c.space_id == bindparam("space"), MISSING.c.rev == bindparam("number"))
+_FOUND = Hot(
+    delete(MISSING).where(MISSING.c.space_id == bindparam("space"), MISSING.c.rev == bindparam("number"))
+)
 _ADMIT_AGAIN = (
     update(MEMBER)
     .where(MEMBER.c.space_id == bindparam("space"), MEMBER.c.participant_id == bindparam("participant"))
@@ -186,7 +189,7 @@ class Register(Reversible):
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Runs a statement on the connection of the session, past the ORM."""
-        return self.session.connection().execute(statement, parameters)
+        return execute(self.session, statement, parameters)
 
     @property
     def now(self) -> datetime:

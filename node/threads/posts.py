@@ -20,6 +20,7 @@ from federation.ports import Effect
 from node.core import ids
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.hot import Hot, execute
 from node.core.work import Reversible, enlist
 from node.files import service as files
 from node.spaces.register import Register, register_of
@@ -35,28 +36,35 @@ CHANGE = table_of(tables.Change)
 NOWHERE = 0
 """The thread of a post that nobody ever saw here."""
 
+RECALLED = "recall"
+"""In `problem` of a tombstone: the code with which it was called back."""
+
 PENDING, ACCEPTED, REFUSED, DELETED, HIDDEN = "pending", "accepted", "refused", "deleted", "hidden"
 
-_BY_DIGEST = select(
-    POST.c.id,
-    POST.c.iri,
-    POST.c.type,
-    POST.c.space_id,
-    POST.c.thread_id,
-    POST.c.author_id,
-    POST.c.rev,
-    POST.c.state,
-    POST.c.published,
-    POST.c.activity,
-).where(POST.c.digest == bindparam("sought"))
-_THREAD = select(THREAD.c.id, THREAD.c.key, THREAD.c.title, THREAD.c.rev).where(
-    THREAD.c.space_id == bindparam("space"), THREAD.c.context == bindparam("sought")
+_BY_DIGEST = Hot(
+    select(
+        POST.c.id,
+        POST.c.iri,
+        POST.c.type,
+        POST.c.space_id,
+        POST.c.thread_id,
+        POST.c.author_id,
+        POST.c.rev,
+        POST.c.state,
+        POST.c.published,
+        POST.c.activity,
+    ).where(POST.c.digest == bindparam("sought"))
 )
-_WRITE_POSTS = insert(POST)
-_LAST_NUMBER = select(func.coalesce(func.max(POST.c.id), 0))
-_WRITE_MENTIONS = insert(MENTION)
-_WRITE_CHANGES = insert(CHANGE)
-_MOVE_THREADS = (
+_THREAD = Hot(
+    select(THREAD.c.id, THREAD.c.key, THREAD.c.title, THREAD.c.rev).where(
+        THREAD.c.space_id == bindparam("space"), THREAD.c.context == bindparam("sought")
+    )
+)
+_WRITE_POSTS = Hot(insert(POST))
+_LAST_NUMBER = Hot(select(func.coalesce(func.max(POST.c.id), 0)))
+_WRITE_MENTIONS = Hot(insert(MENTION))
+_WRITE_CHANGES = Hot(insert(CHANGE))
+_MOVE_THREADS = Hot(
     update(THREAD)
     .where(THREAD.c.id == bindparam("number"))
     .values(
@@ -110,7 +118,7 @@ class Posts(Reversible):
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Runs a statement on the connection of the session, past the ORM."""
-        return self.session.connection().execute(statement, parameters)
+        return execute(self.session, statement, parameters)
 
     def find(self, iri: str) -> Known | None:
         """The post of this IRI, tombstones included."""
@@ -293,15 +301,23 @@ class Posts(Reversible):
         buried = (None, iri, "Note", space.id, NOWHERE, author, None, DELETED, at, effect.activity.id)
         self._remember(digest, Known(*buried))
 
-    def bury(self, known: Known, rev: int | None, *, by_author: bool) -> list[str]:
-        """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go."""
-        number = self.number(known)
-        said = list(self.execute(select(VERSION.c.activity).where(VERSION.c.post_id == number)).scalars())
+    def said(self, known: Known) -> list[str]:
+        """The ids of the activities that said what the post says and said: its Create, then its edits."""
+        edits = select(VERSION.c.activity).where(VERSION.c.post_id == self.number(known))
+        return [known.activity, *self.execute(edits.order_by(VERSION.c.number)).scalars()]
+
+    def bury(self, known: Known, rev: int | None, *, by_author: bool, reason: str = "") -> list[str]:
+        """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go.
+
+        `reason`: the code of a recall, which its readers are told.
+        """
+        number, said = self.number(known), self.said(known)
         state = DELETED if by_author else HIDDEN
+        why = json.dumps({RECALLED: reason}) if reason else None
         self.execute(
             update(POST)
             .where(POST.c.id == number)
-            .values(state=state, content="", source=None, edited=None, changed_rev=rev, problem=None)
+            .values(state=state, content="", source=None, edited=None, changed_rev=rev, problem=why)
         )
         for table in (VERSION, LIKE, MENTION):
             self.execute(delete(table).where(table.c.post_id == number))
@@ -310,7 +326,11 @@ class Posts(Reversible):
         self.execute(first.values(title=""))
         self._remember(digest_of(known.iri), known._replace(id=number, state=state))
         self.change(known.space_id, number)
-        return [known.activity, *said]
+        return said
+
+    def bury_again(self, known: Known, rev: int) -> None:
+        """The space has a later word that the post is gone: the tombstone takes its place in the order."""
+        self.execute(update(POST).where(POST.c.id == self.number(known)).values(changed_rev=rev))
 
     def like(self, effect: Effect, known: Known) -> None:
         """The actor likes the post, once."""

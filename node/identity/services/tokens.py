@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from node.core.db import table_of
 from node.core.errors import Absent, Invalid
+from node.core.hot import Hot
 from node.core.secrets import hash_of, new_secret
 from node.identity import tables
 from node.identity.services.people import People, Person
@@ -30,7 +31,7 @@ USED_EVERY = timedelta(minutes=1)
 
 _TOKEN, _PERSON = table_of(tables.Token), table_of(tables.Person)
 # Asked for with every request of a script.
-_HOLDER = (
+_HOLDER = Hot(
     select(
         _TOKEN.c.id.label("token_id"),
         _TOKEN.c.scopes.label("token_scopes"),
@@ -141,7 +142,7 @@ class Tokens:
 
     def find(self, db: Session, secret: str, now: datetime) -> Bearer | None:
         """Who holds this token; None when it is unknown, ended, expired, or its person has left."""
-        found = db.connection().execute(_HOLDER, {"sought": hash_of(secret), "now": now}).first()
+        found = _HOLDER.run(db, {"sought": hash_of(secret), "now": now}).first()
         if found is None:
             return None
         person = self._people.value(found)

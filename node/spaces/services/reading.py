@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from federation.ports import Role
 from node.core.errors import Absent
+from node.core.hot import Hot
 from node.spaces import tables
 from node.spaces.audience import MEMBER, MEMBER_NODE, ORGANISATION, PARTICIPANT, SPACE, Organisation
 
@@ -46,8 +47,8 @@ _SEEN = (
         PARTICIPANT.c.person_id == bindparam("person"), MEMBER.c.until.is_(None), SPACE.c.state == "active"
     )
 )
-_BY_KEY = _SEEN.where(SPACE.c.key == bindparam("sought"))
-_BY_ID = _SEEN.where(SPACE.c.id == bindparam("sought"))
+_BY_KEY = Hot(_SEEN.where(SPACE.c.key == bindparam("sought")))
+_BY_ID = Hot(_SEEN.where(SPACE.c.id == bindparam("sought")))
 _OF_PERSON = _SEEN.order_by(SPACE.c.name)
 _PERSON = select(
     PARTICIPANT.c.id,
@@ -263,8 +264,8 @@ def roster(session: Session, iri: str) -> str:
     return session.scalar(select(SPACE.c.roster).where(SPACE.c.iri == iri)) or ""
 
 
-def _one(session: Session, query: Select[Any], sought: object, person_id: int) -> SpaceSeen:
-    row = session.connection().execute(query, {"sought": sought, "person": person_id}).first()
+def _one(session: Session, query: Hot, sought: object, person_id: int) -> SpaceSeen:
+    row = query.run(session, {"sought": sought, "person": person_id}).first()
     if row is None:
         raise Absent(f"no space {sought!r} for person {person_id}")
     return _space(row)

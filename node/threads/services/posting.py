@@ -19,6 +19,7 @@ from federation.activity import new_id
 from node.core.clock import rfc3339
 from node.core.errors import Absent, Invalid, NotAllowed
 from node.core.ground import Ground
+from node.core.hot import Hot
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.files.service import Taken
@@ -35,17 +36,21 @@ from schemas.as2.note import MAX_TITLE_CHARS, NOTE
 MAX_TEXT_CHARS = 50_000
 MAX_FILES = 20
 
-_THREAD = select(
-    THREAD.c.id,
-    THREAD.c.key,
-    THREAD.c.title,
-    THREAD.c.rev,
-    THREAD.c.space_id,
-    THREAD.c.context,
-    THREAD.c.first,
-).where(THREAD.c.key == bindparam("sought"))
-_PARENT = select(POST.c.iri, POST.c.rev, POST.c.author_id).where(
-    POST.c.digest == bindparam("sought"), POST.c.thread_id == bindparam("thread")
+_THREAD = Hot(
+    select(
+        THREAD.c.id,
+        THREAD.c.key,
+        THREAD.c.title,
+        THREAD.c.rev,
+        THREAD.c.space_id,
+        THREAD.c.context,
+        THREAD.c.first,
+    ).where(THREAD.c.key == bindparam("sought"))
+)
+_PARENT = Hot(
+    select(POST.c.iri, POST.c.rev, POST.c.author_id).where(
+        POST.c.digest == bindparam("sought"), POST.c.thread_id == bindparam("thread")
+    )
 )
 
 
@@ -97,13 +102,12 @@ def reply(ground: Ground, by: By, thread_key: str, draft: Draft, reply_to: str =
     """A reply in a thread, to its first post or to the one named. Raises Absent, Invalid, AudienceChanged, Refused."""
     _check(draft, with_title=False)
     with saying(ground) as work:
-        run = work.session.connection().execute
-        row = run(_THREAD, {"sought": thread_key}).first()
+        row = _THREAD.run(work.session, {"sought": thread_key}).first()
         if row is None:
             raise Absent(f"no thread {thread_key!r}")
         space = spaces.seen_by_id(work.session, row.space_id, by.person_id)
         answered = digest_of_key(reply_to) if reply_to else bytes(row.first)
-        parent = run(_PARENT, {"sought": answered, "thread": row.id}).first()
+        parent = _PARENT.run(work.session, {"sought": answered, "thread": row.id}).first()
         if parent is None or (parent.rev is None and parent.author_id != space.participant_id):
             raise Absent(f"no post {reply_to!r} in thread {thread_key!r}")
         place = Place(row.id, row.key, row.title, row.rev)

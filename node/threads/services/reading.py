@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, exists, func, or
 from sqlalchemy.orm import Session
 
 from node.core.errors import Absent
+from node.core.hot import Hot
 from node.exchange import service as exchange
 from node.exchange.service import Mark
 from node.files import service as files
@@ -92,9 +93,11 @@ _ONE_THREAD = _THREAD.where(
     THREAD.c.id == bindparam("thread"),
     or_(THREAD.c.rev.is_not(None), POST.c.author_id == bindparam("me")),
 )
-_LAST = select(
-    select(func.max(POST.c.id)).scalar_subquery().label("posts"),
-    select(func.max(CHANGE.c.id)).scalar_subquery().label("changes"),
+_LAST = Hot(
+    select(
+        select(func.max(POST.c.id)).scalar_subquery().label("posts"),
+        select(func.max(CHANGE.c.id)).scalar_subquery().label("changes"),
+    )
 )
 BEGINNING = 2**62
 
@@ -168,7 +171,7 @@ class Fresh:
 
 def now(session: Session) -> Cursor:
     """The cursor of this moment."""
-    row = session.connection().execute(_LAST).one()
+    row = _LAST.run(session).one()
     return Cursor(row.posts or 0, row.changes or 0)
 
 
