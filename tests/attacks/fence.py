@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from federation.http import Response
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.identity.services.people import Person
@@ -187,17 +188,29 @@ class Fence:
         assert noted["action"] == "refused.unauthenticated"
         self.look()
 
-    def hides(self, answer: Any) -> None:
-        """A signed GET shows nothing: 404, as for what is not there; one audit line."""
-        absent = self.liar.gets(f"/o/{'x' * 22}")
-        assert (answer.status, answer.body) == (absent.status, absent.body)
-        assert answer.status == 404
+    def hides(self, path: str, *, absent: str = "/o/" + "x" * 22, by: Liar | None = None) -> None:
+        """A signed GET of this gives byte for byte what `absent` gives, which is not there; nothing but audit."""
+        liar = by or self.liar
+        answers = [liar.gets(each) for each in (path, absent)]
+        shown = [(each.status, _lasting(each), each.body) for each in answers]
+        assert shown[0] == shown[1]
+        assert answers[0].status == 404
         self._changed_only(OF_A_REQUEST)
         self.look()
 
     def unchanged(self) -> None:
         """Nothing at all was written."""
         assert self._changed_only(frozenset()) == {}
+
+    def recorded(self) -> None:
+        """Nothing was written but audit."""
+        self._changed_only(OF_A_REQUEST)
+        self.look()
+
+    def forget_held(self) -> None:
+        """Take away what was kept to be tried again."""
+        with self.victim.ground.database.writing() as session:
+            session.execute(delete(Base.metadata.tables["held_line"]))
 
     def audited(self, last: int) -> list[dict[str, Any]]:
         """The last rows of the audit log, oldest first."""
@@ -218,6 +231,10 @@ class Fence:
         assert self.net.sent[self._sent :] == [], "something was asked for while deciding"
         assert self.victim.settle_jobs() == 0, "a job was left"
         return {name: after[name] - self._before[name] for name in changed}
+
+
+def _lasting(answer: Response) -> list[tuple[str, str]]:
+    return sorted(pair for pair in answer.headers if pair[0].lower() not in {"date", "x-reference"})
 
 
 Attack = Callable[[Fence], None]

@@ -11,6 +11,7 @@ Source: PROTOCOL 2.b, 2.i; SECURITY, section 1.
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from werkzeug.test import Client
 from federation import activity as activities
 from federation import documents, exchange, proofs, signatures
 from federation.activity import CONTEXT, Activity, Document, new_id
+from federation.digest import content_digest
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.ports import Entry
@@ -30,6 +32,7 @@ from node.exchange import service
 from tests.node.spaces.world import House
 
 ACTIVITY = "application/activity+json"
+_ADDRESSES = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,12 @@ class Liar:
         return self.house.origin
 
     def take_over(self) -> None:
-        """Go on where the honest node stopped."""
-        with service.open_reading(self.house.ground) as work:
-            relation = work.peers.of_node(self.victim.iri)
+        """Go on where the node that we attack says that our log ends."""
+        with service.open_reading(self.victim.ground) as work:
+            relation = work.peers.of_node(self.node)
             assert relation is not None
-            head = work.log.head(relation)
-            self.stream, self.agreement = relation.stream_out, relation.agreement_digest
+            head = work.streams.head(relation)
+            self.stream, self.agreement = relation.stream_in, relation.agreement_digest
             self.seq, self.head = head.seq, head.entry_hash
 
     def key(self, actor: str) -> SigningKey:
@@ -203,7 +206,7 @@ class Liar:
         said = {
             "activity": read.id if read else f"{self.origin}/a/{new_id()}",
             "kind": read.type if read else "Create",
-            "content": activities.content_digest(raw),
+            "content": content_digest(raw),
             "time": self.moment,
             **row,
         }
@@ -231,8 +234,9 @@ class Liar:
         nonce = nonce or secrets.token_urlsafe(16)
         return signatures.sign_request(request, key or self.key(self.node), created=created, nonce=nonce)
 
-    def sends(self, request: Request, address: str = "127.0.0.1") -> Response:
-        """Exactly these bytes to the door."""
+    def sends(self, request: Request) -> Response:
+        """Exactly these bytes to the door, each time from another address: what a rate holds up, others ask."""
+        address = f"127.{next(_ADDRESSES) % 250}.{next(_ADDRESSES) // 250 % 250}.{next(_ADDRESSES) % 250}"
         answer = Client(self.victim.app).open(
             request.url.removeprefix(self.victim.origin),
             base_url=self.victim.origin,

@@ -6,11 +6,324 @@ this post. Source: SECURITY 1.C.
 
 from __future__ import annotations
 
-import pytest
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import pytest
+from sqlalchemy import event, text
+
+from federation import proofs
+from federation.activity import CONTEXT, new_id
 from tests.attacks.fence import Fence
+from tests.attacks.peer import Said
+from tests.node.identity.houses import Browser
 
 
 @pytest.mark.advisory("C1")
-def test_cve_2024_41144_a_partner_posts_into_a_space_that_is_not_shared_with_it(fence: Fence) -> None:
-    fence.refuses("out-of-scope", fence.liar.creates(fence.marie, fence.side))
+def test_cve_2024_41144_a_partner_writes_into_a_space_that_is_not_shared_with_it(fence: Fence) -> None:
+    liar, marie, side = fence.liar, fence.marie, fence.side
+    changed = liar.note(marie, side, id=fence.posts["side"])
+    fence.refuses("out-of-scope", liar.creates(marie, side))
+    fence.refuses("out-of-scope", liar.says("Update", actor=marie, audience=side, object=changed))
+    fence.refuses("out-of-scope", liar.says("Delete", actor=marie, audience=side, object=fence.posts["side"]))
+    fence.refuses("out-of-scope", liar.says("Delete", audience=side, object=fence.posts["side"]))
+    fence.refuses("out-of-scope", liar.says("Like", actor=marie, audience=side, object=fence.posts["side"]))
+    fence.refuses("out-of-scope", liar.says("Join", actor=marie, audience=side, object=side))
+
+
+@pytest.mark.advisory("C1")
+def test_a_space_named_by_the_object_alone_is_not_the_space_of_the_activity(fence: Fence) -> None:
+    liar, marie = fence.liar, fence.marie
+    elsewhere = liar.note(marie, fence.side)
+    fence.refuses("out-of-scope", liar.says("Create", actor=marie, audience=fence.bridge, object=elsewhere))
+    fence.refuses(
+        "out-of-scope", liar.says("Delete", actor=marie, audience=fence.bridge, object=fence.posts["quiet"])
+    )
+    fence.refuses(
+        "out-of-scope", liar.says("Like", actor=marie, audience=fence.bridge, object=fence.posts["side"])
+    )
+
+
+@pytest.mark.advisory("C2")
+def test_cve_2024_39274_a_local_space_is_answered_like_one_that_is_not_there(fence: Fence) -> None:
+    absent = f"{fence.victim.origin}/spaces/{new_id()}"
+    for verb in ("Create", "Join", "Leave", "Follow", "Delete"):
+        words = [_words(_in_space(fence, verb, space)) for space in (fence.quiet, fence.side, absent)]
+        if verb != "Follow":  # to knock, the name of a space is enough
+            assert words[0] == words[1] == words[2], words
+        fence.look()
+
+
+def _in_space(fence: Fence, verb: str, space: str) -> Said:
+    liar, marie = fence.liar, fence.marie
+    if verb == "Create":
+        return liar.creates(marie, space)
+    return liar.says(
+        verb, actor=marie, audience=space, object=fence.posts["quiet"] if verb == "Delete" else space
+    )
+
+
+def _words(said: Said) -> Any:
+    (refused,) = json.loads(said.response.body)["exceptions"] or [{}]
+    return {name: value for name, value in refused.get("problem", {}).items() if name != "instance"}
+
+
+def _person(fence: Fence, actor: str, **members: Any) -> dict[str, Any]:
+    """A document of this person as the liar would like it."""
+    key = fence.liar.key(actor)
+    node = fence.liar.key(fence.liar.node)
+    plain = {
+        "@context": list(CONTEXT),
+        "id": actor,
+        "type": "Person",
+        "name": "Somebody else",
+        "preferredUsername": "somebody",
+        "assertionMethod": [
+            {
+                "id": key.key_id,
+                "type": "Multikey",
+                "controller": actor,
+                "publicKeyMultibase": key.public.multibase,
+            }
+        ],
+        **members,
+    }
+    return proofs.sign(plain, node, fence.liar.moment)
+
+
+@pytest.mark.advisory("C3")
+def test_cve_2024_36492_a_partner_changes_people_of_ours(fence: Fence) -> None:
+    for actor in (fence.ines, fence.owen, fence.victim.iri, fence.world.leroux.iri):
+        fence.refuses("out-of-scope", fence.liar.says("Update", object=_person(fence, actor)))
+
+
+@pytest.mark.advisory("C3")
+def test_a_space_of_a_partner_introduces_nobody_of_ours(fence: Fence) -> None:
+    for actor in (fence.ines, fence.owen):
+        said = fence.liar.says(
+            "Announce", actor=fence.nords, audience=fence.nords, object=_person(fence, actor)
+        )
+        fence.refuses("out-of-scope", said)
+
+
+@pytest.mark.advisory("C4")
+def test_cve_2024_41926_the_home_of_a_person_is_its_origin_and_nothing_it_says(fresh: Fence) -> None:
+    liar, paul = fresh.liar, fresh.liar.new("people")
+    lies = {
+        "node": fresh.victim.iri,
+        "homeNode": fresh.victim.iri,
+        "organisation": "Aubier",
+        "url": fresh.ines,
+    }
+    assert liar.says("Update", object=_person(fresh, paul, name="Paul", **lies)).outcome == "processed"
+    assert liar.says("Join", actor=paul, audience=fresh.bridge, object=fresh.bridge).outcome == "processed"
+    home = fresh.victim.fact(
+        "SELECT node FROM organisation JOIN participant ON organisation.id = organisation_id WHERE iri = :iri",
+        iri=paul,
+    )
+    assert home == liar.node
+    assert fresh.victim.fact("SELECT person_id FROM participant WHERE iri = :iri", iri=paul) is None
+
+
+@pytest.mark.advisory("C5")
+def test_cve_2024_39839_a_name_of_ours_is_shown_with_the_domain_it_came_from(fresh: Fence) -> None:
+    liar, twin = fresh.liar, fresh.liar.new("people")
+    handle = f"ines@{fresh.victim.host}"
+    said = _person(fresh, twin, name="Inès Le Goff", preferredUsername=handle)
+    assert liar.says("Update", object=said).outcome == "processed"
+    assert liar.says("Join", actor=twin, audience=fresh.bridge, object=fresh.bridge).outcome == "processed"
+    page = _page(fresh, f"/spaces/{fresh.victim.key_of(fresh.bridge)}/members")
+    twins = re.findall(r'class="who">Inès Le Goff(.*?)</th>', page, re.DOTALL)
+    assert len(twins) == 2
+    assert [("Nord Acier" in each, "(external)" in each) for each in twins] == [(False, False), (True, True)]
+    assert handle not in page
+
+
+def _page(fence: Fence, path: str) -> str:
+    victim = fence.victim
+    victim.identity.set_password(fence.world.ines.id, "une phrase de passe longue")
+    browser = victim.browser()
+    browser.sign_in(fence.world.ines)
+    return browser.get(path).text
+
+
+@pytest.mark.advisory("C6")
+def test_cve_2024_39832_our_own_failure_costs_nothing_that_was_there(fresh: Fence) -> None:
+    """A failure at each statement in turn, of every verb that a partner may say."""
+    liar, marie, bridge = fresh.liar, fresh.marie, fresh.bridge
+    post = fresh.posts["marie"]
+    said: list[tuple[str, dict[str, Any]]] = [
+        ("Create", {"object": liar.note(marie, bridge)}),
+        ("Update", {"object": liar.note(marie, bridge, id=post)}),
+        ("Like", {"object": post}),
+        ("Delete", {"object": post}),
+        ("Leave", {"object": bridge}),
+    ]
+    kept = ("person", "credential", "space", "thread", "participant", "relation", "activity", "out_entry")
+    before = fresh.snapshot()
+    mine = {row for row in before["post"] if fresh.posts["marie"] not in str(row)}
+    for verb, members in said:
+        for number in itertools.count():
+            document = liar.writes(verb, actor=marie, audience=bridge, **members)
+            with _failing(fresh, number) as failed:
+                fresh.liar.take_over()
+                liar.delivers(document)
+            fresh.victim.ground.database.engine.dispose()
+            after = fresh.snapshot()
+            if not failed:
+                break
+            assert mine <= after["post"], (verb, number)
+            assert {table: len(before[table]) <= len(after[table]) for table in kept} == dict.fromkeys(
+                kept, True
+            )
+            fresh.forget_held()
+        assert number >= 1, verb
+
+
+@contextmanager
+def _failing(fence: Fence, number: int) -> Iterator[list[str]]:
+    """Inside, the statement of this number that writes fails; gives the one that did."""
+    failed: list[str] = []
+    counted = itertools.count()
+    engine = fence.victim.ground.database.engine
+
+    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")) and next(counted) == number:
+            failed.append(statement)
+            raise OSError("disk I/O error")
+
+    event.listen(engine, "before_cursor_execute", fail)
+    try:
+        yield failed
+    finally:
+        event.remove(engine, "before_cursor_execute", fail)
+
+
+@pytest.mark.advisory("C7")
+def test_cve_2024_41162_a_partner_changes_the_settings_of_a_space_of_ours(fence: Fence) -> None:
+    liar, bridge = fence.liar, fence.bridge
+    group = {"id": bridge, "type": "Group", "name": "Ours now", "readOnly": True}
+    roster = {
+        "id": f"{bridge}/roster",
+        "type": "Roster",
+        "attributedTo": bridge,
+        "version": 99,
+        "previousVersion": None,
+        "nodes": [],
+        "members": [],
+    }
+    for actor in (liar.node, fence.marie):
+        fence.refuses("out-of-scope", liar.says("Update", actor=actor, object=group))
+        fence.refuses("out-of-scope", liar.says("Update", actor=actor, audience=bridge, object=group))
+        fence.refuses("out-of-scope", liar.says("Update", actor=actor, audience=bridge, object=roster))
+
+
+@pytest.mark.advisory("C8")
+def test_cve_2024_39777_nothing_is_accepted_that_was_never_asked(fence: Fence) -> None:
+    liar = fence.liar
+    never = f"{fence.victim.origin}/a/{new_id()}"
+    for kind in ("Invite", "Offer"):
+        asked = {"id": never, "type": kind, "actor": fence.bridge, "object": fence.bridge}
+        fence.refuses("out-of-scope", liar.says("Accept", object=asked))
+        fence.refuses("out-of-scope", liar.says("Reject", object=asked))
+    for kind in ("Join", "Follow"):
+        asked = {"id": never, "type": kind, "actor": fence.ines, "object": fence.nords}
+        said = liar.says("Accept", actor=fence.marie, audience=fence.nords, object=asked)
+        fence.refuses("out-of-scope", said)
+        fence.refuses(
+            "out-of-scope", liar.says("Reject", actor=fence.nords, audience=fence.nords, object=asked)
+        )
+
+
+@pytest.mark.advisory("C8")
+def test_an_invitation_into_a_space_of_ours_exposes_nothing(fence: Fence) -> None:
+    liar = fence.liar
+    for space in (fence.quiet, fence.bridge, fence.side):
+        group = {"id": space, "type": "Group", "name": "Come in"}
+        for actor in (liar.node, fence.nords, fence.marie):
+            said = liar.says("Invite", actor=actor, object=group, target=fence.victim.iri)
+            fence.refuses("out-of-scope", said)
+
+
+@pytest.mark.advisory("C9")
+def test_cve_2024_39836_people_of_partners_have_no_account_here(fence: Fence) -> None:
+    victim = fence.victim
+    with victim.ground.database.reading() as session:
+        remote = session.execute(text("SELECT count(*) FROM participant WHERE person_id IS NULL")).scalar()
+        local = session.execute(text("SELECT count(*) FROM person")).scalar()
+    assert (remote, local) == (2, 1)
+    for name in ("marie.lenoir", "Marie Lenoir", fence.marie, "owen.hart", fence.owen):
+        browser = Browser(victim)
+        answer = browser.post("/signin", {"name": name, "password": "une phrase de passe longue"})
+        assert answer.status_code != 303
+        assert not browser.is_in()
+    for table in ("session", "credential", "token", "one_time_link"):
+        remotes = victim.fact(f"SELECT count(*) FROM {table} WHERE person_id NOT IN (SELECT id FROM person)")
+        assert remotes == 0, table
+
+
+@pytest.mark.advisory("C10")
+def test_cve_2024_32939_no_address_of_a_person_leaves_the_house(fresh: Fence) -> None:
+    victim, canary = fresh.victim, "canary.of.ines@example.org"
+    with victim.ground.database.writing() as session:
+        session.execute(text("UPDATE person SET email = :canary"), {"canary": canary})
+    asked = (fresh.ines, fresh.bridge, f"{fresh.bridge}/roster", fresh.posts["ines"], victim.iri)
+    said = [fresh.liar.gets(iri).body for iri in asked]
+    assert fresh.liar.gets(fresh.ines).status == 200
+    said.append(fresh.liar.gets(f"/.well-known/webfinger?resource=acct:ines.le.goff@{victim.host}").body)
+    with victim.ground.database.reading() as session:
+        said += [str(row).encode() for row in session.execute(text("SELECT * FROM actor"))]
+    assert [each for each in said if canary.encode() in each or b"canary" in each] == []
+
+
+@pytest.mark.advisory("C11")
+def test_cve_2025_49222_a_digest_is_no_key_to_a_file(fence: Fence) -> None:
+    """There are no upload sessions: a file comes by its digest, to those who read the post that names it."""
+    for digest in ("a" * 64, "0" * 43, "../../parvis.db", "%2e%2e"):
+        fence.hides(f"/files/{digest}", absent=f"/files/{'b' * 64}")
+
+
+@pytest.mark.advisory("C12")
+def test_cve_2026_28759_a_partner_takes_out_people_who_are_not_its_own(fence: Fence) -> None:
+    liar, bridge = fence.liar, fence.bridge
+    members = f"{bridge}/members"
+    for actor in (liar.node, fence.marie):
+        for person in (fence.ines, fence.owen):
+            said = liar.says("Remove", actor=actor, audience=bridge, object=person, target=members)
+            fence.refuses("out-of-scope", said)
+        said = liar.says("Remove", actor=actor, audience=fence.side, object=fence.owen, target=members)
+        fence.refuses("out-of-scope", said)
+    fence.refuses("not-member", liar.says("Leave", audience=bridge, object=bridge))
+
+
+@pytest.mark.advisory("C13")
+def test_cve_2026_4273_the_secret_of_an_invitation_is_dead_after_the_peering(fence: Fence) -> None:
+    """The acceptance that made the partner, said once more, and with other words under the same secret."""
+    accepted = next(
+        request
+        for origin, request, _ in fence.net.heard
+        if origin == fence.victim.origin and b"inviteBinding" in request.body
+    )
+    again = json.loads(accepted.body)
+    again["id"] = fence.liar.new("a")
+    del again["proof"]
+    forged = proofs.sign(again, fence.liar.key(fence.liar.node), fence.liar.moment)
+    said = fence.liar.posts(forged)
+    assert said.response.status in {401, 403, 404, 409, 410, 422}, said.response.body
+    fence.recorded()
+
+
+@pytest.mark.advisory("C14")
+def test_cve_2025_13324_an_invitation_is_used_once_and_by_the_one_invited(fence: Fence) -> None:
+    """An answer to a space's invitation is the invited organisation's alone, and only while it is open."""
+    with fence.victim.ground.database.reading() as session:
+        invites = session.execute(text("SELECT activity FROM invitation WHERE outgoing")).scalars().all()
+    assert len(invites) == 3
+    for invite in invites:
+        asked = {"id": invite, "type": "Invite", "actor": fence.bridge, "object": fence.bridge}
+        fence.refuses("out-of-scope", fence.liar.says("Accept", object=asked))
+        fence.refuses("out-of-scope", fence.other.says("Accept", object=asked), by=fence.other)
