@@ -18,6 +18,10 @@ MAX_BATCH_LINES = 200
 GATHERED_LINES = 50  # a batch while another is in flight; MAX_BATCH_LINES in catch-up
 MAX_ACTIVITY_BYTES = 256 * 1024  # the single-activity inbox
 
+MAX_LEAVES = 8000  # of a copy, in one answer; a bucket is never cut
+MAX_LEAVES_BYTES = 16 * 1024 * 1024
+MAX_OUTBOX_BYTES = 8 * 1024 * 1024  # Announces asked for by rev, MAX_BATCH_LINES at most
+
 MAX_ADDRESSES = 500
 MAX_ATTACHMENTS = 20
 MAX_TAGS = 100

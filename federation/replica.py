@@ -1,4 +1,4 @@
-"""What two copies of a space must agree on: leaves, 256 buckets, one root.
+"""What two copies of a space must agree on: leaves, 256 buckets, one root, and the statement that a node signs of them.
 
 Rule: pure. A leaf falls into the bucket of the first byte of SHA-256(id) and stands there in the order of
 SHA-256(id); bucket and root are trees of RFC 9162. Source: PROTOCOL 2.c.
@@ -7,43 +7,162 @@ SHA-256(id); bucket and root are trees of RFC 9162. Source: PROTOCOL 2.c.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal, cast, get_args
 
-from federation import jcs, merkle
+from federation import jcs, merkle, proofs
+from federation.activity import CONTEXT, MOMENT, Document, iri, new_id
+from federation.digest import digest, digest_of_bytes, multibase_of, sha256_of
+from federation.errors import BadProof, Malformed
+from federation.keys import PublicKey, SigningKey
 
 BUCKETS = 256
+HASH_BYTES = 32
+TYPE = "ReplicaStatement"
 
-LeafState = Literal["live", "tombstone", "member", "left"]
+LeafState = Literal["live", "tombstone", "member", "left", "withheld"]
+STATES: frozenset[str] = frozenset(get_args(LeafState))
+
+GONE = digest_of_bytes(b"")
+"""The digest of a tombstone: of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One object or member of a space: `rev` is the last activity that changed it, `digest` D(object)."""
+    """One object or member of a space: `rev` is the last activity that changed it, `digest` D(object).
+
+    What is withheld has no digest. `born` is the rev that brought the object and `kind` its type; they decide what a
+    partner sees and are not hashed.
+    """
 
     id: str
     rev: int
     state: LeafState
     digest: str
+    born: int = field(default=0, compare=False)
+    kind: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> bytes:
+        """Where it stands: SHA-256(id)."""
+        return hashlib.sha256(self.id.encode()).digest()
 
     @property
     def data(self) -> bytes:
-        """What is hashed into the tree: JCS of the four members."""
-        return jcs.canonicalize({"id": self.id, "rev": self.rev, "state": self.state, "digest": self.digest})
+        """What is hashed into the tree: JCS of its members."""
+        return jcs.canonicalize(self.document())
+
+    def document(self) -> Document:
+        """As it stands on a line of a list of leaves."""
+        written: Document = {"id": self.id, "rev": self.rev, "state": self.state}
+        return written if self.state == "withheld" else {**written, "digest": self.digest}
+
+
+def leaf_of(document: Document) -> Leaf:
+    """A line of a list of leaves. Raises Malformed."""
+    rev, state, said = document.get("rev"), document.get("state"), document.get("digest", "")
+    if type(rev) is not int or rev < 0 or state not in STATES:
+        raise Malformed("A leaf has a `rev` and a `state`.")
+    if not isinstance(said, str) or (state == "withheld") != (said == ""):
+        raise Malformed("A leaf has a `digest`, unless it is withheld.")
+    return Leaf(iri(document.get("id"), "id"), rev, cast("LeafState", state), said)
+
+
+def member_digest(actor: str, role: str) -> str:
+    """The digest of the leaf of a member, who is in or has left."""
+    return digest({"actor": actor, "role": role})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one organisation sees of a space; the same to both sides.
+
+    Of posts those that came (or were deleted) with `posts` or later; of members those who are in, and those who left
+    later than `members`. `types` are the object types of its charter, None for all: of others it learns that they are.
+    """
+
+    posts: int = 0
+    members: int = 0
+    types: frozenset[str] | None = None
+    scope: str = ""
+    """D of the types in order, for who is only told of them; "" for all."""
+
+    def document(self) -> Document | None:
+        """As a statement carries it; None when it is the whole space."""
+        scope = self.scope if self.types is None else digest(sorted(self.types))
+        if not (self.posts or self.members or scope):
+            return None
+        return {"posts": self.posts, "members": self.members, **({"scope": scope} if scope else {})}
+
+    def of(self, leaves: Iterable[Leaf]) -> Iterable[Leaf]:
+        """Those of the leaves that are seen, as they are seen."""
+        for leaf in leaves:
+            if not self._shows(leaf):
+                continue
+            withheld = leaf.state == "live" and self.types is not None and leaf.kind not in self.types
+            yield Leaf(leaf.id, leaf.rev, "withheld", "") if withheld else leaf
+
+    def _shows(self, leaf: Leaf) -> bool:
+        match leaf.state:
+            case "live":
+                return leaf.born >= self.posts
+            case "tombstone":
+                return leaf.rev >= self.posts
+            case "left":
+                return leaf.rev > self.members
+            case _:
+                return True
+
+
+WHOLE = View()
+
+
+def view_of(document: object) -> View:
+    """The view that a statement names. Raises Malformed."""
+    if document is None:
+        return WHOLE
+    if not isinstance(document, dict):
+        raise Malformed("`view` is an object.")
+    posts, members, scope = document.get("posts"), document.get("members"), document.get("scope", "")
+    if type(posts) is not int or type(members) is not int or min(posts, members) < 0:
+        raise Malformed("`view` says from which rev on.")
+    if not isinstance(scope, str):
+        raise Malformed("`scope` of a view is a digest.")
+    return View(posts, members, scope=scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many leaves there are, and the 256 bucket hashes of 32 bytes."""
+
+    count: int
+    hashes: Sequence[bytes]
+
+    @property
+    def root(self) -> str:
+        """The root over the bucket hashes, in the form of D."""
+        return multibase_of(root(self.hashes))
+
+
+def tally(leaves: Iterable[Leaf]) -> Tally:
+    """Of leaves that come in the order of SHA-256(id): no more than one bucket is held."""
+    hashes, count = [EMPTY] * BUCKETS, 0
+    for number, filled in groupby(leaves, lambda leaf: leaf.place[0]):
+        lines = [leaf.data for leaf in filled]
+        hashes[number] = merkle.root(lines)
+        count += len(lines)
+    return Tally(count, hashes)
+
+
+EMPTY = merkle.root(())
+"""The hash of an empty bucket."""
 
 
 def buckets(leaves: Iterable[Leaf]) -> list[bytes]:
-    """The 256 bucket hashes of 32 bytes; of an empty bucket it is SHA-256 of nothing."""
-    filled: dict[int, list[tuple[bytes, bytes]]] = {}
-    for leaf in leaves:
-        place = hashlib.sha256(leaf.id.encode()).digest()
-        filled.setdefault(place[0], []).append((place, leaf.data))
-    return [
-        merkle.root(data for _, data in sorted(filled.get(number, ()), key=itemgetter(0)))
-        for number in range(BUCKETS)
-    ]
+    """The 256 bucket hashes of 32 bytes, of leaves in any order; of an empty bucket it is SHA-256 of nothing."""
+    return list(tally(sorted(leaves, key=lambda leaf: leaf.place)).hashes)
 
 
 def root(bucket_hashes: Sequence[bytes]) -> bytes:
@@ -54,3 +173,81 @@ def root(bucket_hashes: Sequence[bytes]) -> bytes:
 def differing(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[int]:
     """The numbers of the buckets in which two copies differ."""
     return [number for number in range(BUCKETS) if ours[number] != theirs[number]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a node signed of its copy of a space. `blobs` counts files: have, missing."""
+
+    node: str
+    space: str
+    as_of: int
+    count: int
+    root: str
+    view: View
+    document: Document
+
+    def says_the_same(self, other: Statement) -> bool:
+        """Whether two nodes have the same leaves at the same rev."""
+        return self.subject == other.subject and (self.count, self.root) == (other.count, other.root)
+
+    @property
+    def subject(self) -> tuple[str, int, View]:
+        """Of what it speaks: two different roots for one subject cannot both be true."""
+        return self.space, self.as_of, self.view
+
+
+def state(
+    node: str,
+    space: str,
+    as_of: int,
+    found: Tally,
+    view: View,
+    blobs: Mapping[str, int],
+    key: SigningKey,
+    moment: str,
+) -> Statement:
+    """Sign what our copy is at `as_of`. `moment` is a UTC time, RFC 3339."""
+    origin = node.rpartition("/")[0]
+    document: Document = {
+        "@context": list(CONTEXT),
+        "id": f"{origin}/digest/{space.rpartition('/')[2]}/{as_of}/{new_id()}",
+        "type": TYPE,
+        "attributedTo": node,
+        "object": space,
+        "asOf": as_of,
+        "count": found.count,
+        "root": found.root,
+        "blobs": dict(blobs),
+        "published": moment,
+    }
+    seen = view.document()
+    if seen is not None:
+        document["view"] = seen
+    signed = proofs.sign(document, key, moment)
+    return Statement(node, space, as_of, found.count, found.root, view_of(seen), signed)
+
+
+def read(document: Document, keys: Iterable[PublicKey]) -> Statement:
+    """A statement of the node whose keys these are.
+
+    Raises:
+        Malformed: it is none.
+        BadProof: another node proves it.
+    """
+    node, as_of, count, said = (document.get(each) for each in ("attributedTo", "asOf", "count", "root"))
+    if document.get("type") != TYPE or not isinstance(node, str) or not isinstance(said, str):
+        raise Malformed("A ReplicaStatement says whose copy it is, and its root.")
+    if type(as_of) is not int or type(count) is not int or min(as_of, count) < 0:
+        raise Malformed("`asOf` and `count` are integers.")
+    published = document.get("published")
+    if not isinstance(published, str) or not MOMENT.fullmatch(published):
+        raise Malformed("`published` must be a UTC time, RFC 3339.")
+    sha256_of(said)
+    named = proofs.proof_of(document).verification_method
+    key = next((each for each in keys if each.key_id == named and each.controller == node), None)
+    if key is None:
+        raise BadProof("The statement is proved by no key of the node that it names.")
+    proofs.verify(document, key)
+    space = iri(document.get("object"), "object")
+    return Statement(node, space, as_of, count, said, view_of(document.get("view")), document)
