@@ -48,9 +48,10 @@ def _order(
     placed = sequencer.give_rev(current, work)
     before = sequencer.partners(placed, work)
     space, roster = placed.space, _roster_of(placed)
+    node = work.node if placed.relation is None else placed.relation.node
     if roster is None and space is not None:
         for relation in before:
-            charter.covers(relation, placed.activity, space)
+            charter.covers(relation, placed.activity, space.iri, node)
     following = receive(placed, work)
     _keep(placed, following, work)
     after = before if roster is None else sequencer.partners(placed, work)

@@ -126,8 +126,8 @@ def admit(authentic: Authentic, work: Work) -> Trusted:
         _check_ordered_here(space)
     if space is not None:
         _check_inside(activity, act, space)
-        if act not in authority.CONTROL:
-            charter.covers(relation, activity, space)
+    if act not in authority.CONTROL:  # what names no space is an Invite, by the space that it offers
+        charter.covers(relation, activity, activity.audience or activity.actor, relation.node)
     return Trusted(activity, relation, space)
 
 
@@ -157,7 +157,7 @@ def announced(trusted: Trusted, work: Work) -> Trusted:
         raise OutOfScope("A space announces what has a place in its order, and nothing else.")
     _check_inside(inner, act, space)
     if act not in authority.CONTROL:
-        charter.covers(relation, inner, space)
+        charter.covers(relation, inner, space.iri, node)
     taken = work.journal.digest_of(inner.id)
     if taken is not None and (not own or taken != inner.content_digest):
         raise ReplayedMessage("What is announced was announced before, or with another body.")

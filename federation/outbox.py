@@ -84,7 +84,7 @@ def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
         raise NoAgreement("The host of this space is no partner any more.")
     charter.check_in_force(relation, work.now)
     if (trusted.activity.type, authority.thing_of(trusted.activity)) not in authority.CONTROL:
-        charter.covers(relation, trusted.activity, space)
+        charter.covers(relation, trusted.activity, space.iri, work.node)
     sequencer.introduce(relation, (trusted.activity.actor,), None, work, settings)
     exchange.append(relation, trusted.activity, work)
     if trusted.activity.type == "Create":

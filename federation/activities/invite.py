@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation.charter import covers_activity, covers_space
 from federation.errors import Malformed, OutOfScope, UnknownActor
 from federation.kind import ActivityType, Reply
 from federation.ports import Work
@@ -18,8 +17,6 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         raise Malformed("A space is offered with its document embedded as object.")
     if trusted.activity.document.get("target") != work.node:
         raise OutOfScope("The space is offered to another node.")
-    covers_space(relation, trusted.activity.actor)
-    covers_activity(relation, trusted.activity)
     if work.actors.digest(trusted.activity.actor) is None:
         raise UnknownActor("The space was not introduced.")
     work.spaces.invited(relation, trusted.activity, group)
