@@ -1,7 +1,8 @@
 """How delivery to one partner goes, and what is due when. Pure: the clock comes in, decisions go out.
 
 Rule: an attempt that succeeds, and nothing else, sets the schedule back. A hello that is answered after silence,
-or a verified request from the partner, earns one attempt at once. Source: RELIABILITY 2.1, *Schedule*; PROTOCOL 2.i.
+or a verified request from the partner, earns one attempt at once; of many requests, one in `HINT_SPACING`.
+Source: RELIABILITY 2.1, *Schedule*; PROTOCOL 2.i.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Where delivery stands. `silent`: the last contact brought no answer at all. `lines`: how many at once."""
+    """Where delivery stands. `silent`: the last contact brought no answer at all. `lines`: how many at once.
+    `hinted_at`: of the last attempt that a request of the partner earned.
+    """
 
     standing: Standing = Standing.OPEN
     failures: int = 0
     since: datetime | None = None
     next_attempt: datetime | None = None
     next_hello: datetime | None = None
-    tried_at: datetime | None = None
+    hinted_at: datetime | None = None
     silent: bool = False
     lines: int = limits.GATHERED_LINES
     reason: str = ""
@@ -65,34 +68,34 @@ class Course:
         """The partner has just sent us something that we could verify."""
         if self.standing is Standing.STOPPED or not (self.silent or self.standing is Standing.REFUSED):
             return self
-        if self.tried_at is not None and now - self.tried_at < HINT_SPACING:
-            return self
-        return replace(self, next_attempt=now, next_hello=now)
+        if self.hinted_at is not None and self.hinted_at > now:
+            return self  # what an earlier request has earned is still to come
+        moment = now if self.hinted_at is None else max(now, self.hinted_at + HINT_SPACING)
+        return replace(self, next_attempt=moment, next_hello=moment, hinted_at=moment)
 
     def after(self, verdict: Verdict, *, entries: int, answered: bool, now: datetime) -> Course:
         """Where delivery stands after an attempt with `entries`, or a hello (0); `answered` by anything at all."""
-        tried = replace(self, tried_at=now)
         match verdict:
             case Delivered():
-                return _delivered(tried, entries, now)
+                return _delivered(self, entries, now)
             case Refused(reason):
                 return replace(
-                    tried,
+                    self,
                     standing=Standing.REFUSED,
                     since=self.since or now,
                     next_attempt=now + PAUSE,
                     reason=reason,
                 )
             case Stopped(reason):
-                return replace(tried, standing=Standing.STOPPED, since=self.since or now, reason=reason)
+                return replace(self, standing=Standing.STOPPED, since=self.since or now, reason=reason)
             case Retry():
-                return _failed(tried, verdict, entries, now, answered=answered)
+                return _failed(self, verdict, entries, now, answered=answered)
 
 
 def _delivered(course: Course, entries: int, now: datetime) -> Course:
     idle = delivery.next_hello(None, now)
     if entries or not course.failures:
-        return Course(next_hello=idle, tried_at=now)
+        return Course(next_hello=idle)
     # A hello went through while attempts had failed: one attempt at once, if it was silence that ended.
     attempt = now if course.silent or course.standing is Standing.REFUSED else course.next_attempt
     return replace(

@@ -79,15 +79,17 @@ class Lane:
         own, alive, resumed = f"lane:{self.relation_id}", f"alive:{self.node}", f"resume:{self.relation_id}"
         while not self.ended:
             token = wake.token()
+            sent = None
             try:
-                if self.step() is not None:
-                    continue
-                wait_s = self._wait_s()
+                sent = self.step()
+                wait_s = 0 if sent is not None else self._wait_s()
             except Exception:
                 log.exception("lane.failed", relation=self.relation_id)
                 wait_s = POLL_S
             # While all is well, the partner's own traffic need not wake us.
             missed = self.course is not None and self.course.since is not None
+            if sent is not None and not missed:
+                continue
             channels = (own, resumed, alive) if missed else (own, resumed)
             if wake.wait(*channels, timeout=wait_s, since=token) is None:
                 continue

@@ -65,8 +65,16 @@ def test_a_request_of_the_partner_earns_one_attempt_but_not_a_flood() -> None:
     hinted = course.hinted(NOW + timedelta(seconds=3))
     assert hinted.batch(1, NOW + timedelta(seconds=3)) == 1
     failed = _after(hinted, SILENCE, 3)
-    assert failed.hinted(NOW + timedelta(seconds=4)) == failed
+    again = failed.hinted(NOW + timedelta(seconds=3.5))
+    assert [again.batch(1, NOW + timedelta(seconds=at)) for at in (4.9, 5)] == [None, 1]
+    assert again.hinted(NOW + timedelta(seconds=4)) == again
     assert Course().hinted(NOW) == Course()
+
+
+def test_a_request_of_the_partner_just_after_an_attempt_earns_another_at_once() -> None:
+    course = _after(_after(_after(Course(), SILENCE), SILENCE, 1), SILENCE, 8, entries=0)
+    hinted = course.hinted(NOW + timedelta(seconds=8.1))
+    assert hinted.batch(1, NOW + timedelta(seconds=8.1)) == 1
 
 
 def test_who_refuses_us_is_tried_again_after_six_hours_or_after_its_own_request() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -111,6 +112,29 @@ def test_a_partner_that_is_away_is_late_after_a_minute(talk: Talk, wire: Wire) -
     with talk.aubier.ground.database.reading() as session:
         health = exchange.health(session, talk.relation_id(talk.aubier))
     assert (health.failures, health.since, health.queued) == (0, None, 0)
+
+
+def test_a_request_of_the_partner_while_an_attempt_fails_earns_another_at_once(
+    talk: Talk, wire: Wire
+) -> None:
+    talk.from_host("anybody there?")
+    lane = _lane(talk, talk.aubier)
+    arrived = threading.Event()
+
+    def silence(request: Request) -> Response:
+        if len(wire.sent) == 1:  # the partner speaks while our attempt is on its way
+            talk.aubier.ground.wake.notify(f"alive:{lane.node}")
+            raise Unreachable("takes no connection")
+        lane.ended = True
+        arrived.set()
+        return talk.aubier.net.send(request)
+
+    wire.answer = silence
+    thread = threading.Thread(target=lane.run, daemon=True)
+    thread.start()
+    assert arrived.wait(1)
+    thread.join(5)
+    assert contents(talk.nord.ground) == ["<p>anybody there?</p>"]
 
 
 def test_a_lane_goes_on_where_another_process_left_it(talk: Talk, wire: Wire) -> None:
