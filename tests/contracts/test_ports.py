@@ -346,6 +346,7 @@ def test_a_post_has_its_place_once_and_none_when_it_is_gone(host: Host) -> None:
     iri, author = made.space(host)
     space, post = _get(host, iri), f"{ORIGIN}/o/{new_id()}"
     first, again = (_note(host, space, author, post, words) for words in ("before", "after"))
+    gone = _effect(host, space, 10, author, kind="Delete", object=post)
     with host.open_work() as work:
         work.objects.create(replace(first, rev=None))
     with host.open_work() as work:
@@ -353,7 +354,7 @@ def test_a_post_has_its_place_once_and_none_when_it_is_gone(host: Host) -> None:
     with host.open_work() as work, pytest.raises(ReplayedMessage), work.savepoint():
         work.objects.create(again)
     with host.open_work() as work:
-        work.objects.delete(_effect(host, space, 10, author, kind="Delete", object=post))
+        work.objects.delete(gone)
     with host.open_work() as work, pytest.raises(ReplayedMessage), work.savepoint():
         work.objects.create(again)
     with host.open_work() as work:
