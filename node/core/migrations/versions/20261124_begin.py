@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "90db1e1b0d95"
+revision: str = "98a433e56fb6"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -87,6 +87,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_blob_digest")),
     )
     op.create_table(
+        "file_keep",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("why", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "why", name=op.f("pk_file_keep")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "invite",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=22), nullable=False),
@@ -121,6 +128,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
         sa.UniqueConstraint("relation", name=op.f("uq_lane_relation")),
     )
+    op.create_table(
+        "legal_hold",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=22), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("thread_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("object", sa.Text(), nullable=True),
+        sa.Column("written", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("basis", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("review_by", sa.Date(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_legal_hold")),
+        sa.UniqueConstraint("key", name=op.f("uq_legal_hold_key")),
+    )
+    with op.batch_alter_table("legal_hold", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_legal_hold_space_id"), ["space_id"], unique=False)
+
     op.create_table(
         "mention",
         sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -229,6 +256,35 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "recall",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=22), nullable=False),
+        sa.Column("activity", sa.Text(), nullable=False),
+        sa.Column("content_digest", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("published", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.Column("mode", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("former_digest", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told", sa.Integer(), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recall")),
+        sa.UniqueConstraint("activity", name=op.f("uq_recall_activity")),
+        sa.UniqueConstraint("key", name=op.f("uq_recall_key")),
+    )
+    with op.batch_alter_table("recall", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recall_object"), ["object"], unique=False)
+        batch_op.create_index(batch_op.f("ix_recall_state"), ["state"], unique=False)
+
+    op.create_table(
         "relation",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=22), nullable=False),
@@ -248,15 +304,35 @@ def upgrade() -> None:
         sa.Column("confirmed_here_by", sa.Text(), nullable=False),
         sa.Column("confirmed_channel", sa.String(length=16), nullable=False),
         sa.Column("confirmed_there_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("offer", sa.Text(), nullable=False),
-        sa.Column("offer_ends", sa.String(length=32), nullable=False),
-        sa.Column("offered_by_us", sa.Boolean(), nullable=False),
-        sa.Column("offered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proposal", sa.Text(), nullable=False),
+        sa.Column("proposal_digest", sa.String(length=64), nullable=False),
+        sa.Column("proposal_offer", sa.Text(), nullable=False),
+        sa.Column("proposal_ends", sa.String(length=32), nullable=False),
+        sa.Column("proposal_by_us", sa.Boolean(), nullable=False),
+        sa.Column("proposal_accept", sa.Text(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("agreement", sa.Text(), nullable=False),
         sa.Column("agreement_digest", sa.String(length=64), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=False),
+        sa.Column("accept", sa.Text(), nullable=False),
+        sa.Column("offered_by_us", sa.Boolean(), nullable=False),
+        sa.Column("agreed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("genesis", sa.String(length=64), nullable=False),
         sa.Column("stream_in", sa.Text(), nullable=False),
         sa.Column("stream_out", sa.Text(), nullable=False),
-        sa.Column("agreed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspended_here_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspended_here_why", sa.Text(), nullable=False),
+        sa.Column("suspended_here_language", sa.String(length=40), nullable=False),
+        sa.Column("suspended_there_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspended_there_why", sa.Text(), nullable=False),
+        sa.Column("suspended_there_language", sa.String(length=40), nullable=False),
+        sa.Column("ends", sa.String(length=32), nullable=False),
+        sa.Column("ends_by_us", sa.Boolean(), nullable=False),
+        sa.Column("ends_why", sa.Text(), nullable=False),
+        sa.Column("ends_language", sa.String(length=40), nullable=False),
+        sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disposition", sa.String(length=32), nullable=False),
+        sa.Column("warned_days", sa.Integer(), nullable=True),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("contract", sa.Text(), nullable=False),
         sa.Column("contact", sa.Text(), nullable=False),
@@ -295,6 +371,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_remote_actor")),
         sa.UniqueConstraint("iri", name=op.f("uq_remote_actor_iri")),
     )
+    op.create_table(
+        "retention_run",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=22), nullable=False),
+        sa.Column("relation_id", sa.String(length=255), nullable=False),
+        sa.Column("ours", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("ids", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_run")),
+        sa.UniqueConstraint("key", name=op.f("uq_retention_run_key")),
+    )
+    with op.batch_alter_table("retention_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_retention_run_relation_id"), ["relation_id"], unique=False)
+
     op.create_table(
         "sign_in_attempt",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -347,6 +439,28 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_multibase", name=op.f("uq_actor_public_multibase")),
     )
     op.create_table(
+        "agreement_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("relation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=False),
+        sa.Column("accept", sa.Text(), nullable=False),
+        sa.Column("offered_by_us", sa.Boolean(), nullable=False),
+        sa.Column("approvers", sa.Text(), nullable=False),
+        sa.Column("in_force_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["relation_id"],
+            ["relation.id"],
+            name=op.f("fk_agreement_version_relation_id_relation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement_version")),
+        sa.UniqueConstraint("relation_id", "digest", name=op.f("uq_agreement_version_relation_id_digest")),
+    )
+    op.create_table(
         "credential",
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
@@ -388,6 +502,22 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "kept",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recall_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hold_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("activity", sa.Text(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["hold_id"], ["legal_hold.id"], name=op.f("fk_kept_hold_id_legal_hold")),
+        sa.ForeignKeyConstraint(["recall_id"], ["recall.id"], name=op.f("fk_kept_recall_id_recall")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kept")),
+    )
+    with op.batch_alter_table("kept", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_kept_hold_id"), ["hold_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_kept_recall_id"), ["recall_id"], unique=False)
+
+    op.create_table(
         "one_time_link",
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
@@ -419,6 +549,30 @@ def upgrade() -> None:
     with op.batch_alter_table("participant", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_participant_person_id"), ["person_id"], unique=False)
 
+    op.create_table(
+        "recall_answer",
+        sa.Column("recall_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("node", sa.String(length=2048), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.String(length=8), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("basis", sa.Text(), nullable=False),
+        sa.Column("review_by", sa.String(length=40), nullable=False),
+        sa.Column("residual_until", sa.String(length=40), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("reminded", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["recall_id"], ["recall.id"], name=op.f("fk_recall_answer_recall_id_recall")),
+        sa.PrimaryKeyConstraint("recall_id", "node", name=op.f("pk_recall_answer")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "recall_file",
+        sa.Column("recall_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["recall_id"], ["recall.id"], name=op.f("fk_recall_file_recall_id_recall")),
+        sa.PrimaryKeyConstraint("recall_id", "digest", name=op.f("pk_recall_file")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "remote_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -767,17 +921,25 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_remote_key_actor_id"))
 
     op.drop_table("remote_key")
+    op.drop_table("recall_file")
+    op.drop_table("recall_answer")
     with op.batch_alter_table("participant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_participant_person_id"))
 
     op.drop_table("participant")
     op.drop_table("one_time_link")
+    with op.batch_alter_table("kept", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_kept_recall_id"))
+        batch_op.drop_index(batch_op.f("ix_kept_hold_id"))
+
+    op.drop_table("kept")
     op.drop_table("introduction")
     with op.batch_alter_table("handshake_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_handshake_message_relation_id"))
 
     op.drop_table("handshake_message")
     op.drop_table("credential")
+    op.drop_table("agreement_version")
     op.drop_table("actor")
     with op.batch_alter_table("thread", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_thread_space_id_rev"))
@@ -789,6 +951,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_sign_in_attempt_account_at"))
 
     op.drop_table("sign_in_attempt")
+    with op.batch_alter_table("retention_run", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_retention_run_relation_id"))
+
+    op.drop_table("retention_run")
     op.drop_table("remote_actor")
     with op.batch_alter_table("relation", schema=None) as batch_op:
         batch_op.drop_index(
@@ -803,6 +969,11 @@ def downgrade() -> None:
         )
 
     op.drop_table("relation")
+    with op.batch_alter_table("recall", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recall_state"))
+        batch_op.drop_index(batch_op.f("ix_recall_object"))
+
+    op.drop_table("recall")
     op.drop_table("post_version")
     op.drop_table("post_like")
     with op.batch_alter_table("post_change", schema=None) as batch_op:
@@ -824,8 +995,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_mention_participant_id"))
 
     op.drop_table("mention")
+    with op.batch_alter_table("legal_hold", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_legal_hold_space_id"))
+
+    op.drop_table("legal_hold")
     op.drop_table("lane")
     op.drop_table("invite")
+    op.drop_table("file_keep")
     op.drop_table("blob")
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_action"))
