@@ -89,3 +89,5 @@ def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
     exchange.append(relation, trusted.activity, work)
     if trusted.activity.type == "Create":
         work.objects.create(effect_of(trusted))
+    elif "recall" in trusted.activity.document:
+        take(trusted, work, settings)  # gone here at once, whenever the host answers

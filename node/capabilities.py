@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node import admin, exchange, files, home, identity, relations, spaces, threads, wire
+from node import admin, exchange, files, home, identity, relations, retention, spaces, threads, wire
 from node.core.capability import Capability
 
 CAPABILITIES: tuple[Capability, ...] = (
@@ -12,6 +12,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     spaces.capability,
     files.capability,
     threads.capability,
+    retention.capability,
     admin.capability,
     home.capability,
     wire.capability,

@@ -128,6 +128,11 @@ class Settings:
     session_absolute_h: int = setting("A session ends so long after sign-in.", 12, unit="h")
 
     max_file_bytes: int = setting("Largest attachment.", 25 * 1024 * 1024, unit="bytes")
+    backup_days: int = setting(
+        "How long backups of this node are kept, as erasure receipts state it; 0: there are none.",
+        35,
+        unit="days",
+    )
     ca_file: Path = setting(
         "Certificate authorities (PEM) trusted beside the usual ones; empty means none.", Path()
     )
@@ -175,6 +180,8 @@ class Settings:
             raise SettingsError(f"PARVIS_BIND is {self.bind}; in development it must be a loopback address.")
         if min(self.person_rate, self.visitor_rate) < 1:
             raise SettingsError("PARVIS_PERSON_RATE and PARVIS_VISITOR_RATE must be at least 1.")
+        if self.backup_days < 0:
+            raise SettingsError("PARVIS_BACKUP_DAYS must be 0 or more.")
         if bool(self.tls_cert_file.name) != bool(self.tls_key_file.name):
             raise SettingsError("PARVIS_TLS_CERT_FILE and PARVIS_TLS_KEY_FILE must be set together.")
         if self.tls_key_file.name:

@@ -208,7 +208,7 @@ def _sqlite_engines(url: URL) -> tuple[Engine, Engine]:
         connection.isolation_level = None
         connection.executescript(
             f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;",
+            "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;",
         )
 
     def reader_connected(connection: sqlite3.Connection, *_: object) -> None:

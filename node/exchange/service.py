@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from federation import limits, outbox, signatures
@@ -30,7 +30,7 @@ from node.core.audit import ADVISORY_LOCK
 from node.core.db import Database, table_of
 from node.core.ground import Ground
 from node.exchange import tables
-from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, unit_of, whole
+from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, whole
 
 LATE = timedelta(seconds=60)
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
@@ -160,9 +160,9 @@ def backfill(
     return outbox.backfill(relation, space, announces, work, settings_of(ground))
 
 
-def erase(work: NodeWork, activity_iri: str) -> None:
-    """The bytes of an activity go, those inside its Announces too; ids, digests and entries stay."""
-    unit_of(work.session, work.ground).erased.append(activity_iri)
+def erase_held(session: Session, about: str) -> None:
+    """Lines about this object that were given up go; those still to be tried come before whatever deletes it."""
+    session.execute(delete(HELD).where(HELD.c.about == about, HELD.c.quarantined_at.is_not(None)))
 
 
 def fetch(

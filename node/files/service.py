@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any, NamedTuple
 from urllib.parse import quote
@@ -120,6 +120,12 @@ _HTML_HEADS = (b"<!doctype html", b"<html", b"<script", b"<svg", b"<?xml")
 
 BLOB = table_of(tables.Blob)
 ATTACHMENT = table_of(tables.Attachment)
+KEEP = table_of(tables.Keep)
+
+_UNNAMED = (
+    ~exists().where(ATTACHMENT.c.digest == BLOB.c.digest, ATTACHMENT.c.state == HERE)
+    & ~exists().where(KEEP.c.digest == BLOB.c.digest)
+)  # fmt: skip
 
 _BLOB = select(BLOB.c.id).where(BLOB.c.digest == bindparam("sought"))
 _OF_POSTS = (
@@ -273,6 +279,32 @@ def detach(session: Session, post_id: int) -> None:
     session.connection().execute(delete(ATTACHMENT).where(ATTACHMENT.c.post_id == post_id))
 
 
+def digests(session: Session, post_id: int) -> set[bytes]:
+    """The SHA-256 of every file of a post whose bytes came for it."""
+    query = select(ATTACHMENT.c.digest).where(ATTACHMENT.c.post_id == post_id, ATTACHMENT.c.state == HERE)
+    return {bytes(each) for each in session.connection().execute(query).scalars()}
+
+
+def keep(session: Session, digests: Iterable[bytes], why: str) -> None:
+    """These bytes stay, whatever names them, until `let_go` of the same `why`."""
+    rows = [{"digest": each, "why": why} for each in sorted(digests)]
+    if rows:
+        session.connection().execute(insert(KEEP), rows)
+
+
+def let_go(session: Session, why: str) -> None:
+    """They stay no longer for this reason."""
+    session.connection().execute(delete(KEEP).where(KEEP.c.why == why))
+
+
+def erase(ground: Ground, sha256: bytes, *, brought_before: datetime) -> None:
+    """The bytes go now, unless a post that lives names them, they are kept, or somebody brought them since."""
+    gone = delete(BLOB).where(BLOB.c.digest == sha256, _UNNAMED, BLOB.c.at <= brought_before)
+    with ground.database.writing() as session:
+        if session.connection().execute(gone).rowcount:
+            events.after_commit(session, partial(ground.files.remove, place(sha256)))
+
+
 def of_posts(session: Session, posts: Iterable[int]) -> dict[int, list[Attached]]:
     """The files of these posts, in their order."""
     numbers = list(posts)
@@ -391,15 +423,11 @@ def seek(ground: Ground) -> None:
 @every(60, "files.sweep")
 def sweep(ground: Ground) -> None:
     """Takes away bytes that nobody may have for a day: of drafts that came to nothing, of posts that are gone."""
-    unnamed = ~exists().where(ATTACHMENT.c.digest == BLOB.c.digest, ATTACHMENT.c.state == HERE)
     before = ground.clock.now() - KEPT_UNNAMED
     with ground.database.reading() as session:
-        rows = session.execute(select(BLOB.c.id, BLOB.c.digest).where(unnamed, BLOB.c.at < before)).all()
-    for row in rows:
-        with ground.database.writing() as session:
-            gone = delete(BLOB).where(BLOB.c.id == row.id, unnamed, BLOB.c.at < before)
-            if session.connection().execute(gone).rowcount:
-                events.after_commit(session, partial(ground.files.remove, place(bytes(row.digest))))
+        digests = session.scalars(select(BLOB.c.digest).where(_UNNAMED, BLOB.c.at < before)).all()
+    for each in digests:
+        erase(ground, bytes(each), brought_before=before)
 
 
 def kind_of(head: bytes, extension: str) -> str:

@@ -55,3 +55,13 @@ class Attachment(Base):
     name: Mapped[str] = mapped_column(Text)
     media_type: Mapped[str] = mapped_column(Text)
     accepted: Mapped[bool]
+
+
+class Keep(Base):
+    """Bytes that stay although nothing that lives names them; `why` names who lets them go again."""
+
+    __tablename__ = "file_keep"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES), primary_key=True)
+    why: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
+from federation import recall
 from federation.errors import Malformed, OutOfScope, ReplayedMessage
 from federation.ports import TOMBSTONE, Effect, Stored
 from node.core import events
@@ -67,15 +68,23 @@ class Objects:
     def delete(self, effect: Effect) -> None:
         self._register.turn(effect)
         known = self._posts.find(str(effect.activity.object_id))
+        exchange.erase_held(self._session, str(effect.activity.object_id))
         if known is None:
             self._posts.bury_unseen(effect)
-        if known is None or known.gone:
+            return
+        if known.gone:
+            if effect.rev is not None:
+                self._posts.bury_again(known, effect.rev)
             return
         author = self._register.iri_of(known.author_id)
-        by_author = effect.actor == author or self._register.is_node_of(effect.actor, author)
-        work = self._ground.work(self._session)
-        for activity in self._posts.bury(known, effect.rev, by_author=by_author):
-            exchange.erase(work, activity)
+        by_author = effect.actor in {author, effect.space.iri} or self._register.is_node_of(
+            effect.actor, author
+        )
+        asked = recall.read(effect.activity)
+        reason = "" if asked is None else asked.reason
+        journal = self._ground.work(self._session).journal
+        for activity in self._posts.bury(known, effect.rev, by_author=by_author, reason=reason):
+            journal.erase(activity)
 
     def like(self, effect: Effect) -> None:
         known = self._known(effect, str(effect.activity.object_id))

@@ -27,6 +27,7 @@ from node.files import capability as files
 from node.identity import capability as identity
 from node.identity.services.identity import identity_of
 from node.relations import capability as relations
+from node.retention import capability as retention
 from node.spaces import capability as spaces
 from node.threads import capability as threads
 
@@ -79,7 +80,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
         secret_key=new_secret_key(),
     )
     app = create_app(
-        settings, capabilities=(exchange, identity, relations, spaces, files, threads), clock=clock
+        settings, capabilities=(exchange, identity, relations, spaces, files, threads, retention), clock=clock
     )
     with app.app_context():
         ground = ground_of()
@@ -105,6 +106,7 @@ def relation() -> Relation:
         stream_out=f"{ORIGIN}/streams/south",
         agreement={"id": f"{ORIGIN}/peering/agreements/1/v1"},
         agreement_digest=GENESIS,
+        genesis=GENESIS,
     )
 
 

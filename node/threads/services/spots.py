@@ -1,0 +1,53 @@
+"""Where something stands, for administrators and for commands, who read no words: nobody is asked who looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from node.core.errors import Absent
+from node.spaces.services import reading as spaces
+from node.threads.posts import POST, THREAD, digest_of_key
+from node.threads.services.reading import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A space, a thread of it, or a post (`object`). `iri` names it; `written`: when the thread began or the post."""
+
+    space_id: int
+    iri: str
+    thread_id: int | None = None
+    object: str | None = None
+    written: datetime | None = None
+    author_id: int | None = None
+
+
+def of_space(session: Session, key: str) -> Spot:
+    """A space by the key of its page. Raises Absent."""
+    number = spaces.number_of(session, key)
+    return Spot(number, key)
+
+
+def of_thread(session: Session, key: str) -> Spot:
+    """A thread by the key of its page. Raises Absent."""
+    query = select(THREAD.c.id, THREAD.c.space_id, THREAD.c.context, POST.c.published, POST.c.author_id)
+    row = session.execute(
+        query.join(POST, POST.c.digest == THREAD.c.first).where(THREAD.c.key == key)
+    ).first()
+    if row is None:
+        raise Absent(f"no thread {key!r}")
+    return Spot(row.space_id, row.context, row.id, None, moment(row.published), row.author_id)
+
+
+def of_post(session: Session, key: str) -> Spot:
+    """A post by its key. Raises Absent for none, and for a tombstone."""
+    row = session.execute(
+        select(POST).where(POST.c.digest == digest_of_key(key), POST.c.state.not_in(("deleted", "hidden")))
+    ).first()
+    if row is None:
+        raise Absent(f"no post {key!r}")
+    return Spot(row.space_id, row.iri, row.thread_id, row.iri, moment(row.published), row.author_id)
