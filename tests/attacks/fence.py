@@ -182,8 +182,9 @@ class Fence:
     def ignores(self, status: int, said: Said, problem: str = "") -> None:
         """The whole request was refused to nobody: it is counted, and nothing else."""
         assert (said.response.status, said.problem) == (status, problem), said.response.body
-        assert self._changed_only(frozenset()) == {}
+        self._changed_only(OF_A_REQUEST)  # what is counted is written once a minute
         self.victim.ground.audit.write_counted(at_once=True)
+        assert len(self._changed_only(OF_A_REQUEST)["audit"]) == 1
         (noted,) = self.audited(1)
         assert noted["action"] == "refused.unauthenticated"
         self.look()

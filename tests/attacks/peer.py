@@ -24,6 +24,7 @@ from federation import activity as activities
 from federation import documents, exchange, proofs, signatures
 from federation.activity import CONTEXT, Activity, Document, new_id
 from federation.digest import content_digest
+from federation.exchange import MEDIA_TYPE as BATCH
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.ports import Entry
@@ -193,7 +194,7 @@ class Liar:
         for seq, raw in enumerate(raws, field_.seq):
             entries.append(self._entry(field_.stream, seq, before, raw, row or {}))
             before = entries[-1].entry_hash
-        fields = {"Content-Type": exchange.MEDIA_TYPE, "Exchange-Log": str(field_), **(headers or {})}
+        fields = {"Content-Type": BATCH, "Exchange-Log": str(field_), **(headers or {})}
         url = f"{self.victim.origin}/exchange"
         request = Request("POST", url, Headers(fields.items()), exchange.write(entries, raws))
         return self.signs(request, key=key, skew_s=skew_s, nonce=nonce), entries
