@@ -1,14 +1,17 @@
 """An agreement as a partner offers it (PROTOCOL 2.a.5).
 
-Rule: inside `scope`, which is a fence, an unknown member is refused: who offers it believes that it binds.
+Rule: inside `scope` and `identity`, which are a fence, an unknown member is refused: who offers it believes that
+it binds.
 Elsewhere unknown members are kept, since both sign the digest of the whole document. Nothing is turned
 into another type: the document itself goes on, this only says whether it is one.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, validates_schema
-from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
+from marshmallow.fields import Boolean, Integer, List, Nested, String
 from marshmallow.validate import ContainsOnly, Equal, Length, OneOf, Range, Regexp
 
 from schemas.objections import objections as by_schema
@@ -17,20 +20,21 @@ MAX_IRI_CHARS = 2048
 MAX_NAME_CHARS = 255
 MAX_SPACES = 1000
 
+IRI = Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z")
 MOMENT = Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", error="A UTC time, RFC 3339.")
 DURATION = Regexp(
     r"P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?\Z", error="An ISO 8601 duration."
 )
 DIGEST = Regexp(r"z[1-9A-HJ-NP-Za-km-z]{40,60}\Z", error="A digest in multibase.")
+MEDIA_TYPE = Regexp(
+    r"[a-z0-9!#$&^_.+-]{1,127}/(\*|[a-z0-9!#$&^_.+-]{1,127})\Z", error="A media type, or a family."
+)
+ACR = Regexp(r"[!-~]{1,100}\Z", error="A value of `acr`, without blanks.")
 WORD = Regexp(r"[A-Za-z][A-Za-z0-9]{0,63}\Z", error="The name of a type.")
 
 
 def _iri(data_key: str | None = None) -> String:
-    return String(
-        required=True,
-        data_key=data_key,
-        validate=Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z"),
-    )
+    return String(required=True, data_key=data_key, validate=IRI)
 
 
 def _size() -> Integer:
@@ -62,12 +66,13 @@ class SpaceInScope(Schema):
         unknown = RAISE
 
     id = _iri()
-    direction = String(validate=OneOf(["both"]))
+    direction = String(validate=OneOf(["in", "out", "both"]))
     replica = String(validate=OneOf(["full"]))
+    dataClass = String(validate=Length(1, 40))  # noqa: N815 - the highest that may be said here
 
 
 class DataClass(Schema):
-    """How long one class is kept."""
+    """How long one class is kept. The list of them ascends."""
 
     class Meta:
         unknown = RAISE
@@ -92,19 +97,30 @@ class Scope(Schema):
     maxObjectBytes = _size()  # noqa: N815
     maxBatchBytes = _size()  # noqa: N815
     maxFileBytes = _size()  # noqa: N815
+    mediaTypes = List(String(validate=MEDIA_TYPE), validate=Length(1, 100))  # noqa: N815
     onwardTransfer = String(required=True, validate=OneOf(["none", "allowed"]))  # noqa: N815
     publicAddressing = String(required=True, validate=OneOf(["forbidden", "allowed"]))  # noqa: N815
+
+    @validates_schema
+    def _names_each_once(self, scope: dict[str, Any], **_: object) -> None:
+        classes = [each["class_"] for each in scope["dataClasses"]]
+        spaces = [each["id"] for each in scope["spaces"]]
+        for field, names in (("dataClasses", classes), ("spaces", spaces)):
+            if len(set(names)) != len(names):
+                raise ValidationError("One stands twice.", field)
+        if not {each["dataClass"] for each in scope["spaces"] if "dataClass" in each} <= set(classes):
+            raise ValidationError("The class of a space is one of `dataClasses`.", "spaces")
 
 
 class Identity(Schema):
     """How people must have signed in."""
 
     class Meta:
-        unknown = INCLUDE
+        unknown = RAISE
 
-    minAcr = List(String(validate=Length(1, 100)), required=True, validate=Length(max=20))  # noqa: N815
+    minAcr = List(String(validate=ACR), required=True, validate=Length(max=20))  # noqa: N815
     maxAuthAge = Integer(strict=True, required=True, allow_none=True, validate=Range(1))  # noqa: N815
-    emailDomains = String(required=True, validate=OneOf(["none", "declared-only"]))  # noqa: N815
+    emailDomains = String(required=True, validate=OneOf(["none", "declared-only", "any"]))  # noqa: N815
     offboardingSeconds = Integer(strict=True, required=True, validate=Range(1))  # noqa: N815
 
 
@@ -122,8 +138,19 @@ class Evidence(Schema):
     timestamping = String(required=True, validate=OneOf(["none", "optional-rfc3161"]))
 
 
+class Recall(Schema):
+    """How fast what is taken back goes."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    applySeconds = Integer(strict=True, required=True, validate=Range(1))  # noqa: N815
+    backups = String(required=True, validate=DURATION)
+    legalHold = String(required=True, validate=OneOf(["allowed-with-notice"]))  # noqa: N815
+
+
 class Terms(Schema):
-    """What people agreed beside it."""
+    """What people agreed beside it; a text of theirs by address and digest, so that it cannot change unseen."""
 
     class Meta:
         unknown = INCLUDE
@@ -131,6 +158,14 @@ class Terms(Schema):
     notice = String(required=True, validate=DURATION)
     purpose = String(validate=Length(max=200))
     contract = String(validate=Length(max=80))
+    url = String(validate=IRI)
+    mediaType = String(validate=MEDIA_TYPE)  # noqa: N815
+    digestMultibase = String(validate=DIGEST)  # noqa: N815
+
+    @validates_schema
+    def _pins_its_text(self, terms: dict[str, object], **_: object) -> None:
+        if "url" in terms and "digestMultibase" not in terms:
+            raise ValidationError("A text is named with its digest.", "digestMultibase")
 
 
 class Agreement(Schema):
@@ -157,7 +192,7 @@ class Agreement(Schema):
     scope = Nested(Scope, required=True)
     identity = Nested(Identity, required=True)
     evidence = Nested(Evidence, required=True)
-    recall = Dict(keys=String(), values=Field(), required=True)
+    recall = Nested(Recall, required=True)
     terms = Nested(Terms, required=True)
 
     @validates_schema
