@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "98a433e56fb6"
+revision: str = "91e6d60c35cd"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
