@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import charter, digest, iris
@@ -370,6 +370,19 @@ def for_partner(ground: Ground, session: Session, space: str, sha256: bytes) -> 
     )
     found = session.execute(query).first()
     return None if found is None else Found(found.name, found.media_type or UNKNOWN_TYPE, found.size, sha256)
+
+
+def held(session: Session, space_id: int) -> tuple[int, int]:
+    """Of how many files of a space the bytes are here, and of how many they are not."""
+    here = func.max(case((ATTACHMENT.c.state == HERE, 1), else_=0)).label("here")
+    files = (
+        select(here)
+        .where(ATTACHMENT.c.space_id == space_id, ATTACHMENT.c.accepted)
+        .group_by(ATTACHMENT.c.digest)
+        .subquery()
+    )
+    count, have = session.execute(select(func.count(), func.coalesce(func.sum(files.c.here), 0)).select_from(files)).one()
+    return int(have), int(count) - int(have)
 
 
 def bytes_of(ground: Ground, found: Found) -> IO[bytes]:

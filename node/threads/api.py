@@ -160,6 +160,15 @@ def delete(key: str) -> None:
     posting.delete(ground(), _by(), key)
 
 
+@api.post("/posts/<key>/recall")
+@guarded(scope="posts:write")
+@api.arguments(shapes.Recall)
+@api.response(202)
+def recall(asked: dict[str, Any], key: str) -> None:
+    """Calls one's own post back: every organisation erases it and signs that it has (`/recalls`)."""
+    posting.recall(ground(), _by(), key, posting.Wish(asked["reason"], asked["replacement"]))
+
+
 @api.post("/posts/<key>/hide")
 @guarded(scope="posts:write")
 @api.response(202)

@@ -16,6 +16,7 @@ from node.spaces.services import reading as spaces
 from node.spaces.services.reading import SpaceSeen
 from node.threads import markdown
 from node.threads.services.reading import PostSeen, ThreadSeen
+from node.threads.services.reasons import words
 
 
 def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]) -> shown.Post:
@@ -42,6 +43,7 @@ def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces
         may_edit=seen.mine and accepted and looks.may_write(space),
         may_delete=seen.mine and accepted and looks.may_write(space),
         may_hide=space.managed and accepted and not seen.mine,
+        recalled=words(seen.recalled) if seen.recalled else "",
     )
 
 

@@ -31,12 +31,13 @@ from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
 from node.spaces.services.reading import SpaceSeen
 from node.spaces.web import by, read_form, sentences
-from node.threads import places, present
+from node.threads import markdown, places, present
 from node.threads.live import RETRY_AFTER_S, NoPlace
 from node.threads.services import posting, reading
 from node.threads.services.posting import Draft
 from node.threads.services.reading import Cursor, Fresh, ThreadSeen
-from schemas.forms.spaces import Message
+from node.threads.services.reasons import REASONS
+from schemas.forms.spaces import Message, Recall
 
 FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
 CONFLICT = 409
@@ -162,6 +163,19 @@ def delete(key: str) -> AnyResponse:
         url_for("threads.thread", key=posting.delete(ground(), by(), key), _anchor=f"post-{key}"),
         FOUND_ELSEWHERE,
     )
+
+
+@web.route("/posts/<key>/recall", methods=["GET", "POST"])
+@guarded()
+def recall(key: str) -> str | AnyResponse | tuple[str, int]:
+    """Calls one's own post back, everywhere."""
+    if request.method == "GET":
+        return _recall_page(key)
+    values, errors = read_form(Recall())
+    if errors:
+        return _recall_page(key, values, {**errors, "reason": _("Choose a reason.")}), UNPROCESSABLE
+    thread_key = posting.recall(ground(), by(), key, posting.Wish(values["reason"]))
+    return redirect(url_for("threads.thread", key=thread_key, _anchor=f"post-{key}"), FOUND_ELSEWHERE)
 
 
 @web.post("/posts/<key>/hide")
@@ -326,6 +340,25 @@ def _edit_page(
             has_title=is_first,
             audience=looks.audience(listed, where.participant_id, difference=changed),
             values=typed,
+            errors=errors or {},
+        )
+
+
+def _recall_page(
+    key: str, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
+) -> str:
+    with _opened() as (session, looks):
+        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        if not seen.mine or seen.state != "accepted":
+            raise Absent(f"post {key!r} is another's, or is not there to be called back")
+        return page(
+            "threads/recall.html",
+            thread=_thread(session, looks, found, where, (), None),
+            post_key=key,
+            excerpt=markdown.excerpt(seen.html),
+            shares=looks.shares(_there(session, where)),
+            reasons=[(code, str(label), "") for code, label in REASONS.items()],
+            values=values or {},
             errors=errors or {},
         )
 

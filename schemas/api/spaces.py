@@ -272,3 +272,17 @@ class Uploaded(Schema):
     media_type = fields.String(required=True, data_key="mediaType")
     size = fields.Integer(required=True)
     sha256 = fields.String(required=True)
+
+
+class Recall(Schema):
+    """Calling one's own post back."""
+
+    reason = fields.String(
+        required=True,
+        validate=validate.OneOf(("wrong-recipient", "mistake", "personal-data", "confidential")),
+    )
+    replacement = fields.String(
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={"description": "Key of the post of the same space that stands for it now."},
+    )

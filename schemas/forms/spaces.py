@@ -43,3 +43,11 @@ class Message(Form):
     lang = String(load_default="", validate=OneOf(("", "fr", "en")))
     reply_to = String(load_default="", validate=Length(max=64))
     audience = String(required=True, validate=Length(1, 200))
+
+
+class Recall(Form):
+    """Why one's own post is called back: a code."""
+
+    reason = String(
+        required=True, validate=OneOf(("wrong-recipient", "mistake", "personal-data", "confidential"))
+    )

@@ -194,6 +194,7 @@ class Post:
     may_edit: bool = False
     may_delete: bool = False
     may_hide: bool = False
+    recalled: str = ""  # why it was called back, in words
     kind: Literal["post"] = "post"
 
 

@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 from sqlalchemy import bindparam, select
 
 from federation.activity import new_id
+from federation.ports import Mode, Recall
 from node.core.clock import rfc3339
 from node.core.errors import Absent, Invalid, NotAllowed
 from node.core.ground import Ground
@@ -31,6 +32,8 @@ from node.spaces.services import reading as spaces
 from node.spaces.services.spaces import By, saying
 from node.threads import markdown
 from node.threads.posts import LIKE, POST, THREAD, Place, digest_of, digest_of_key, key_of, posts_of
+from node.threads.services import recalls, spots
+from node.threads.services.reasons import REASONS
 from schemas.as2.note import MAX_TITLE_CHARS, NOTE
 
 MAX_TEXT_CHARS = 50_000
@@ -72,6 +75,14 @@ class Posted:
     thread: str
     post: str
     iri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a recall asks: a code of `reasons.REASONS`, and the key of a post that stands for it now, or none."""
+
+    reason: str
+    replacement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +166,44 @@ def delete(ground: Ground, by: By, post_key: str) -> str:
         return _thread_key(work, mine.thread_id)
 
 
+def recall(ground: Ground, by: By, post_key: str, wish: Wish) -> str:
+    """Calls one's own post back: everybody who has it erases it, and says so; the key of its thread.
+
+    Raises Absent, NotAllowed, Invalid.
+    """
+    with saying(ground) as work:
+        mine = _own(work, post_key, by)
+        if mine.rev is None:
+            raise NotAllowed(_("This message has not left yet, or was not accepted."))
+        asked = _asked(work, mine.space.iri, mine.space.id, wish)
+        recalls.say(ground, work, by.actor, recalls.What(mine.space.iri, mine.iri), asked)
+        return _thread_key(work, mine.thread_id)
+
+
+def recall_for(ground: Ground, admin: str, post_key: str, wish: Wish) -> None:
+    """The node calls back what one of its people wrote, when he or she cannot; `admin` is put on record.
+
+    Raises Absent, NotAllowed, Invalid.
+    """
+    with saying(ground) as work:
+        spot = spots.of_post(work.session, post_key)
+        register = register_of(work.session, ground)
+        if spot.author_id is None or register.person_of(register.iri_of(spot.author_id)) is None:
+            raise NotAllowed(_("Only what our own people wrote can be called back from here."))
+        space = register.by_id(spot.space_id)
+        asked = _asked(work, space.iri, space.id, wish)
+        recalls.say(ground, work, work.node, recalls.What(space.iri, spot.iri), asked)
+        work.audit.note("recall.for_somebody", actor=admin, subject=spot.iri, reason=wish.reason)
+
+
 def hide(ground: Ground, by: By, post_key: str) -> str:
     """A manager takes a post from everybody's sight (DECISIONS 2); the key of its thread. Raises Absent, NotAllowed."""
     with saying(ground) as work:
         post = _seen(work, post_key, by)
         if not post.space.managed or post.rev is None:
             raise NotAllowed(_("Only a manager of the space may do this."))
-        tombstone = {"id": post.iri, "type": "Tombstone", "deleted": rfc3339(work.now)}
-        _publish(ground, work, by, post.space, {"type": "Delete", "object": tombstone})
+        asked = recalls.wished(work, post.space.iri, Mode.HIDE, "moderated")
+        recalls.say(ground, work, by.actor, recalls.What(post.space.iri, post.iri), asked)
         return _thread_key(work, post.thread_id)
 
 
@@ -354,6 +395,22 @@ def _like_of(work: NodeWork, post: _Mine) -> str | None:
     )
     found: str | None = work.session.execute(query).scalar()
     return found
+
+
+def _asked(work: NodeWork, space: str, space_id: int, wish: Wish) -> Recall:
+    if wish.reason not in REASONS:
+        raise _invalid("reason", _("Choose a reason."))
+    if not wish.replacement:
+        return recalls.wished(work, space, Mode.ERASE, wish.reason)
+    stands = select(POST.c.iri).where(
+        POST.c.digest == digest_of_key(wish.replacement),
+        POST.c.space_id == space_id,
+        POST.c.state == "accepted",
+    )
+    iri = work.session.execute(stands).scalar()
+    if iri is None:
+        raise _invalid("replacement", _("There is no such message in this space."))
+    return recalls.wished(work, space, Mode.REPLACE, wish.reason, iri)
 
 
 def _thread_key(work: NodeWork, thread_id: int) -> str:

@@ -24,7 +24,7 @@ from node.files.service import Attached
 from node.spaces.services import reading as spaces
 from node.spaces.services.reading import PersonSeen, SpaceSeen
 from node.threads import markdown
-from node.threads.posts import CHANGE, LIKE, POST, THREAD, VERSION, digest_of, digest_of_key, key_of
+from node.threads.posts import CHANGE, LIKE, POST, RECALLED, THREAD, VERSION, digest_of, digest_of_key, key_of
 
 POSTS_A_PAGE = 50
 THREADS_A_PAGE = 20
@@ -104,7 +104,9 @@ BEGINNING = 2**62
 
 @dataclass(frozen=True, slots=True)
 class PostSeen:
-    """A post, for one reader. `reason` says why it was refused; `marks` are for its author."""
+    """A post, for one reader. `reason` says why it was refused; `marks` are for its author; `recalled` is the code with
+    which it was called back.
+    """
 
     id: int
     key: str
@@ -126,6 +128,7 @@ class PostSeen:
     files: Sequence[Attached] = ()
     marks: Sequence[Mark] = ()
     quoted: PostSeen | None = None
+    recalled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +350,7 @@ def posts(
             reply_to=key_of(bytes(row.reply_to)) if row.reply_to else "",
             activity=row.activity,
             reason=_reason(row.problem),
+            recalled=_recalled(row.problem),
             likes=row.likes,
             liked=bool(row.liked),
             mine=row.author_id == me,
@@ -444,3 +448,7 @@ def _reason(problem: str | None) -> str:
         return ""
     told = json.loads(problem)
     return str(told.get("detail") or told.get("title") or "")
+
+
+def _recalled(problem: str | None) -> str:
+    return "" if problem is None else str(json.loads(problem).get(RECALLED, ""))
