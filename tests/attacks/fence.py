@@ -130,15 +130,20 @@ class Fence:
     def look(self) -> None:
         """From here on nothing may change."""
         self.victim.ground.audit.write_counted(at_once=True)
-        self._before, self._sent = self.snapshot(), len(self.net.sent)
+        self._go_on(self.snapshot())
+
+    def _go_on(self, now: Snapshot) -> None:
+        self._before = self._after = now
+        self._sent = len(self.net.sent)
 
     def snapshot(self) -> Snapshot:
         """Every row of every table, and the names of the files."""
         found: dict[str, Rows] = {}
         with self.victim.ground.database.reading() as session:
-            for table in Base.metadata.sorted_tables:
-                rows = session.execute(select(table)).all()
-                found[table.name] = frozenset(tuple(map(repr, row)) for row in rows)
+            connection = session.connection()
+            for table in Base.metadata.tables:
+                rows = connection.exec_driver_sql(f'SELECT * FROM "{table}"').all()
+                found[table] = frozenset(tuple(map(repr, row)) for row in rows)
         folder = self.victim.ground.settings.data_dir
         found["files"] = frozenset(
             (os.path.join(place, name),)  # noqa: PTH118 - as os.walk gives them
@@ -169,7 +174,7 @@ class Fence:
             assert (noted["action"], noted["peer"]) == ("exchange.line-rejected", liar.node)
             assert noted["digest"] == entry.content_digest
             assert problem in noted["rule"] or problem in noted["detail"], noted
-        self.look()
+        self._go_on(self._after)
 
     def turns_away(self, status: int, said: Said, problem: str = "", *, by: Liar | None = None) -> None:
         """The whole request was refused to a known sender: one audit line, and nothing else."""
@@ -177,7 +182,7 @@ class Fence:
         assert {name: len(rows) for name, rows in self._changed_only(OF_A_REQUEST).items()} == {"audit": 1}
         (noted,) = self.audited(1)
         assert (noted["action"], noted["peer"]) == ("exchange.refused", (by or self.liar).node)
-        self.look()
+        self._go_on(self._after)
 
     def ignores(self, status: int, said: Said, problem: str = "") -> None:
         """The whole request was refused to nobody: it is counted, and nothing else."""
@@ -187,7 +192,7 @@ class Fence:
         assert len(self._changed_only(OF_A_REQUEST)["audit"]) == 1
         (noted,) = self.audited(1)
         assert noted["action"] == "refused.unauthenticated"
-        self.look()
+        self._go_on(self._after)
 
     def hides(self, path: str, *, absent: str = "/o/" + "x" * 22, by: Liar | None = None) -> None:
         """A signed GET of this gives byte for byte what `absent` gives, which is not there; nothing but audit."""
@@ -197,7 +202,7 @@ class Fence:
         assert shown[0] == shown[1]
         assert answers[0].status == 404
         self._changed_only(OF_A_REQUEST)
-        self.look()
+        self._go_on(self._after)
 
     def unchanged(self) -> None:
         """Nothing at all was written."""
@@ -206,7 +211,7 @@ class Fence:
     def recorded(self) -> None:
         """Nothing was written but audit."""
         self._changed_only(OF_A_REQUEST)
-        self.look()
+        self._go_on(self._after)
 
     def forget_held(self) -> None:
         """Take away what was kept to be tried again."""
@@ -221,7 +226,7 @@ class Fence:
             return [dict(row) for row in rows][::-1]
 
     def _changed_only(self, allowed: frozenset[str]) -> dict[str, Rows]:
-        after = self.snapshot()
+        after = self._after = self.snapshot()
         changed = {name for name in after if after[name] != self._before[name]}
         assert changed <= allowed, {
             name: (self._before[name] - after[name], after[name] - self._before[name])
