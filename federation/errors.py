@@ -138,6 +138,12 @@ class DisputedHistory(DigestMismatch):
     status = 409
 
 
+class AsOfGone(RemoteError):
+    """The leaves of a copy as of that rev are not kept any more: ask for a new statement."""
+
+    status, problem, title = 409, "as-of-gone", "That statement is too old"
+
+
 class OtherAgreement(RemoteError):
     """Another version of the agreement is in force here; carries our digest as `agreement`."""
 

@@ -52,6 +52,9 @@ class Proposal:
 class Relation:
     """One peering, as the wire needs it. `id` is the host's own name for it.
 
+    `keys` are the node keys of the partner that hold, the current first. `recompare`: one was revoked, and until both
+    admins have compared the fingerprint of the new one nothing but that passes.
+
     `agreement` is the one in force, kept while suspended; `offer` and `accept` are the ids of the activities that
     made it, `offered_by_us` says who offered. `genesis` is D of version 1: both streams begin with it, whatever
     version holds by now. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
@@ -84,6 +87,7 @@ class Relation:
     proven: frozenset[str] = frozenset()
     confirmed_here: bool = False
     confirmed_there: bool = False
+    recompare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,13 @@ class Actors(Protocol):
     """Who is known, and by which key: our own, and those that were introduced (PROTOCOL 2.j)."""
 
     def key(self, key_id: str) -> PublicKey | None:
-        """The public key `key_id`, if its owner is ours or was introduced."""
+        """The public key `key_id`, if its owner is ours or was introduced, and it holds now."""
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None:
+        """The public key `key_id` for what it proved at `moment`: kept when it has ended; None when it had by then.
+
+        A key that was revoked had ended when it was compromised.
+        """
 
     def document(self, actor: str) -> Document | None:
         """The actor document with its node's proof, if known."""
@@ -270,6 +280,15 @@ class Handshakes(Protocol):
 
     def confirmed_there(self, relation: Relation) -> None:
         """The partner's admin has confirmed the fingerprint."""
+
+    def rekeyed(self, relation: Relation, keys: Sequence[PublicKey]) -> None:
+        """The partner's node says with these from now on, the current first."""
+
+    def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:
+        """A key of the partner's was compromised since `since` (UTC, RFC 3339): it has ended, these are named beside it.
+
+        The relation is to be compared anew: neither side has confirmed it.
+        """
 
 
 class Agreements(Protocol):
@@ -404,6 +423,9 @@ class Recalls(Protocol):
     def answered(self, activity_id: str, node: str, receipt: Document) -> None:
         """What `node` says became of it; a later receipt of the same node takes the place of an earlier one."""
 
+    def refused(self, relation: Relation, activity_id: str, problem: Mapping[str, object]) -> None:
+        """A partner will not take this Delete of ours, for good; any other activity changes nothing."""
+
     def purged(self, relation: Relation, receipt: Document) -> None:
         """A partner's receipt of one run of retention, or of the end of an agreement."""
 
@@ -511,6 +533,15 @@ class Introductions(Protocol):
     def introduced(self, relation: Relation, actor: str, digest: str) -> None: ...
 
 
+class Statements(Protocol):
+    """What nodes sign of their copies of spaces (PROTOCOL 2.c)."""
+
+    def keep(self, statement: Document) -> None:
+        """Keep one that its node has proved, beside those about the same; equal copies, copies that differ and two
+        histories of one host are found by that.
+        """
+
+
 class Audit(Protocol):
     """The audit log."""
 
@@ -558,6 +589,8 @@ class Work(Protocol):
     def nonces(self) -> Nonces: ...
     @property
     def introductions(self) -> Introductions: ...
+    @property
+    def statements(self) -> Statements: ...
     @property
     def audit(self) -> Audit: ...
 

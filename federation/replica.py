@@ -46,8 +46,8 @@ class Leaf:
 
     @property
     def place(self) -> bytes:
-        """Where it stands: SHA-256(id)."""
-        return hashlib.sha256(self.id.encode()).digest()
+        """Where it stands."""
+        return place_of(self.id)
 
     @property
     def data(self) -> bytes:
@@ -58,6 +58,11 @@ class Leaf:
         """As it stands on a line of a list of leaves."""
         written: Document = {"id": self.id, "rev": self.rev, "state": self.state}
         return written if self.state == "withheld" else {**written, "digest": self.digest}
+
+
+def place_of(id_: str) -> bytes:
+    """Where the leaf of this id stands: SHA-256(id)."""
+    return hashlib.sha256(id_.encode()).digest()
 
 
 def leaf_of(document: Document) -> Leaf:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import documents, iris, recall, receipts, roster
+from federation import documents, iris, recall, receipts, replica, roster
 from federation.activity import Document
 from federation.errors import DigestMismatch, OutOfScope, RemoteError, ReplayedMessage
 from federation.keys import PublicKey
@@ -16,6 +16,9 @@ from federation.trust import Trusted
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Store the object with its author, once."""
     activity, space = trusted.activity, trusted.space
+    if space is None and activity.object_type == replica.TYPE:
+        _take_statement(trusted, work)
+        return ()
     if space is None:
         _take_late_receipt(trusted, work)
         return ()
@@ -50,6 +53,25 @@ def _take_late_receipt(trusted: Trusted, work: Work) -> None:
         work.log.refuse(relation, entry.seq, late.outcome.problem or {})
         work.objects.refused(entry.activity, late.outcome.problem or {})
     work.audit.note("receipt.late", partner=relation.node, seq=entry.seq, activity=entry.activity)
+
+
+def _take_statement(trusted: Trusted, work: Work) -> None:
+    """What a node signed of its copy of a space: its own word, or that of the host, shown to us by a member."""
+    relation, document = trusted.relation, trusted.activity.object
+    if relation is None or document is None:
+        raise OutOfScope("A statement about a copy is a partner's.")
+    space = work.spaces.get(str(document.get("object")))
+    nodes = work.spaces.nodes(space.iri) if space is not None and space.active else ()
+    if relation.node not in {each.node for each in nodes}:
+        raise OutOfScope("The node is not on the roster of the space.")
+    if document.get("attributedTo") == relation.node:
+        keys: Sequence[PublicKey] = relation.keys
+    elif document.get("attributedTo") == nodes[0].node:
+        known = work.peers.of_node(nodes[0].node)
+        keys = known.keys if known is not None else (roster.key_of(nodes[0]),)
+    else:
+        raise OutOfScope("A member shows its own statements, and those of the host.")
+    work.statements.keep(replica.read(document, keys).document)
 
 
 def _take_erasure(receipt: Document, relation: Relation, work: Work) -> None:

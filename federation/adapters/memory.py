@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from federation import charter, documents, iris, limits
+from federation import charter, documents, iris, limits, rekeying
 from federation.activity import Activity, Document
 from federation.digest import digest
 from federation.errors import LocalError, OutOfScope, ReplayedMessage, RosterOutdated
@@ -25,6 +25,7 @@ from federation.ports import (
     Invite,
     MemberNode,
     Outcome,
+    Proposal,
     Recall,
     Relation,
     Role,
@@ -95,6 +96,7 @@ class Rows:
     documents: dict[str, Document] = field(default_factory=dict)
     keys: dict[str, PublicKey] = field(default_factory=dict)
     relations: dict[str, Relation] = field(default_factory=dict)
+    versions: dict[tuple[str, str], Document] = field(default_factory=dict)
     invites: dict[str, Invite] = field(default_factory=dict)
     spaces: dict[str, SpaceRow] = field(default_factory=dict)
     invitations: dict[str, tuple[str, str, bool | None]] = field(default_factory=dict)
@@ -112,6 +114,7 @@ class Rows:
     received: dict[str, list[Document]] = field(default_factory=dict)
     nonces: dict[tuple[str, str], datetime] = field(default_factory=dict)
     introduced: dict[tuple[str, str], str] = field(default_factory=dict)
+    statements: list[Document] = field(default_factory=list)
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     recalls: dict[str, RecallRow] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
@@ -156,10 +159,12 @@ class MemoryWork:
     def __init__(self, store: Store, rows: Rows) -> None:
         self.store, self.rows, self.now, self.node = store, rows, store.clock(), store.node
         self.actors, self.peers, self.handshakes = Actors(self), Peers(self), Handshakes(self)
+        self.agreements = Agreements(self)
         self.spaces, self.objects, self.journal = Spaces(self), Objects(self), Journal(self)
         self.log, self.streams, self.receipts = Log(self), Streams(self), Receipts(self)
         self.recalls = Recalls(self)
         self.nonces, self.introductions, self.audit = Nonces(self), Introductions(self), Audit(self)
+        self.statements = Statements(self)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -185,7 +190,12 @@ class Actors(_Port):
     """Answers `ports.Actors`."""
 
     def key(self, key_id: str) -> PublicKey | None:
-        return self.rows.keys.get(key_id)
+        key = self.rows.keys.get(key_id)
+        return key if key is not None and key.holds_at(self.work.now) else None
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None:
+        key = self.rows.keys.get(key_id)
+        return key if key is not None and key.holds_at(moment) else None
 
     def document(self, actor: str) -> Document | None:
         return self.rows.documents.get(actor)
@@ -195,10 +205,13 @@ class Actors(_Port):
         return None if document is None else digest(document)
 
     def learn(self, document: Document, node: str) -> None:  # noqa: ARG002 - kept by hosts with tables
-        self.rows.documents[document["id"]] = document
-        for method in document["assertionMethod"]:
-            key = PublicKey.from_multibase(method["id"], method["publicKeyMultibase"])
-            self.rows.keys[key.key_id] = key
+        actor, ended = document["id"], f"{self.work.now:%Y-%m-%dT%H:%M:%SZ}"
+        self.rows.documents[actor] = document
+        named = {key.key_id: key for key in rekeying.dated_keys(document)}
+        for key_id, key in list(self.rows.keys.items()):
+            if key.controller == actor and key_id not in named and key.holds_at(self.work.now):
+                self.rows.keys[key_id] = replace(key, expires=ended)
+        self.rows.keys.update(named)
 
     def signer(self, actor: str) -> SigningKey:
         if actor not in self.work.store.signers:
@@ -248,33 +261,97 @@ class Handshakes(_Port):
     def confirmed_there(self, relation: Relation) -> None:
         self._change(relation, confirmed_there=True)
 
+    def rekeyed(self, relation: Relation, keys: Sequence[PublicKey]) -> None:
+        self._change(relation, keys=tuple(keys))
+
+    def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:  # noqa: ARG002
+        self._change(
+            relation, keys=tuple(keys), confirmed_here=False, confirmed_there=False, recompare=True
+        )
+
     def confirmed_here(self, relation: Relation) -> None:
         """Our admin pressed "equal": on a node this is a use case, not a port."""
         self._change(relation, confirmed_here=True)
-
-    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
-        self._change(
-            relation,
-            state=State.OFFERED,
-            agreement=agreement,
-            agreement_digest=digest,
-            offer=offer.id,
-            offer_ends=offer.document["endTime"],
-            offered_by_us=offer.actor == self.work.store.node,
-            stream_in=charter.party(agreement, relation.node)["stream"],
-            stream_out=charter.party(agreement, self.work.store.node)["stream"],
-        )
-
-    def in_force(self, relation: Relation, accept: Activity) -> Relation:  # noqa: ARG002
-        return self._change(relation, state=State.IN_FORCE)
-
-    def declined(self, relation: Relation, offer: str) -> None:  # noqa: ARG002
-        self._change(relation, state=State.VERIFIED, offer="")
 
     def _change(self, relation: Relation, **members: Any) -> Relation:
         changed = replace(self.rows.relations[relation.node], **members)
         if changed.state is State.KEYS_EXCHANGED and changed.confirmed_here and changed.confirmed_there:
             changed = replace(changed, state=State.VERIFIED)
+        if changed.confirmed_here and changed.confirmed_there:
+            changed = replace(changed, recompare=False)
+        self.rows.relations[relation.node] = changed
+        return changed
+
+
+class Agreements(_Port):
+    """Answers `ports.Agreements`."""
+
+    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
+        by_us = offer.actor == self.work.store.node
+        proposal = Proposal(offer.id, agreement, digest, offer.document["endTime"], by_us)
+        if relation.agreement is not None:
+            self._change(relation, proposal=proposal)
+            return
+        self._change(
+            relation,
+            state=State.OFFERED,
+            proposal=proposal,
+            genesis=digest,
+            stream_in=charter.party(agreement, relation.node)["stream"],
+            stream_out=charter.party(agreement, self.work.store.node)["stream"],
+        )
+
+    def accepted(self, relation: Relation, accept: Activity) -> None:  # noqa: ARG002 - kept by hosts with tables
+        if relation.proposal is not None:
+            self._change(relation, proposal=replace(relation.proposal, accepted=True))
+
+    def in_force(self, relation: Relation, accept: Activity) -> Relation:
+        proposal = relation.proposal
+        if proposal is None:
+            raise LocalError("No agreement is on offer.")
+        self.rows.versions[relation.node, proposal.digest] = proposal.agreement
+        return self._stand(
+            relation,
+            agreement=proposal.agreement,
+            agreement_digest=proposal.digest,
+            offer=proposal.offer,
+            accept=accept.id,
+            offered_by_us=proposal.by_us,
+            proposal=None,
+        )
+
+    def declined(self, relation: Relation, offer: str) -> None:
+        if relation.proposal is None and offer == relation.offer:  # our first Accept came too late
+            self._change(relation, state=State.VERIFIED, agreement=None, agreement_digest="", offer="")
+        elif relation.agreement is None:
+            self._change(relation, state=State.VERIFIED, proposal=None)
+        else:
+            self._change(relation, proposal=None)
+
+    def suspended(self, relation: Relation, said: Activity) -> None:
+        ours = said.actor == self.work.store.node
+        self._stand(relation, **{"suspended_here" if ours else "suspended_there": True})
+
+    def resumed(self, relation: Relation, said: Activity) -> None:
+        ours = said.actor == self.work.store.node
+        self._stand(relation, **{"suspended_here" if ours else "suspended_there": False})
+
+    def ends(self, relation: Relation, said: Activity) -> None:
+        ends = said.document["startTime"]
+        over = ends <= f"{self.work.now:%Y-%m-%dT%H:%M:%SZ}"
+        self._change(relation, ends=ends, **({"state": State.TERMINATED} if over else {}))
+
+    def version(self, relation: Relation, digest: str) -> Document | None:
+        return self.rows.versions.get((relation.node, digest))
+
+    def _stand(self, relation: Relation, **members: Any) -> Relation:
+        """In force, or suspended while one of the two says so."""
+        changed = self._change(relation, **members)
+        suspended = changed.suspended_here or changed.suspended_there
+        return self._change(changed, state=State.SUSPENDED if suspended else State.IN_FORCE)
+
+    def _change(self, relation: Relation, **members: Any) -> Relation:
+        changed = replace(self.rows.relations[relation.node], **members)
         self.rows.relations[relation.node] = changed
         return changed
 
@@ -429,6 +506,11 @@ class Recalls(_Port):
     def answered(self, activity_id: str, node: str, receipt: Document) -> None:
         self.rows.recalls[activity_id].answers[node] = receipt
 
+    def refused(self, relation: Relation, activity_id: str, problem: Mapping[str, object]) -> None:
+        row = self.rows.recalls.get(activity_id)
+        if row is not None:
+            row.answers[relation.node] = {"outcome": "refused", "problem": dict(problem)}
+
     def purged(self, relation: Relation, receipt: Document) -> None:
         self.rows.purges.append((relation.node, receipt))
 
@@ -461,7 +543,7 @@ class Log(_Port):
     def head(self, relation: Relation) -> Head:
         entries = self.rows.out.get(relation.node)
         return (
-            Head(entries[-1].seq, entries[-1].entry_hash) if entries else Head(0, relation.agreement_digest)
+            Head(entries[-1].seq, entries[-1].entry_hash) if entries else Head(0, relation.genesis)
         )
 
     def acknowledged(self, relation: Relation) -> int:
@@ -503,7 +585,7 @@ class Streams(_Port):
     def head(self, relation: Relation) -> Head:
         taken = self.rows.taken.get(relation.node)
         return (
-            Head(taken[-1][0].seq, taken[-1][0].entry_hash) if taken else Head(0, relation.agreement_digest)
+            Head(taken[-1][0].seq, taken[-1][0].entry_hash) if taken else Head(0, relation.genesis)
         )
 
     def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
@@ -565,6 +647,13 @@ class Introductions(_Port):
 
     def introduced(self, relation: Relation, actor: str, digest: str) -> None:
         self.rows.introduced[relation.node, actor] = digest
+
+
+class Statements(_Port):
+    """Answers `ports.Statements`."""
+
+    def keep(self, statement: Document) -> None:
+        self.rows.statements.append(statement)
 
 
 class Audit(_Port):

@@ -33,3 +33,14 @@ def announces_of(session: Session, wrapped: Sequence[str]) -> dict[str, Activity
             if raw:
                 found[row.iri] = activities.of(documents.loads(raw), raw)
     return found
+
+
+_SAID = select(ACTIVITY.c.iri, ACTIVITY.c.raw).where(
+    ACTIVITY.c.iri.in_(bindparam("names", expanding=True)), ACTIVITY.c.suffix.is_(None)
+)
+
+
+def said(session: Session, activities_named: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of these activities, by id; those that were erased are left out."""
+    found = session.execute(_SAID, {"names": list(activities_named)}) if activities_named else ()
+    return {row.iri: whole(row.raw, None, None) for row in found if row.raw is not None}
