@@ -446,7 +446,7 @@ RULES = (
     Rule("file size", _of_file_size, "The agreement does not allow a file of this size.", _BRINGS_NONE),
     Rule("media type", _of_media_type, "The agreement does not allow files of this type.", _BRINGS_NONE),
     Rule("public", _is_not_public, "The agreement forbids addressing the public."),
-    Rule("onward", _within_roster, "The agreement allows no third organisation in a space."),
+    Rule("onward", _within_roster, "The agreement allows no third organisation in a space.", _RECALL),
     Rule(
         "identity",
         _signed_in,
