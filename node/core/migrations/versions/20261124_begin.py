@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "91e6d60c35cd"
+revision: str = "94efad451360"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.Column("activity", sa.Text(), nullable=False),
         sa.Column("content_digest", sa.Text(), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("post", sa.String(length=22), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -282,6 +283,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("recall", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_recall_object"), ["object"], unique=False)
+        batch_op.create_index(batch_op.f("ix_recall_post"), ["post"], unique=False)
         batch_op.create_index(batch_op.f("ix_recall_state"), ["state"], unique=False)
 
     op.create_table(
@@ -678,6 +680,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_token_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "asked",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("activity", sa.Text(), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_asked_space_id_space")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_asked")),
+        sa.UniqueConstraint("activity", name=op.f("uq_asked_activity")),
+    )
+    with op.batch_alter_table("asked", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_asked_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "dispute",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -905,6 +923,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_dispute_stream_id"))
 
     op.drop_table("dispute")
+    with op.batch_alter_table("asked", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_asked_person_id"))
+
+    op.drop_table("asked")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_token_person_id"))
 
@@ -971,6 +993,7 @@ def downgrade() -> None:
     op.drop_table("relation")
     with op.batch_alter_table("recall", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_recall_state"))
+        batch_op.drop_index(batch_op.f("ix_recall_post"))
         batch_op.drop_index(batch_op.f("ix_recall_object"))
 
     op.drop_table("recall")
