@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from federation import charter, documents, exchange, limits, receipts, sequencer, signatures
+from federation import charter, documents, exchange, gate, limits, receipts, sequencer, signatures
 from federation.errors import FederationError, Malformed, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Entry, Outcome, Relation, Work
@@ -114,7 +114,7 @@ def _parcel(
         stream=relation.stream_out,
         seq=first,
         count=len(entries),
-        prev=before.entry_hash if before else relation.agreement_digest,
+        prev=before.entry_hash if before else relation.genesis,
         agreement=relation.agreement_digest,
     )
     unsigned = Request(
@@ -158,7 +158,8 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
     Raises RemoteError when it is not for what we sent.
     """
     relation = parcel.relation
-    key = relation.keys[0]
+    answering = work.peers.of_node(relation.node) or relation  # its keys may have changed since we asked
+    key = gate.node_key(answering, signatures.key_id_of(response), work)
     signatures.verify_response(response, parcel.request, key, int(work.now.timestamp()))
     sent_digest = str(parcel.request.headers.get("content-digest"))
     receipt = receipts.read(response.body, relation, key, sent_digest)
@@ -171,9 +172,9 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
 
 
 def _hash_at(seq: int, relation: Relation, work: Work) -> str:
-    """Our own hash of entry `seq`; before the first it is the digest of the agreement."""
+    """Our own hash of entry `seq`; before the first it is the genesis."""
     entry = work.log.entry(relation, seq) if seq else None
-    return entry.entry_hash if entry else relation.agreement_digest
+    return entry.entry_hash if entry else relation.genesis
 
 
 def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work, settings: Settings) -> None:
@@ -187,7 +188,7 @@ def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work
         work.log.refuse(relation, seq, problem)
         activity = work.journal.get(entry.activity)
         if activity is not None and activity.type == "Accept" and activity.object_id == relation.offer:
-            work.handshakes.declined(relation, relation.offer)  # our Accept came too late: not in force
+            work.agreements.declined(relation, relation.offer)  # our Accept came too late: not in force
         elif (
             activity is not None
             and str(problem.get("type", "")).endswith("#unknown-actor")
@@ -195,7 +196,11 @@ def _take_refusals(parcel: Parcel, exceptions: Mapping[int, Outcome], work: Work
         ):
             again.append(activity)
         else:
+            if activity is not None and activity.type == "Follow":
+                work.spaces.request_answered(activity.id, accepted=False)
             work.objects.refused(entry.activity, problem)
+            inner = None if activity is None or activity.type != "Announce" else activity.object_id
+            work.recalls.refused(relation, inner or entry.activity, problem)
     sequencer.say_again(relation, again, work, settings)
 
 

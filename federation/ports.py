@@ -349,6 +349,9 @@ class Spaces(Protocol):
     def request(self, effect: Effect) -> None:
         """A Follow from outside: waits for a person's decision, gives nothing."""
 
+    def request_answered(self, request: str, *, accepted: bool) -> None:
+        """A Follow of one of ours was answered by its space, or refused by the space's host."""
+
     def roster(self, effect: Effect, roster: Document) -> None:
         """A new version of the roster: its organisations and its people are those of the space from this rev.
 

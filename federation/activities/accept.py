@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import handshake
+from federation import offers
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply
@@ -13,20 +13,22 @@ from federation.trust import Trusted
 
 
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
-    """Put into force what was offered; an accepted Join shows by its Announce."""
+    """Put into force what was offered; who was let in shows by the Announce of it."""
     relation = trusted.relation
     if relation is None:
         raise OutOfScope("A node accepts what its partner offered.")
     match thing_of(trusted.activity):
         case Thing.OFFER:
-            handshake.accept(trusted.activity, relation, work)
+            offers.accept(trusted.activity, relation, work)
         case Thing.INVITE:
             found = work.spaces.invitation(str(trusted.activity.object_id))
             if found is None or found[1] != relation.node:
                 raise OutOfScope("No such invitation.")  # never issued, or another's (SECURITY C8)
             work.spaces.answered(relation, str(trusted.activity.object_id), accepted=True)
         case _:
-            pass
+            said = work.journal.get(str(trusted.activity.object_id))
+            if said is not None and said.type == "Follow" and said.audience == trusted.activity.actor:
+                work.spaces.request_answered(said.id, accepted=True)
     return ()
 
 

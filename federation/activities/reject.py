@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import iris
+from federation import iris, offers
 from federation.authority import Thing, thing_of
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply
-from federation.ports import State, Work
+from federation.ports import Work
 from federation.trust import Trusted
 
 
@@ -19,10 +19,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         raise OutOfScope("A node rejects what its partner offered.")
     match thing_of(activity):
         case Thing.OFFER:
-            open_offer = relation.state is State.OFFERED and relation.offered_by_us
-            if activity.object_id != relation.offer or not open_offer:
-                raise OutOfScope("No such open offer.")
-            work.handshakes.declined(relation, relation.offer)
+            offers.take_rejection(activity, relation, work)
         case Thing.INVITE:
             found = work.spaces.invitation(str(activity.object_id))
             if found is None or found[1] != relation.node:
@@ -32,7 +29,10 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
             said = work.journal.get(str(activity.object_id))
             if said is None or said.audience != activity.actor or not iris.same_origin(said.actor, work.node):
                 raise OutOfScope("No such request.")
-            work.objects.refused(said.id, {"type": "about:blank", "title": "Declined"})
+            if said.type == "Follow":
+                work.spaces.request_answered(said.id, accepted=False)
+            else:
+                work.objects.refused(said.id, {"type": "about:blank", "title": "Declined"})
     return ()
 
 

@@ -100,6 +100,7 @@ class Rows:
     invites: dict[str, Invite] = field(default_factory=dict)
     spaces: dict[str, SpaceRow] = field(default_factory=dict)
     invitations: dict[str, tuple[str, str, bool | None]] = field(default_factory=dict)
+    answers: dict[str, bool] = field(default_factory=dict)
     offers: list[tuple[str, Document]] = field(default_factory=list)
     objects: dict[str, ObjectRow] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
@@ -265,8 +266,14 @@ class Handshakes(_Port):
         self._change(relation, keys=tuple(keys))
 
     def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:  # noqa: ARG002
+        agreed = relation.agreement is not None
         self._change(
-            relation, keys=tuple(keys), confirmed_here=False, confirmed_there=False, recompare=True
+            relation,
+            keys=tuple(keys),
+            confirmed_here=False,
+            confirmed_there=False,
+            recompare=agreed,
+            state=relation.state if agreed else State.KEYS_EXCHANGED,
         )
 
     def confirmed_here(self, relation: Relation) -> None:
@@ -396,6 +403,9 @@ class Spaces(_Port):
 
     def request(self, effect: Effect) -> None:
         self.rows.spaces[effect.space.iri].requests.append(effect.actor)
+
+    def request_answered(self, request: str, *, accepted: bool) -> None:
+        self.rows.answers[request] = accepted
 
     def roster(self, effect: Effect, roster: Document) -> None:
         row = self.rows.spaces[effect.space.iri]

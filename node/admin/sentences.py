@@ -56,6 +56,7 @@ SENTENCES: Mapping[str, Any] = {
     "space.left": _("Left a space with the whole organisation"),
     "space.role": _("Gave a role in a space"),
     "space.removed": _("Removed a person from a space"),
+    "space.asked": _("Asked to come into a partner’s space"),
     "space.request-accepted": _("Let a person into a space who had asked"),
     "space.request-declined": _("Declined a person who had asked to come into a space"),
     "space.organisation-removed": _("Removed an organisation from a space"),

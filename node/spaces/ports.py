@@ -24,6 +24,7 @@ from node.spaces.plain import plain_text
 from node.spaces.register import INVITATION, MEMBER, MEMBER_NODE, PARTICIPANT, SPACE, Row, register_of
 
 REQUEST = table_of(tables.JoinRequest)
+ASKED = table_of(tables.Asked)
 ORGANISATION = table_of(tables.Organisation)
 
 MAX_PURPOSE_CHARS = 500
@@ -79,6 +80,11 @@ class Spaces:
             }
             self._execute(insert(REQUEST), values)
         self._register.changed(row.iri)
+
+    def request_answered(self, request: str, *, accepted: bool) -> None:
+        answered = update(ASKED).where(ASKED.c.activity == request)
+        state = "accepted" if accepted else "declined"
+        self._execute(answered.values(state=state, answered_at=self._register.now))
 
     def _request_of(self, effect: Effect, actor: str) -> tuple[Any, Any]:
         row = self._register.get(effect.space.iri)

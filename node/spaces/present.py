@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
@@ -17,6 +18,7 @@ from node.exchange import service as exchange
 from node.relations.services.faces import Face, faces
 from node.spaces.audience import Audience, Difference, Reader, stamped
 from node.spaces.services import reading, requests
+from node.spaces.services.asking import Asked
 from node.spaces.services.reading import PersonSeen, SpaceSeen
 from node.spaces.services.requests import Request
 
@@ -156,6 +158,11 @@ class Looks:
         name = asked.name or _("someone of %(org)s", org=org.name)
         person = shown.Person(name, org, handle=f"{asked.handle}@{org.domain}")
         return shown.JoinRequest(asked.key, person, asked.at, asked.may_enter)
+
+    def asked(self, asked: Asked) -> shown.Asked:
+        """What one of ours has asked a partner."""
+        state = cast("Literal['open', 'accepted', 'declined']", asked.state)
+        return shown.Asked(asked.address, self.org(asked.node), state, asked.at, asked.answered_at)
 
     def may_write(self, space: SpaceSeen) -> bool:
         """Whether what is written now can go out at all."""

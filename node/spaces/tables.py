@@ -47,8 +47,8 @@ class Participant(Base):
 class Space(Base):
     """A space as this node sees it. `rev` is the highest seen, `first_rev` the one from which we take part.
 
-    `state`: invited (not ours yet), active, left. `member_rev` is the rev of the last change of membership.
-    `roster` is the document in force (JSON), empty before the first.
+    `state`: asked (known by its address alone), invited (not ours yet), active, left. `member_rev` is the rev of the
+    last change of membership. `roster` is the document in force (JSON), empty before the first.
     """
 
     __tablename__ = "space"
@@ -169,3 +169,20 @@ class JoinRequest(Base):
     participant_iri: Mapped[str] = mapped_column(Text)
     node: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
+
+
+class Asked(Base):
+    """A Follow of one of ours: the request to come into a partner's space, and its answer.
+
+    `state`: open, accepted, declined.
+    """
+
+    __tablename__ = "asked"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    activity: Mapped[str] = mapped_column(Text, unique=True)
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"))
+    person_id: Mapped[int] = mapped_column(BigKey, index=True)
+    state: Mapped[str] = mapped_column(String(8))
+    at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]

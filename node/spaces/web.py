@@ -25,10 +25,10 @@ from node.identity.services.identity import identity_of
 from node.spaces import audience as readers
 from node.spaces.present import Looks
 from node.spaces.roles import Role
-from node.spaces.services import reading, requests, sharing
+from node.spaces.services import asking, reading, requests, sharing
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
-from schemas.forms.spaces import AddMember, Answer, GiveRole, NewSpace, RemoveOrganisation, Share
+from schemas.forms.spaces import AddMember, Answer, Ask, GiveRole, NewSpace, RemoveOrganisation, Share
 
 FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
 FRAME_SPACES = 12
@@ -94,6 +94,23 @@ def answer_invitation(key: str) -> Response:
         sharing.answer(ground(), by(), key, accept=accepts)
         flash(_("Accepted. Your colleagues may come in now.") if accepts else _("Declined."), "ok")
     return redirect(url_for("spaces.invitations"), FOUND_ELSEWHERE)
+
+
+@web.route("/spaces/ask", methods=["GET", "POST"])
+@guarded()
+def ask() -> str | Response | tuple[str, int]:
+    """Asks to come into a partner's space by its address, and shows what became of earlier requests."""
+    if request.method == "GET":
+        return _ask_page({}, {})
+    values, errors = read_form(Ask())
+    try:
+        if not errors:
+            asking.ask(ground(), by(), values["address"].strip())
+            flash(_("Asked. A manager of the space decides."), "ok")
+            return redirect(url_for("spaces.ask"), FOUND_ELSEWHERE)
+    except NodeError as refusal:
+        return _ask_page(values, sentences(refusal)), refusal.status
+    return _ask_page(values, errors), 422
 
 
 @web.get("/spaces/<key>/audience")
@@ -355,8 +372,16 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
             requests=[looks.request(each) for each in asking],
             addable=addable,
             may_withdraw="admin" in who.roles and not space.hosted,
+            address=space.iri,
             errors=errors or {},
         )
+
+
+def _ask_page(values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+    with ground().database.reading() as session:
+        looks = Looks(session, ground())
+        asked = [looks.asked(each) for each in asking.listed(session, viewer().person_id)]
+        return page("spaces/ask.html", asked=asked, values=values, errors=errors)
 
 
 def _share_page(

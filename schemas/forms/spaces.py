@@ -31,6 +31,10 @@ class Answer(Form):
     answer = String(required=True, validate=OneOf(("accept", "reject")))
 
 
+class Ask(Form):
+    address = String(required=True, validate=Length(1, 2048))
+
+
 class RemoveOrganisation(Form):
     node = String(required=True, validate=Length(1, 2048))
 

@@ -460,6 +460,19 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "person-new-empty": ("identity/person_new.html", {"ways": [], **FORM}),
     "spaces": ("spaces/list.html", {"spaces": LINES, "may_create": True, "offered": 2}),
     "spaces-empty": ("spaces/list.html", {"spaces": [], "may_create": True, "offered": 0}),
+    "space-ask": (
+        "spaces/ask.html",
+        {
+            "asked": [
+                shown.Asked("https://nordacier.example/spaces/4f1c", NORD, "open", ago(hours=3)),
+                shown.Asked(
+                    "https://leroux-hart.example/spaces/9b20", LEROUX, "declined", ago(days=4), ago(days=3)
+                ),
+            ],
+            "values": {"address": "nordacier.example"},
+            "errors": {"address": "Ceci n’est pas l’adresse d’un espace. Elle commence par https://."},
+        },
+    ),
     "space-new": ("spaces/new.html", {"values": {"name": "Lot 4"}, "errors": WRONG}),
     "space": (
         "spaces/space.html",
@@ -518,6 +531,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             ],
             "addable": [PAUL],
             "may_withdraw": True,
+            "address": "https://aubier.example/spaces/Jq3fQm0XvP8sLzT1bKcYdw",
             "groups": [
                 shown.MemberGroup(
                     AUBIER,

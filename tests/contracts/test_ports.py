@@ -17,7 +17,7 @@ from federation.digest import digest
 from federation.errors import OutOfScope, ReplayedMessage, RosterOutdated
 from federation.handshake import MAX_FAILURES
 from federation.keys import SigningKey
-from federation.ports import TOMBSTONE, Effect, Relation, Role, Space, State, Stored
+from federation.ports import TOMBSTONE, Effect, Proposal, Relation, Role, Space, State, Stored
 from tests.contracts import made
 from tests.contracts.conftest import ORIGIN, PARTNER, Host, activity
 
@@ -100,30 +100,119 @@ def test_an_agreement_is_offered_and_comes_into_force(host: Host) -> None:
     agreement = _agreement(host)
     offer = activity(PARTNER, kind="Offer", actor=NODE, endTime="2026-12-01T08:00:00Z")
     with host.open_work() as work:
-        work.handshakes.offered(work.peers.of_node(NODE), offer, agreement, digest(agreement))
+        work.agreements.offered(work.peers.of_node(NODE), offer, agreement, digest(agreement))
     offered = _relation(host)
-    assert (offered.state, offered.offer, offered.offered_by_us) == (State.OFFERED, offer.id, False)
-    assert (offered.agreement, offered.agreement_digest) == (agreement, digest(agreement))
+    assert (offered.state, offered.agreement, offered.genesis) == (State.OFFERED, None, digest(agreement))
+    assert offered.proposal == Proposal(
+        offer.id, agreement, digest(agreement), "2026-12-01T08:00:00Z", by_us=False
+    )
     assert (offered.stream_in, offered.stream_out) == (
         f"{PARTNER}/streams/north",
         f"{ORIGIN}/streams/south",
     )
-    assert offered.offer_ends == "2026-12-01T08:00:00Z"
+    accept = activity(kind="Accept")
     with host.open_work() as work:
-        answered = work.handshakes.in_force(offered, activity(kind="Accept"))
+        answered = work.agreements.in_force(offered, accept)
         assert answered == work.peers.of_node(NODE)
-    assert _relation(host).state is State.IN_FORCE
+    held = _relation(host)
+    assert (held.state, held.agreement, held.agreement_digest) == (
+        State.IN_FORCE,
+        agreement,
+        digest(agreement),
+    )
+    assert (held.offer, held.accept, held.offered_by_us, held.proposal) == (offer.id, accept.id, False, None)
+
+
+def _held(host: Host) -> Relation:
+    """A relation under a first agreement."""
+    relation, agreement = _introduced(host), _agreement(host)
+    offer = activity(kind="Offer", actor=host.node, endTime="2026-12-01T08:00:00Z")
+    with host.open_work() as work:
+        work.agreements.offered(relation, offer, agreement, digest(agreement))
+        held: Relation = work.agreements.in_force(work.peers.of_node(NODE), activity(PARTNER, kind="Accept"))
+    return held
+
+
+def test_the_next_version_stands_beside_the_present_one_until_both_have_agreed(host: Host) -> None:
+    first = _held(host)
+    following = {**(first.agreement or {}), "version": 2, "previousVersion": first.agreement_digest}
+    offer = activity(PARTNER, kind="Offer", actor=NODE, endTime="2026-12-01T08:00:00Z")
+    with host.open_work() as work:
+        work.agreements.offered(first, offer, following, digest(following))
+    beside = _relation(host)
+    assert (beside.state, beside.agreement_digest) == (State.IN_FORCE, first.agreement_digest)
+    assert beside.proposal is not None
+    with host.open_work() as work:
+        work.agreements.accepted(beside, activity(kind="Accept"))
+    waiting = _relation(host).proposal
+    assert waiting is not None
+    assert waiting.accepted
+    assert _relation(host).agreement_digest == first.agreement_digest
+    with host.open_work() as work:
+        work.agreements.in_force(_relation(host), activity(kind="Accept"))
+    second = _relation(host)
+    assert (second.agreement_digest, second.genesis) == (digest(following), digest(first.agreement or {}))
+    assert (second.stream_in, second.stream_out) == (first.stream_in, first.stream_out)
+    with host.open_work() as work:
+        assert work.agreements.version(second, first.agreement_digest) == first.agreement
+        assert work.agreements.version(second, digest(following)) == following
+        assert work.agreements.version(second, "zQmPeKaWLs2Epq6iQVYzUes1tJJYBUmiWuuMAii5s6zQkDt") is None
+
+
+def test_a_declined_next_version_leaves_the_present_one(host: Host) -> None:
+    first = _held(host)
+    following = {**(first.agreement or {}), "version": 2}
+    offer = activity(PARTNER, kind="Offer", actor=NODE, endTime="2026-12-01T08:00:00Z")
+    with host.open_work() as work:
+        work.agreements.offered(first, offer, following, digest(following))
+        work.agreements.declined(work.peers.of_node(NODE), offer.id)
+    assert _relation(host) == first
+
+
+def test_a_first_accept_that_came_too_late_leaves_two_who_know_each_other(host: Host) -> None:
+    first = _held(host)
+    with host.open_work() as work:
+        work.agreements.declined(first, first.offer)
+    assert (_relation(host).state, _relation(host).agreement) == (State.VERIFIED, None)
+
+
+def test_an_agreement_holds_when_neither_side_suspends_it(host: Host) -> None:
+    first = _held(host)
+    ours, theirs = activity(kind="Update", actor=host.node), activity(PARTNER, kind="Update", actor=NODE)
+    steps = [("suspended", ours), ("suspended", theirs), ("resumed", ours), ("resumed", theirs)]
+    for step, (name, said) in enumerate(steps):
+        with host.open_work() as work:
+            getattr(work.agreements, name)(work.peers.of_node(NODE), said)
+        seen = _relation(host)
+        assert (seen.suspended_here, seen.suspended_there) == [
+            (True, False), (True, True), (False, True), (False, False)
+        ][step]  # fmt: skip
+        assert seen.state is (State.IN_FORCE if step == 3 else State.SUSPENDED)
+    assert _relation(host) == first
+
+
+def test_notice_names_the_day_and_an_end_that_is_here_ends(host: Host) -> None:
+    first, moment = _held(host), f"{host.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    members = {"kind": "Undo", "actor": NODE, "disposition": "purge-now"}
+    later = activity(PARTNER, startTime="2027-12-01T08:00:00Z", **members)
+    with host.open_work() as work:
+        work.agreements.ends(first, later)
+    assert (_relation(host).state, _relation(host).ends) == (State.IN_FORCE, "2027-12-01T08:00:00Z")
+    with host.open_work() as work:
+        work.agreements.ends(_relation(host), activity(PARTNER, startTime=moment, **members))
+        found = work.peers.of_node(NODE)
+        assert found is None or found.state is State.TERMINATED
 
 
 def test_an_offer_that_was_declined_leaves_two_who_know_each_other(host: Host) -> None:
     relation, agreement = _introduced(host), _agreement(host)
     offer = activity(kind="Offer", actor=host.node, endTime="2026-12-01T08:00:00Z")
     with host.open_work() as work:
-        work.handshakes.offered(relation, offer, agreement, digest(agreement))
-        assert work.peers.of_node(NODE).offered_by_us
+        work.agreements.offered(relation, offer, agreement, digest(agreement))
+        assert work.peers.of_node(NODE).proposal.by_us
     with host.open_work() as work:
-        work.handshakes.declined(work.peers.of_node(NODE), offer.id)
-    assert (_relation(host).state, _relation(host).offer) == (State.VERIFIED, "")
+        work.agreements.declined(work.peers.of_node(NODE), offer.id)
+    assert (_relation(host).state, _relation(host).proposal) == (State.VERIFIED, None)
 
 
 # -- spaces
@@ -195,6 +284,14 @@ def test_who_asks_for_a_seat_has_none(host: Host) -> None:
     with host.open_work() as work:
         work.spaces.request(asks)
         assert work.spaces.role(iri, stranger) is None
+
+
+def test_an_answer_to_what_nobody_asked_changes_nothing(host: Host) -> None:
+    iri, manager = made.space(host)
+    with host.open_work() as work:
+        work.spaces.request_answered(f"{ORIGIN}/a/{new_id()}", accepted=True)
+    with host.open_work() as work:
+        assert work.spaces.role(iri, manager) is Role.MANAGER
 
 
 def test_an_organisation_that_is_not_in_a_space_cannot_leave_it(host: Host) -> None:

@@ -320,6 +320,17 @@ class JoinRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What one has asked a partner: to come into the space at this address. `answered` is None while it waits."""
+
+    address: str
+    host: Org
+    state: Literal["open", "accepted", "declined"]
+    at: datetime
+    answered: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """A space that a partner offers us (admin), or that colleagues may join (member)."""
 
@@ -493,6 +504,57 @@ class Chain:
     lines: int
     checked: datetime
     broken_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAnswer:
+    """What one organisation says of what was called back. `basis`: the code of the ground on which it keeps it."""
+
+    org: Org
+    outcome: Literal["waiting", "erased", "retained", "refused"]
+    at: datetime | None = None
+    basis: str = ""
+    reference: str = ""
+    review_by: datetime | None = None
+    residual_until: datetime | None = None  # until when its backups hold it
+    overdue: bool = False
+    reminded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A message that was called back: never its words."""
+
+    key: str
+    author: Person
+    published: datetime
+    space: str
+    mode: str  # erase, hide, replace
+    reason: str  # in words
+    at: datetime
+    deadline: datetime
+    digest: str
+    answers: Sequence[RecallAnswer] = ()
+    by_node: bool = False  # said for the author, not by him or her
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold. `written`: when the thread began or the message was written."""
+
+    key: str
+    on: Literal["space", "thread", "post"]
+    space: str
+    url: str
+    written: datetime | None
+    basis: str
+    reference: str
+    review_by: date
+    by: str
+    at: datetime
+    released_at: datetime | None = None
+    kept: int = 0
+    overdue: bool = False  # its day of review has come
 
 
 @dataclass(frozen=True, slots=True)

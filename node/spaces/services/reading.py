@@ -196,6 +196,19 @@ def people(session: Session, numbers: Iterable[int]) -> dict[int, PersonSeen]:
     return {each.id: each for each in _people(session, _PEOPLE_BY_ID, wanted)}
 
 
+def participants_of(session: Session, person_id: int) -> list[int]:
+    """The rows under which spaces know a person of ours."""
+    return list(session.scalars(select(PARTICIPANT.c.id).where(PARTICIPANT.c.person_id == person_id)))
+
+
+def name_of(session: Session, space_id: int) -> tuple[str, str]:
+    """Key and name of a space, for administrators, whom nobody asks whether they are in it. Raises Absent."""
+    row = session.execute(select(SPACE.c.key, SPACE.c.name).where(SPACE.c.id == space_id)).first()
+    if row is None:
+        raise Absent(f"no space {space_id}")
+    return row.key, row.name
+
+
 def person_by_key(session: Session, key: str) -> PersonSeen:
     """The person of a page. Raises Absent."""
     for each in _people(session, _PERSON_BY_KEY, key):
