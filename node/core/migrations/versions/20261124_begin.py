@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "94efad451360"
+revision: str = "ace41c465aa8"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -710,6 +710,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_dispute_stream_id"), ["stream_id"], unique=False)
 
     op.create_table(
+        "flag",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_flag_stream_id_stream")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_flag")),
+    )
+    with op.batch_alter_table("flag", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_flag_stream_id"), ["stream_id"], unique=False)
+
+    op.create_table(
         "held_line",
         sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -919,6 +934,10 @@ def downgrade() -> None:
     op.drop_table("invitation")
     op.drop_table("in_entry")
     op.drop_table("held_line")
+    with op.batch_alter_table("flag", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_flag_stream_id"))
+
+    op.drop_table("flag")
     with op.batch_alter_table("dispute", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_dispute_stream_id"))
 
