@@ -14,6 +14,9 @@ from node.core.http import shown
 from node.core.http.context import ground
 from node.core.http.guards import Viewer, guarded, viewer
 from node.core.http.rendering import page
+from node.retention import present as recalls
+from node.retention.services import ledger
+from node.retention.web import author
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
 from node.spaces.services import requests
@@ -58,6 +61,7 @@ def home() -> str:
             *(_offered(looks, each) for each in offered),
             *(_joinable(looks, each) for each in joinable),
             *(_asked(looks, each) for each in requests.waiting(session, who.person_id)),
+            *recalls.waiting(looks, ledger.unanswered(session, ground().clock.now(), author=author())),
         ]
         return page(
             "home.html",

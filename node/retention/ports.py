@@ -22,7 +22,7 @@ from node.files import service as files
 from node.retention import tables
 from node.retention.services.erasing import settle
 from node.retention.services.holds import covering
-from node.threads.posts import Known, posts_of
+from node.threads.posts import Known, digest_of, key_of, posts_of
 
 RECALL = table_of(tables.Recall)
 RECALL_FILE = table_of(tables.RecallFile)
@@ -61,6 +61,7 @@ class Recalls:
             "activity": activity.id,
             "content_digest": activity.content_digest,
             "object": str(activity.object_id),
+            "post": key_of(digest_of(str(activity.object_id))),
             "actor": effect.actor,
             "space_id": self._register.get(effect.space.iri).id,
             "author_id": self._author(effect, known),

@@ -21,9 +21,10 @@ class Recall(Base):
     """One Delete and what became of it here. `asked`: it was a recall, so organisations answer.
 
     `state`: hidden (out of sight, its bytes not all gone yet), erased, retained (a hold or a hiding keeps it).
-    `actor` said it, `author_id` is whose post it was (a participant of `spaces`), `published` when it was written.
-    `reason` is a code of the profile. `former_digest` is D of what the post said last, empty where it never was here.
-    `told` counts the answers of others that the author's node has from us; `receipt` is our own (JSON).
+    `post` is the key of its tombstone. `actor` said it, `author_id` is whose post it was (a participant of `spaces`),
+    `published` when that was written. `reason` is a code of the profile. `former_digest` is D of what the post said
+    last, empty where it never was here. `told` counts the answers of others that the author's node has from us;
+    `receipt` is our own (JSON).
     """
 
     __tablename__ = "recall"
@@ -34,6 +35,7 @@ class Recall(Base):
     activity: Mapped[str] = mapped_column(Text, unique=True)
     content_digest: Mapped[str] = mapped_column(Text)
     object: Mapped[str] = mapped_column(Text)
+    post: Mapped[str] = mapped_column(String(KEY_CHARS), index=True)
     actor: Mapped[str] = mapped_column(Text)
     space_id: Mapped[int] = mapped_column(BigKey)
     author_id: Mapped[int] = mapped_column(BigKey)

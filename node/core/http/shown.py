@@ -538,12 +538,15 @@ class Recall:
     by_node: bool = False  # said for the author, not by him or her
 
 
+HoldOn = Literal["space", "thread", "post"]
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """A legal hold. `written`: when the thread began or the message was written."""
 
     key: str
-    on: Literal["space", "thread", "post"]
+    on: HoldOn
     space: str
     url: str
     written: datetime | None
