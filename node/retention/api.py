@@ -28,7 +28,7 @@ api = Blueprint(
 
 @api.get("/recalls")
 @guarded(scope="posts:read")
-@api.arguments(shapes.Page, location="query")
+@api.arguments(shapes.RecallsFrom, location="query")
 @api.response(200, shapes.RecallPage)
 def recalls(page: dict[str, Any]) -> dict[str, Any]:
     """What was called back of one's own messages, for an administrator of all; the newest first."""
@@ -60,7 +60,7 @@ def all_holds() -> dict[str, Any]:
 @api.post("/holds")
 @guarded("admin", scope="relations:admin")
 @api.arguments(shapes.NewHold)
-@api.response(201, shapes.Placed)
+@api.response(201, shapes.HoldPlaced)
 def place(new: dict[str, Any]) -> dict[str, Any]:
     """Places a hold on a space, a thread or a post, named by the address of its page."""
     with ground().database.reading() as session:
@@ -81,7 +81,7 @@ def place(new: dict[str, Any]) -> dict[str, Any]:
 
 @api.delete("/holds/<key>")
 @guarded("admin", scope="relations:admin")
-@api.response(200, shapes.Released)
+@api.response(200, shapes.HoldReleased)
 def release(key: str) -> dict[str, Any]:
     """Ends a hold; what only it kept is erased."""
     return {"erased": holds.release(ground(), viewer().actor, key)}

@@ -162,7 +162,7 @@ def delete(key: str) -> None:
 
 @api.post("/posts/<key>/recall")
 @guarded(scope="posts:write")
-@api.arguments(shapes.Recall)
+@api.arguments(shapes.NewRecall)
 @api.response(202)
 def recall(asked: dict[str, Any], key: str) -> None:
     """Calls one's own post back: every organisation erases it and signs that it has (`/recalls`)."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 
-class Page(Schema):
+class RecallsFrom(Schema):
     """From where in the list."""
 
     before = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 2**53))
 
 
-class Answer(Schema):
+class RecallAnswer(Schema):
     node = fields.String(required=True, metadata={"description": "IRI of its node actor."})
     name = fields.String(required=True)
     outcome = fields.String(
@@ -40,7 +40,7 @@ class Recall(Schema):
     at = fields.DateTime(required=True)
     deadline = fields.DateTime(required=True)
     former_digest = fields.String(data_key="formerDigest", required=True)
-    answers = fields.List(fields.Nested(Answer), required=True)
+    answers = fields.List(fields.Nested(RecallAnswer), required=True)
 
 
 class RecallPage(Schema):
@@ -59,11 +59,11 @@ class NewHold(Schema):
     review_by = fields.Date(data_key="reviewBy", required=True)
 
 
-class Placed(Schema):
+class HoldPlaced(Schema):
     key = fields.String(required=True)
 
 
-class Released(Schema):
+class HoldReleased(Schema):
     erased = fields.Integer(required=True, metadata={"description": "How many messages only this hold kept."})
 
 

@@ -274,7 +274,7 @@ class Uploaded(Schema):
     sha256 = fields.String(required=True)
 
 
-class Recall(Schema):
+class NewRecall(Schema):
     """Calling one's own post back."""
 
     reason = fields.String(
