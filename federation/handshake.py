@@ -1,8 +1,8 @@
-"""The handshake of two nodes: invite link, binding MAC, fingerprint, agreement by one digest.
+"""The handshake of two nodes: invite link, binding MAC, fingerprint.
 
 Rule: the token is never sent; nothing is fetched while an acceptance is received. Both admins
-confirm the fingerprint before any agreement can be offered or taken.
-Source: PROTOCOL 2.a, steps 1 to 5; PRODUCT B2.
+confirm the fingerprint before any agreement can be offered or taken (`federation.offers`).
+Source: PROTOCOL 2.a, steps 1 to 3; PRODUCT B2.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from federation import charter, documents, iris, jcs, limits, proofs, signatures
+from federation import iris, jcs, limits, proofs, signatures
 from federation.activity import Activity, Document, new_id
 from federation.authorship import write
-from federation.digest import digest
 from federation.errors import (
-    DigestMismatch,
     Forbidden,
     Malformed,
-    OutOfScope,
     RemoteError,
     ReplayedMessage,
     TooManyRequests,
@@ -33,7 +30,6 @@ from federation.keys import PublicKey, fingerprint
 from federation.ports import Invite, Relation, State, Work
 from federation.settings import Settings
 from federation.trust import Introduced
-from schemas.as2 import agreement as agreements
 
 MAX_FAILURES = 5
 GROUPS = 6
@@ -184,145 +180,6 @@ def confirmation(relation: Relation, work: Work, settings: Settings) -> Activity
         "object": {"id": relation.invite, "type": "Invite", "state": "verified"},
     }
     return write(document, settings.node, work, settings)
-
-
-def offer(relation: Relation, agreement: Document, ends: str, work: Work, settings: Settings) -> Activity:
-    """Our Offer of an agreement, good until `ends` (UTC, RFC 3339); an answer to theirs while that is open.
-
-    Raises Forbidden when not both have confirmed, and while one of ours is open: it is withdrawn first.
-    """
-    _require_verified(relation)
-    if relation.offered_by_us and _is_open(relation, work):
-        raise Forbidden("An offer of ours is open.")
-    offered = digest(agreement)
-    document: Document = {
-        "type": "Offer",
-        "to": [relation.node],
-        "endTime": ends,
-        "object": agreement,
-        "objectDigest": offered,
-    }
-    if _is_open(relation, work):
-        document["inReplyTo"] = relation.offer
-    written = write(document, settings.node, work, settings)
-    work.handshakes.offered(relation, written, agreement, offered)
-    return written
-
-
-def take_offer(activity: Activity, relation: Relation, work: Work) -> None:
-    """Keep the partner's Offer for our admin.
-
-    Raises:
-        Forbidden: the fingerprint is not confirmed by both, or an agreement is in force.
-        DigestMismatch: the document is not the one that was proved.
-        OutOfScope: it binds others, or other keys, than the two of us, or ours was offered at once and wins.
-    """
-    _require_verified(relation)
-    agreement = activity.object or {}
-    check_offer(activity, agreement)
-    moment = f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
-    if activity.document["endTime"] <= moment or agreement["endTime"] <= moment:
-        raise OutOfScope("The offer, or what it offers, has expired.")
-    own = work.actors.signer(work.node).public
-    for node, keys in ((relation.node, relation.keys), (work.node, (own,))):
-        side = charter.party(agreement, node)
-        if side["keys"] != [key.multibase for key in keys] or not iris.same_origin(side["stream"], node):
-            raise OutOfScope("The agreement names other keys or streams than those of the two of us.")
-    offered = digest(agreement)
-    crossed = relation.offered_by_us and _is_open(relation, work)
-    if (
-        crossed
-        and activity.document.get("inReplyTo") != relation.offer
-        and offered > relation.agreement_digest
-    ):
-        raise OutOfScope("Superseded: of two offers made at once the lower digest wins.")
-    work.handshakes.offered(relation, activity, agreement, offered)
-
-
-def check_offer(activity: Activity, agreement: Document) -> None:
-    """That an Offer carries the agreement whose digest it names.
-
-    Raises DigestMismatch or Malformed when it does not.
-    """
-    if activity.document.get("objectDigest") != digest(agreement):
-        raise DigestMismatch("`objectDigest` is not the digest of the agreement.")
-    if "PeeringAgreement" not in documents.types(agreement) or not isinstance(
-        activity.document.get("endTime"), str
-    ):
-        raise Malformed("An Offer has an agreement as object, and an endTime.")
-    wrong = agreements.objections(agreement)
-    if wrong:
-        raise Malformed(f"The agreement is none: {wrong}")
-
-
-def withdrawal(relation: Relation, work: Work, settings: Settings) -> Activity:
-    """What takes our open Offer back; it is open until the partner has taken this in."""
-    document: Document = {
-        "type": "Undo",
-        "to": [relation.node],
-        "object": {"id": relation.offer, "type": "Offer", "actor": settings.node},
-        "objectDigest": relation.agreement_digest,
-    }
-    return write(document, settings.node, work, settings)
-
-
-def take_withdrawal(activity: Activity, relation: Relation, work: Work) -> None:
-    """The partner takes its Offer back, unless we have accepted it: back to verified.
-
-    Raises OutOfScope when there is no such open offer.
-    """
-    if activity.object_id != relation.offer or relation.offered_by_us or relation.state is not State.OFFERED:
-        raise OutOfScope("No such open offer.")
-    work.handshakes.declined(relation, relation.offer)
-
-
-def rejection(relation: Relation, work: Work, settings: Settings) -> Activity:
-    """Our no to the partner's Offer."""
-    document: Document = {
-        "type": "Reject",
-        "to": [relation.node],
-        "object": {"id": relation.offer, "type": "Offer", "actor": relation.node},
-    }
-    return write(document, settings.node, work, settings)
-
-
-def acceptance_of_offer(relation: Relation, work: Work, settings: Settings) -> Activity:
-    """Our Accept of the partner's Offer; it becomes entry 1 of our stream."""
-    document: Document = {
-        "type": "Accept",
-        "to": [relation.node],
-        "object": {"id": relation.offer, "type": "Offer", "actor": relation.node},
-        "result": (relation.agreement or {}).get("id"),
-        "objectDigest": relation.agreement_digest,
-    }
-    return write(document, settings.node, work, settings)
-
-
-def accept(activity: Activity, relation: Relation, work: Work) -> None:
-    """The partner's Accept of our Offer: in force from now.
-
-    Raises:
-        OutOfScope: no such open offer of ours, or too late.
-        DigestMismatch: the partner accepts another document.
-    """
-    if activity.object_id != relation.offer or not relation.offered_by_us:
-        raise OutOfScope("No such offer.")
-    if relation.state is not State.OFFERED or relation.offer_ends <= f"{work.now:%Y-%m-%dT%H:%M:%SZ}":
-        raise OutOfScope("The offer is no longer open.")
-    if activity.document.get("objectDigest") != relation.agreement_digest:
-        raise DigestMismatch("The partner accepts another agreement than the one offered.")
-    if activity.document.get("result") != (relation.agreement or {}).get("id"):
-        raise DigestMismatch("`result` is not the agreement offered.")
-    work.handshakes.in_force(relation, activity)
-
-
-def _require_verified(relation: Relation) -> None:
-    if relation.state not in {State.VERIFIED, State.OFFERED}:
-        raise Forbidden("Both admins compare the fingerprint first, and one agreement holds at a time.")
-
-
-def _is_open(relation: Relation, work: Work) -> bool:
-    return relation.state is State.OFFERED and relation.offer_ends > f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _bytes(text: str) -> bytes:

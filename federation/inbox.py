@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from federation import activity as reading
 from federation import charter, documents, exchange, gate, handshake, limits, receipts
 from federation.apply import take
-from federation.authority import Thing, passes_suspended, thing_of
+from federation.authority import PASSES_UNCOMPARED, Thing, passes_suspended, thing_of
 from federation.digest import content_digest
 from federation.errors import (
     DigestMismatch,
@@ -41,11 +41,13 @@ ANNOUNCE_HEADROOM_BYTES = 4096  # an Announce wraps a line that may itself be of
 HANDSHAKE = frozenset(
     {
         ("Offer", Thing.AGREEMENT),
+        ("Accept", Thing.OFFER),
         ("Reject", Thing.OFFER),
         ("Undo", Thing.OFFER),
         ("Update", Thing.INVITE),
     }
 )
+_IN_ANY_STATE = HANDSHAKE | {("Update", Thing.ACTOR)}  # a node changes its keys, whatever was agreed
 
 
 class Disputed(DisputedHistory):
@@ -119,6 +121,7 @@ def receive_single(
     act = (activity.type, thing_of(activity))
     if act not in HANDSHAKE:
         _check_single(activity, act, relation)
+    if act not in _IN_ANY_STATE or (relation.recompare and act not in PASSES_UNCOMPARED):
         charter.check_in_force(relation, work.now, act)
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
     if _first_sight(activity, work):
@@ -243,17 +246,20 @@ def _rejected(error: RemoteError, entry: Entry, relation: Relation, work: Work) 
 
 
 def _check_agreement(field: exchange.LogField, relation: Relation, work: Work) -> None:
-    if not (relation.state is State.OFFERED and relation.offered_by_us):
+    proposal, agreement = relation.proposal, relation.agreement_digest
+    if relation.agreement is None and proposal is not None and proposal.by_us:
+        agreement = proposal.digest  # its Accept is the first entry of their stream
+    else:
         charter.check_in_force(relation, work.now)
-    if field.agreement != relation.agreement_digest:
-        raise OtherAgreement("Another agreement is in force here.", agreement=relation.agreement_digest)
+    if field.agreement != agreement:
+        raise OtherAgreement("Another agreement is in force here.", agreement=agreement)
     if field.stream != relation.stream_in:
         raise NoAgreement("The agreement names another stream for this node.")
 
 
 def _hashes(relation: Relation, first: int, last: int, work: Work) -> list[str]:
-    """Our entry hashes from `first` to `last`; seq 0 is the digest of the agreement."""
-    genesis = [relation.agreement_digest] if first == 0 else []
+    """Our entry hashes from `first` to `last`; seq 0 is the genesis."""
+    genesis = [relation.genesis] if first == 0 else []
     known = work.streams.entries(relation, max(first, 1), last)
     return [*genesis, *(entry.entry_hash for entry, _ in known)]
 
@@ -273,8 +279,8 @@ def _receipt(
     first = last if count == 0 else first
     if count and not taken:
         stored = work.receipts.given(relation, first, last)
-        if stored is not None:
-            return stored
+        if stored is not None and stored["agreement"] == receipts.agreement_of(relation):
+            return stored  # under an earlier version the same range is receipted anew
     outcomes = taken if len(taken) == count else work.streams.entries(relation, first, last)
     end = Head(last, outcomes[-1][0].entry_hash) if outcomes else head
     receipt = receipts.of_range(

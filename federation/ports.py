@@ -467,8 +467,8 @@ class Log(Protocol):
     def read(
         self, relation: Relation, first: int, lines: int, size_bytes: int
     ) -> Sequence[tuple[Entry, bytes]]:
-        """Entries from `first` on with their bytes (empty when erased), within both bounds; at least
-        one when there is one.
+        """Entries from `first` on with their bytes (empty when erased or refused), within both bounds; at
+        least one when there is one.
         """
 
     def entry(self, relation: Relation, seq: int) -> Entry | None:
@@ -481,7 +481,7 @@ class Log(Protocol):
         """The partner has receipted up to `seq`."""
 
     def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
-        """The partner has refused this entry, for good."""
+        """This entry is refused for good: by the partner, or before it left, as the agreement has grown narrower."""
 
 
 class Streams(Protocol):

@@ -53,7 +53,6 @@ def of_range(
 ) -> Document:
     """The receipt for entries `first` to `head.seq`, proved by our node."""
     moment = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    agreement = relation.agreement or {}
     receipt: Document = {
         "@context": list(CONTEXT),
         "id": f"{settings.origin}/receipts/{new_id()}",
@@ -65,7 +64,7 @@ def of_range(
         "to": head.seq,
         "entryHash": head.entry_hash,
         "contentDigest": body_digest,
-        "agreement": agreement.get("id"),
+        "agreement": agreement_of(relation),
         "outcome": "processed",
         "exceptions": [
             _exception(entry, outcome) for entry, outcome in outcomes if outcome.outcome not in QUIET
@@ -88,7 +87,7 @@ def read(body: bytes, relation: Relation, key: PublicKey, body_digest: str) -> A
     proofs.verify(document, key)
     if document.get("stream") != relation.stream_out or document.get("contentDigest") != body_digest:
         raise DigestMismatch("The receipt is for another stream or another body.")
-    if document.get("agreement") != (relation.agreement or {}).get("id"):
+    if document.get("agreement") != agreement_of(relation):
         raise DigestMismatch("The receipt is for another agreement.")
     first, last = _seq(document.get("from")), _seq(document.get("to"))
     exceptions = document.get("exceptions", [])
@@ -98,6 +97,13 @@ def read(body: bytes, relation: Relation, key: PublicKey, body_digest: str) -> A
     if len(outcomes) < len(exceptions):
         raise Malformed("Two exceptions are about one entry.")
     return Acknowledged(first, last, outcomes, document)
+
+
+def agreement_of(relation: Relation) -> str:
+    """The id of the agreement under which something is receipted: in force, or offered and about to be."""
+    offered = relation.proposal.agreement if relation.proposal is not None else {}
+    agreement: Document = relation.agreement or offered
+    return str(agreement.get("id"))
 
 
 def of_entry(
@@ -112,7 +118,7 @@ def of_entry(
         "object": entry.activity,
         "contentDigest": entry.content_digest,
         "outcome": outcome.outcome,
-        "agreement": (relation.agreement or {}).get("id"),
+        "agreement": agreement_of(relation),
         "stream": relation.stream_in,
         "seq": entry.seq,
         "entryHash": entry.entry_hash,

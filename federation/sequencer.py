@@ -42,7 +42,7 @@ def announce(trusted: Trusted, work: Work, settings: Settings, partners: Iterabl
 def partners(trusted: Trusted, work: Work) -> list[Relation]:
     """The relations with the other organisations on the roster of its space, which we host.
 
-    What a suspended partner misses waits in its log; an ended relation has none.
+    What a partner misses while suspended or expired waits in its log; an ended relation has none.
     """
     if trusted.space is None:
         raise LocalError(f"{trusted.activity.id} acts in no space.")
@@ -50,7 +50,7 @@ def partners(trusted: Trusted, work: Work) -> list[Relation]:
     return [relation for relation in relations if relation is not None and relation.state in _HAS_LOG]
 
 
-_HAS_LOG = frozenset({State.IN_FORCE, State.SUSPENDED})
+_HAS_LOG = frozenset({State.IN_FORCE, State.SUSPENDED, State.EXPIRED})
 
 
 def introduce_members(

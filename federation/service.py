@@ -89,7 +89,7 @@ class Federation:
                     relation.stream_out,
                     first,
                     len(read),
-                    before.entry_hash if before else relation.agreement_digest,
+                    before.entry_hash if before else relation.genesis,
                     relation.agreement_digest,
                 )
                 headers = Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(log))))

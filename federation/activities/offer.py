@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import handshake
+from federation import offers
 from federation.errors import OutOfScope
 from federation.kind import ActivityType, Reply
 from federation.ports import Work
@@ -15,7 +15,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Keep the offer for our admin."""
     if trusted.relation is None:
         raise OutOfScope("An agreement is offered by a partner.")
-    handshake.take_offer(trusted.activity, trusted.relation, work)
+    offers.take_offer(trusted.activity, trusted.relation, work)
     return ()
 
 

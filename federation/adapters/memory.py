@@ -568,7 +568,8 @@ class Log(_Port):
         found: list[tuple[Entry, bytes]] = []
         for entry in self.rows.out.get(relation.node, [])[first - 1 : first - 1 + lines]:
             activity = self.rows.activities.get(entry.activity)
-            raw = activity.raw if activity else b""
+            refused = (relation.node, entry.seq) in self.rows.refusals
+            raw = activity.raw if activity and not refused else b""
             size_bytes -= len(raw) + 1
             if found and size_bytes < 0:
                 break

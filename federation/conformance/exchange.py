@@ -78,6 +78,7 @@ class _World:
             stream_out=ours["stream"],
             agreement=agreement,
             agreement_digest=digest(agreement),
+            genesis=digest(agreement),
         )
 
     def _fill(self) -> None:

@@ -24,6 +24,7 @@ from federation import (
     handshake,
     jcs,
     merkle,
+    offers,
     proofs,
     receipts,
     replica,
@@ -234,15 +235,15 @@ def _agree(vector: Vector, folder: Folder) -> Store:
     )
     folder.verify(offer.document)
     with taking.open_work() as work:
-        handshake.take_offer(offer, taking.rows.relations[offer.actor], work)
+        offers.take_offer(offer, taking.rows.relations[offer.actor], work)
     if accept is not None:
         folder.verify(accept)
         with offering.open_work() as work:
-            work.handshakes.offered(
+            work.agreements.offered(
                 offering.rows.relations[other], offer, agreement, digest.digest(agreement)
             )
         with offering.open_work() as work:
-            handshake.accept(_read(accept), offering.rows.relations[other], work)
+            offers.accept(_read(accept), offering.rows.relations[other], work)
     return offering
 
 
@@ -330,6 +331,7 @@ def _in_force(state: Vector, node: str, folder: Folder, now: datetime) -> Relati
         state=State(next(each["state"] for each in state["relations"] if each["node"] == node)),
         agreement=agreement,
         agreement_digest=digest.digest(agreement),
+        genesis=digest.digest(agreement),
         stream_in=theirs.stream,
         stream_out=ours.stream,
     )
@@ -341,13 +343,13 @@ def _batch(
     entry = exchange.entry(
         relation.stream_in,
         1,
-        relation.agreement_digest,
+        relation.genesis,
         activity.id,
         activity.type,
         activity.content_digest,
         activity.published,
     )
-    log = exchange.LogField(relation.stream_in, 1, 1, relation.agreement_digest, relation.agreement_digest)
+    log = exchange.LogField(relation.stream_in, 1, 1, relation.genesis, relation.agreement_digest)
     headers = Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(log))))
     request = Request("POST", settings.exchange, headers, exchange.write([entry], [activity.raw]))
     return signatures.sign_request(request, signer, created=int(now.timestamp()), nonce=activities.new_id())

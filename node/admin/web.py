@@ -19,7 +19,8 @@ from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, Guard, Viewer, admit, guarded, viewer, viewer_or_none
 from node.core.http.rendering import page
 from node.identity.services.identity import identity_of
-from node.relations.services.relations import Partner, relations_of
+from node.relations.services.partners import Partner
+from node.relations.services.relations import relations_of
 from schemas.forms.admin import AuditFilter
 
 FOR_MONITORS = "metrics:read"

@@ -60,6 +60,7 @@ _LINES = Hot(
         OUT_ENTRY.c.seq,
         OUT_ENTRY.c.time,
         OUT_ENTRY.c.entry_hash,
+        OUT_ENTRY.c.problem,
         ACTIVITY.c.iri,
         ACTIVITY.c.type,
         ACTIVITY.c.digest,
@@ -212,7 +213,7 @@ class Log(_Port):
                 entry = self._remember(relation, _entry(row, prev))
                 prev = entry.entry_hash
                 if entry.seq in wanted:
-                    yield entry, whole(row.raw, row.inner, row.suffix)
+                    yield entry, b"" if row.problem else whole(row.raw, row.inner, row.suffix)
             following += len(rows)
             if len(rows) < at_once:
                 break

@@ -9,7 +9,7 @@ from node.core.ground import Ground
 from node.relations import jobs
 from node.relations.api import api
 from node.relations.cli import relation_group
-from node.relations.ports import Handshakes, Peers
+from node.relations.ports import Agreements, Handshakes, Peers
 from node.relations.web import navigation, web
 
 
@@ -20,7 +20,7 @@ def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of 
 capability = Capability(
     name="relations",
     blueprints=(web, api),
-    ports={"peers": Peers, "handshakes": Handshakes},
+    ports={"peers": Peers, "handshakes": Handshakes, "agreements": Agreements},
     jobs=jobs.ALL,
     commands=(relation_group,),
     navigation=navigation,

@@ -13,7 +13,9 @@ from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.core.http.rendering import language
 from node.relations.services import health, terms
-from node.relations.services.relations import By, Confirmed, Partner, Relations, relations_of
+from node.relations.services.desk import By
+from node.relations.services.partners import Confirmed, Partner
+from node.relations.services.relations import Relations, relations_of
 from node.relations.services.words import words
 from schemas.api import relations as shapes
 
@@ -131,12 +133,12 @@ def agree(new: dict[str, Any], key: str) -> dict[str, Any]:
     return _shape(_relations().agree(key, new["digest"], _by()))
 
 
-@api.post("/relations/<key>/resume")
+@api.post("/relations/<key>/retry")
 @guarded("admin", scope=ADMIN)
 @api.response(200, shapes.Relation)
-def resume(key: str) -> dict[str, Any]:
+def retry(key: str) -> dict[str, Any]:
     """Tries again at once what had stopped: delivery to the partner, and lines of theirs that failed here."""
-    return _shape(_relations().resume(key, _by()))
+    return _shape(_relations().retry(key, _by()))
 
 
 @api.put("/relations/<key>/register")

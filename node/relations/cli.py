@@ -16,7 +16,10 @@ from node.core.commands import needs_ground
 from node.core.errors import NodeError
 from node.core.ground import Ground
 from node.relations.services import health
-from node.relations.services.relations import CHANNELS, By, Partner, relations_of
+from node.relations.services.desk import By
+from node.relations.services.fingerprints import CHANNELS
+from node.relations.services.partners import Partner
+from node.relations.services.relations import relations_of
 from node.relations.services.terms import DEFAULT_KEEP, KEEP, Choices
 
 P = ParamSpec("P")
@@ -176,13 +179,13 @@ def cancel(ground: Ground, key: str) -> None:
     relations_of(ground).cancel(key, CLI)
 
 
-@relation_group.command("resume")
+@relation_group.command("retry")
 @click.argument("key")
 @as_json
 @_plainly
-def resume(ground: Ground, key: str, as_json: bool) -> None:
+def retry(ground: Ground, key: str, as_json: bool) -> None:
     """Try again at once what had stopped: delivery, and lines of theirs that failed here."""
-    _partner(relations_of(ground).resume(key, CLI), as_json)
+    _partner(relations_of(ground).retry(key, CLI), as_json)
 
 
 @relation_group.command("show")

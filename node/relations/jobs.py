@@ -46,6 +46,12 @@ def forget_tokens(ground: Ground) -> None:
     relations_of(ground).forget_tokens()
 
 
+@every(5, "relations.watch")
+def watch(ground: Ground) -> None:
+    """Ends what has come to its end, and says what will soon."""
+    relations_of(ground).watch()
+
+
 def subscribe(ground: Ground) -> None:
     """Follows what the handshake tells: a relation began, a message was not taken."""
 
@@ -60,4 +66,4 @@ def subscribe(ground: Ground) -> None:
     ground.events.subscribe(messages.Waits, waits)
 
 
-ALL = (send_due, send_one, reach, forget_tokens)
+ALL = (send_due, send_one, reach, forget_tokens, watch)

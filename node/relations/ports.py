@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from federation import charter, documents, iris
+from federation import charter, documents, ending, iris
 from federation.activity import Activity, Document
-from federation.errors import Forbidden, OutOfScope
+from federation.errors import Forbidden, LocalError, OutOfScope
 from federation.handshake import MAX_FAILURES
 from federation.keys import PublicKey, is_published
 from federation.ports import Invite, Relation, State
@@ -23,8 +23,12 @@ from node.core import ids
 from node.core.audit import Act
 from node.core.clock import rfc3339
 from node.core.ground import Ground
+from node.exchange import remote
 from node.relations import records
-from node.relations.records import INVITE, RELATION
+from node.relations.records import INVITE, RELATION, VERSION
+
+MAX_APPROVERS = 10
+MAX_ROLE_CHARS = 80
 
 
 class Peers:
@@ -57,10 +61,6 @@ class Handshakes:
     def __init__(self, session: Session, ground: Ground) -> None:
         self._session = session
         self._ground = ground
-
-    @cached_property
-    def _node(self) -> str:
-        return f"{self._ground.settings.origin}/actor"
 
     def invite(self, invite_id: str) -> Invite | None:
         row = self._invite(invite_id)
@@ -98,8 +98,7 @@ class Handshakes:
             self._note("invite.burnt", subject=invite_id)
 
     def introduce(self, node: str, key: PublicKey, invite: str) -> None:
-        if is_published(key.raw) and not self._ground.settings.is_development:
-            raise Forbidden("The secret of this key has been published.")
+        self._check_secret([key])
         origin = iris.origin(node)
         if origin == self._ground.settings.origin:
             raise Forbidden("This is our own node.")
@@ -112,7 +111,7 @@ class Handshakes:
             "origin": origin,
             "name": origin.partition("://")[2],
             "state": State.KEYS_EXCHANGED,
-            "keys": json.dumps([key.multibase]),
+            "keys": records.kept_keys([key]),
             "inbox": f"{node}/inbox",
             "exchange": f"{origin}/exchange",
             "invite": invite,
@@ -136,43 +135,20 @@ class Handshakes:
         records.confirm(self._session, self._ground, row["id"], confirmed_there_at=now)
         self._note("relation.confirmed-there", peer=relation.node)
 
-    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
-        ours = offer.actor == self._node
-        if not ours:
-            _refuse_demands(agreement)
-        records.change(
-            self._session,
-            self._ground,
-            int(relation.id),
-            state=State.OFFERED,
-            offer=offer.id,
-            offer_ends=offer.document["endTime"],
-            offered_by_us=ours,
-            offered_at=self._ground.clock.now(),
-            agreement=documents.dumps(agreement).decode(),
-            agreement_digest=digest,
-            stream_in=charter.party(agreement, relation.node)["stream"],
-            stream_out=charter.party(agreement, self._node)["stream"],
-            note="",
-        )
-        self._note("relation.offered", peer=relation.node, subject=offer.id, digest=digest)
+    def rekeyed(self, relation: Relation, keys: Sequence[PublicKey]) -> None:
+        self._check_secret(keys)
+        records.change(self._session, self._ground, int(relation.id), keys=records.kept_keys(keys))
+        self._note("key.changed-there", peer=relation.node, subject=keys[0].key_id)
 
-    def in_force(self, relation: Relation, accept: Activity) -> Relation:
-        now = self._ground.clock.now()
-        changed = records.change(
-            self._session, self._ground, int(relation.id), state=State.IN_FORCE, agreed_at=now, note=""
-        )
-        records.wake_lanes(self._session, self._ground, int(relation.id))
-        digest = relation.agreement_digest
-        self._note("relation.in-force", peer=relation.node, subject=accept.id, digest=digest)
-        return changed
+    def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:
+        self._check_secret(keys)
+        records.compare_anew(self._session, self._ground, relation, keys)
+        remote.flag(self._session, self._ground, relation, datetime.fromisoformat(since))
+        self._note("key.revoked-there", peer=relation.node, subject=keys[0].key_id)
 
-    def declined(self, relation: Relation, offer: str) -> None:
-        records.change(
-            self._session, self._ground, int(relation.id), state=State.VERIFIED, offer="", agreed_at=None
-        )
-        records.wake_lanes(self._session, self._ground, int(relation.id))
-        self._note("relation.offer-ended", peer=relation.node, subject=offer)
+    def _check_secret(self, keys: Sequence[PublicKey]) -> None:
+        if any(is_published(key.raw) for key in keys) and not self._ground.settings.is_development:
+            raise Forbidden("The secret of this key has been published.")
 
     def _end_former(self, origin: str) -> None:
         """Whoever never got beyond the exchange of keys gives way to a new invitation; nobody else does."""
@@ -198,12 +174,161 @@ class Handshakes:
         query = select(*columns).where(columns.short == _short(invite_id))
         return self._session.execute(query).mappings().first()
 
-    def _note(self, action: str, peer: str = "", subject: str = "", digest: str = "") -> None:
-        self._ground.audit.append(self._session, Act(action, peer=peer, subject=subject, digest=digest))
+    def _note(self, action: str, peer: str = "", subject: str = "") -> None:
+        self._ground.audit.append(self._session, Act(action, peer=peer, subject=subject))
+
+
+class Agreements:
+    """Answers `federation.ports.Agreements`."""
+
+    def __init__(self, session: Session, ground: Ground) -> None:
+        self._session = session
+        self._ground = ground
+        self._node = f"{ground.settings.origin}/actor"
+
+    def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
+        ours = offer.actor == self._node
+        if not ours:
+            _refuse_demands(agreement)
+        first: dict[str, Any] = {}
+        if relation.agreement is None:
+            first = {
+                "state": State.OFFERED,
+                "genesis": digest,
+                "stream_in": charter.party(agreement, relation.node)["stream"],
+                "stream_out": charter.party(agreement, self._node)["stream"],
+            }
+        self._change(
+            relation,
+            proposal=documents.dumps(agreement).decode(),
+            proposal_digest=digest,
+            proposal_offer=offer.id,
+            proposal_ends=offer.document["endTime"],
+            proposal_by_us=ours,
+            proposal_accept="",
+            proposed_at=self._ground.clock.now(),
+            note="",
+            **first,
+        )
+        self._note("relation.offered", relation, offer.id, digest)
+
+    def accepted(self, relation: Relation, accept: Activity) -> None:
+        self._change(relation, proposal_accept=accept.id)
+
+    def in_force(self, relation: Relation, accept: Activity) -> Relation:
+        proposal, now = relation.proposal, self._ground.clock.now()
+        if proposal is None:
+            raise LocalError("No agreement is on offer.")
+        versions = VERSION.c
+        self._session.execute(
+            update(VERSION)
+            .where(versions.relation_id == int(relation.id), versions.replaced_at.is_(None))
+            .values(replaced_at=now)
+        )
+        document = documents.dumps(proposal.agreement).decode()
+        self._session.execute(
+            insert(VERSION).values(
+                relation_id=int(relation.id),
+                version=proposal.agreement["version"],
+                digest=proposal.digest,
+                document=document,
+                offer=proposal.offer,
+                accept=accept.id,
+                offered_by_us=proposal.by_us,
+                approvers=json.dumps(_roles(accept.document.get("approvers")), ensure_ascii=False),
+                in_force_at=now,
+            )
+        )
+        changed = records.stand(
+            self._session,
+            self._ground,
+            int(relation.id),
+            agreement=document,
+            agreement_digest=proposal.digest,
+            offer=proposal.offer,
+            accept=accept.id,
+            offered_by_us=proposal.by_us,
+            agreed_at=now,
+            warned_days=None,
+            note="",
+            **records.NO_PROPOSAL,
+        )
+        self._note("relation.in-force", relation, accept.id, proposal.digest)
+        return changed
+
+    def declined(self, relation: Relation, offer: str) -> None:
+        values: dict[str, Any] = dict(records.NO_PROPOSAL)
+        if relation.proposal is None and offer == relation.offer:  # our first Accept came too late
+            values |= {"agreement": "", "agreement_digest": "", "offer": "", "accept": "", "agreed_at": None}
+            values["state"] = State.VERIFIED
+            self._session.execute(delete(VERSION).where(VERSION.c.relation_id == int(relation.id)))
+        elif relation.agreement is None:
+            values["state"] = State.VERIFIED
+        self._change(relation, **values)
+        records.wake_lanes(self._session, self._ground, int(relation.id))
+        self._note("relation.offer-ended", relation, offer)
+
+    def suspended(self, relation: Relation, said: Activity) -> None:
+        side = "here" if said.actor == self._node else "there"
+        why, language = ending.reason_of(said.object or {})
+        values = {
+            f"suspended_{side}_at": self._ground.clock.now(),
+            f"suspended_{side}_why": why,
+            f"suspended_{side}_language": language,
+        }
+        records.stand(self._session, self._ground, int(relation.id), **values)
+        if side == "there":
+            self._note("relation.suspended-there", relation, said.id, relation.agreement_digest)
+
+    def resumed(self, relation: Relation, said: Activity) -> None:
+        side = "here" if said.actor == self._node else "there"
+        records.stand(self._session, self._ground, int(relation.id), **{f"suspended_{side}_at": None})
+        if side == "there":
+            self._note("relation.resumed-there", relation, said.id, relation.agreement_digest)
+
+    def ends(self, relation: Relation, said: Activity) -> None:
+        ours, document = said.actor == self._node, said.document
+        why, language = ending.reason_of(document)
+        changed = self._change(
+            relation,
+            ends=document["startTime"],
+            ends_by_us=ours,
+            ends_why=why,
+            ends_language=language,
+            noticed_at=self._ground.clock.now(),
+            disposition=document["disposition"],
+            **records.NO_PROPOSAL,
+        )
+        if not ours:
+            self._note("relation.notice-there", relation, said.id, relation.agreement_digest)
+        if changed.ends <= rfc3339(self._ground.clock.now()):
+            records.end(self._session, self._ground, changed, document["disposition"], "notice")
+            self._note("relation.ended", relation, said.id, relation.agreement_digest)
+
+    def version(self, relation: Relation, digest: str) -> Document | None:
+        columns = VERSION.c
+        kept = self._session.scalar(
+            select(columns.document).where(columns.relation_id == int(relation.id), columns.digest == digest)
+        )
+        document: Document | None = json.loads(kept) if kept else None
+        return document
+
+    def _change(self, relation: Relation, **values: Any) -> Relation:
+        return records.change(self._session, self._ground, int(relation.id), **values)
+
+    def _note(self, action: str, relation: Relation, subject: str, digest: str = "") -> None:
+        act = Act(action, peer=relation.node, subject=subject, digest=digest)
+        self._ground.audit.append(self._session, act)
 
 
 def _short(invite_id: str) -> str:
     return invite_id.rpartition("/")[2]
+
+
+def _roles(approvers: object) -> list[str]:
+    """Who decided, as an Accept says it: evidence that nobody checks, so no more of it is kept than can be shown."""
+    named = approvers if isinstance(approvers, list) else []
+    return [each[:MAX_ROLE_CHARS] for each in named[:MAX_APPROVERS] if isinstance(each, str)]
 
 
 def _refuse_demands(agreement: Document) -> None:
@@ -216,5 +341,3 @@ def _refuse_demands(agreement: Document) -> None:
         raise OutOfScope("This node cannot yet hold demands on how people sign in (`identity`).")
     if agreement["scope"]["publicAddressing"] != "forbidden":
         raise OutOfScope("This node never addresses the public.")
-    if agreement["version"] != 1 or agreement["previousVersion"] is not None:
-        raise OutOfScope("The first agreement of a relation has version 1.")

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from federation import multikey
+from federation.activity import Document
 from federation.keys import PublicKey
-from federation.ports import Relation, State
+from federation.ports import Proposal, Relation, State
 from node.core import events
 from node.core.db import Database, table_of
 from node.core.ground import Ground
@@ -27,15 +30,15 @@ from node.relations import tables
 CHANGED = "relations"
 """Channel: some relation has changed."""
 LANES = "lanes"
-"""Channel: a relation came into force, or ended."""
+"""Channel: a relation came into force, was suspended, or ended."""
 KEPT_S = POLL_S
 HUES = 8
-KEY_FRAGMENT = "#ed25519"
 
 _CHANGED_HERE = "parvis.relations.changed"
 RELATION = table_of(tables.Relation)
 INVITE = table_of(tables.Invite)
 MESSAGE = table_of(tables.Message)
+VERSION = table_of(tables.AgreementVersion)
 
 _COLUMNS = RELATION.c
 _LIVE = select(*_COLUMNS).where(_COLUMNS.ended_at.is_(None)).order_by(_COLUMNS.id)
@@ -46,6 +49,18 @@ class Introduced:
     """Event: a relation began; its node actor is still to be read."""
 
     relation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelationEnded:
+    """Event: a relation under an agreement has ended. `disposition` as PROTOCOL 2.a.7 names it."""
+
+    relation_id: str
+    node: str
+    agreement: Document
+    agreement_digest: str
+    disposition: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +80,58 @@ def relation_of(row: Mapping[Any, Any]) -> Relation:
         node=node,
         name=row["name"],
         state=State(row["state"]),
-        keys=tuple(PublicKey.from_multibase(node + KEY_FRAGMENT, each) for each in json.loads(row["keys"])),
+        keys=tuple(
+            PublicKey(name, multikey.decode(key), expires=end) for name, key, end in json.loads(row["keys"])
+        ),
         inbox=row["inbox"],
         exchange=row["exchange"],
         invite=row["invite"],
         stream_in=row["stream_in"],
         stream_out=row["stream_out"],
+        genesis=row["genesis"],
         agreement=json.loads(row["agreement"]) if row["agreement"] else None,
         agreement_digest=row["agreement_digest"],
         offer=row["offer"],
-        offer_ends=row["offer_ends"],
+        accept=row["accept"],
         offered_by_us=row["offered_by_us"],
+        proposal=_proposal(row),
+        suspended_here=row["suspended_here_at"] is not None,
+        suspended_there=row["suspended_there_at"] is not None,
+        ends=row["ends"],
         confirmed_here=row["confirmed_here_at"] is not None,
         confirmed_there=row["confirmed_there_at"] is not None,
+        recompare=bool(row["agreement"]) and None in (row["confirmed_here_at"], row["confirmed_there_at"]),
     )
+
+
+def kept_keys(keys: Iterable[PublicKey]) -> str:
+    """The keys of a partner's node as the table has them: JSON, of each its id, Multikey and end (null: none yet)."""
+    return json.dumps([[key.key_id, key.multibase, key.expires] for key in keys])
+
+
+def _proposal(row: Mapping[Any, Any]) -> Proposal | None:
+    if not row["proposal"]:
+        return None
+    return Proposal(
+        offer=row["proposal_offer"],
+        agreement=json.loads(row["proposal"]),
+        digest=row["proposal_digest"],
+        ends=row["proposal_ends"],
+        by_us=row["proposal_by_us"],
+        accepted=bool(row["proposal_accept"]),
+    )
+
+
+NO_PROPOSAL: Mapping[str, Any] = {
+    "proposal": "",
+    "proposal_digest": "",
+    "proposal_offer": "",
+    "proposal_ends": "",
+    "proposal_by_us": False,
+    "proposal_accept": "",
+    "proposed_at": None,
+}
+"""The columns of a relation on which nothing is on offer."""
 
 
 def by_id(session: Session, relation_id: int) -> Mapping[Any, Any] | None:
@@ -122,9 +175,60 @@ def confirm(session: Session, ground: Ground, relation_id: int, **values: Any) -
     confirmed = change(session, ground, relation_id, **values)
     both = confirmed.confirmed_here and confirmed.confirmed_there
     if not both or confirmed.state is not State.KEYS_EXCHANGED:
+        wake_lanes(session, ground, relation_id)  # what waited for the comparison of a new key goes on
         return confirmed
     coloured = session.scalar(select(func.count()).select_from(RELATION).where(_COLUMNS.hue.is_not(None)))
     return change(session, ground, relation_id, state=State.VERIFIED, hue=(coloured or 0) % HUES + 1)
+
+
+def compare_anew(
+    session: Session, ground: Ground, relation: Relation, keys: Iterable[PublicKey] | None = None
+) -> Relation:
+    """A node key was revoked, ours or theirs (then `keys` are what is left): neither side has confirmed any more."""
+    values: dict[str, Any] = {"confirmed_here_at": None, "confirmed_there_at": None}
+    if keys is not None:
+        values["keys"] = kept_keys(keys)
+    if relation.agreement is None:
+        values["state"] = State.KEYS_EXCHANGED
+    written = change(session, ground, int(relation.id), **values)
+    wake_lanes(session, ground, int(relation.id))
+    return written
+
+
+def stand(session: Session, ground: Ground, relation_id: int, **values: Any) -> Relation:
+    """Writes these columns of a relation under an agreement: in force, or suspended while one of the two says so."""
+    written = change(session, ground, relation_id, **values)
+    suspended = written.suspended_here or written.suspended_there
+    state = State.SUSPENDED if suspended else State.IN_FORCE
+    if written.state is not state:
+        written = change(session, ground, relation_id, state=state)
+    wake_lanes(session, ground, relation_id)
+    return written
+
+
+def end(session: Session, ground: Ground, relation: Relation, disposition: str, note: str = "") -> None:
+    """Ends a relation under an agreement, and tells those who keep what came of it."""
+    now = ground.clock.now()
+    change(
+        session,
+        ground,
+        int(relation.id),
+        state=State.TERMINATED,
+        ended_at=now,
+        note=note,
+        disposition=disposition,
+        **NO_PROPOSAL,
+    )
+    wake_lanes(session, ground, int(relation.id))
+    session.execute(
+        update(VERSION)
+        .where(VERSION.c.relation_id == int(relation.id), VERSION.c.replaced_at.is_(None))
+        .values(replaced_at=now)
+    )
+    event = RelationEnded(
+        relation.id, relation.node, relation.agreement or {}, relation.agreement_digest, disposition, now
+    )
+    ground.events.publish(event, session)
 
 
 def changed(session: Session, ground: Ground, relation_id: int) -> None:
@@ -168,7 +272,7 @@ def _read(session: Session) -> Known:
     return Known(
         {each.node: each for each in relations},
         {_origin(each.node): each for each in relations},
-        tuple(each for each in relations if each.state is State.IN_FORCE),
+        tuple(each for each in relations if each.state is State.IN_FORCE and not each.recompare),
     )
 
 

@@ -1,15 +1,15 @@
-"""Invitations, relations with partners, and what the handshake still has to send.
+"""Invitations, relations with partners, versions of their agreements, and what still has to be said about them.
 
 Rule: private to this capability; an invitation's token stands sealed until it is used, burnt, cancelled or
-expired, then nowhere. Of one origin at most one relation is live (`ended_at` is null).
-Source: PROTOCOL 2.a; PRODUCT D.15; SECURITY TH-17, C14.
+expired, then nowhere. Of one origin at most one relation is live (`ended_at` is null). A version that was in force
+is never changed or dropped: it is evidence. Source: PROTOCOL 2.a; PRODUCT D.15; SECURITY TH-17, C14.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Boolean, Date, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy import Boolean, Date, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.core.db import Base, BigKey
@@ -40,8 +40,9 @@ class Invite(Base):
 class Relation(Base):
     """One peering, from the exchange of keys on. `state` is a `federation.ports.State`.
 
-    `keys` is a JSON list of Multikeys, `agreement` the JSON in force or on offer; digests and IRIs are "" while
-    there is none. `purpose`, `contract`, `contact` and `review_on` stand in our register alone.
+    `keys` is a JSON list of Multikeys, `agreement` the JSON in force, `proposal` the JSON on offer; digests and IRIs
+    are "" while there is none. `purpose`, `contract`, `contact` and `review_on` stand in our register alone.
+    What a side says for people comes with its language (BCP 47, "" when it named none).
     """
 
     __tablename__ = "relation"
@@ -70,15 +71,42 @@ class Relation(Base):
     confirmed_channel: Mapped[str] = mapped_column(String(16), default="")
     confirmed_there_at: Mapped[datetime | None]
 
-    offer: Mapped[str] = mapped_column(Text, default="")
-    offer_ends: Mapped[str] = mapped_column(String(32), default="")
-    offered_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
-    offered_at: Mapped[datetime | None]
+    proposal: Mapped[str] = mapped_column(Text, default="")
+    proposal_digest: Mapped[str] = mapped_column(String(64), default="")
+    proposal_offer: Mapped[str] = mapped_column(Text, default="")
+    proposal_ends: Mapped[str] = mapped_column(String(32), default="")
+    proposal_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
+    proposal_accept: Mapped[str] = mapped_column(Text, default="")
+    """The id of our Accept of it that the partner has not taken in yet."""
+    proposed_at: Mapped[datetime | None]
+
     agreement: Mapped[str] = mapped_column(Text, default="")
     agreement_digest: Mapped[str] = mapped_column(String(64), default="")
+    offer: Mapped[str] = mapped_column(Text, default="")
+    accept: Mapped[str] = mapped_column(Text, default="")
+    offered_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
+    agreed_at: Mapped[datetime | None]
+    genesis: Mapped[str] = mapped_column(String(64), default="")
+    """D of version 1, with which both streams begin."""
     stream_in: Mapped[str] = mapped_column(Text, default="")
     stream_out: Mapped[str] = mapped_column(Text, default="")
-    agreed_at: Mapped[datetime | None]
+
+    suspended_here_at: Mapped[datetime | None]
+    suspended_here_why: Mapped[str] = mapped_column(Text, default="")
+    suspended_here_language: Mapped[str] = mapped_column(String(40), default="")
+    suspended_there_at: Mapped[datetime | None]
+    suspended_there_why: Mapped[str] = mapped_column(Text, default="")
+    suspended_there_language: Mapped[str] = mapped_column(String(40), default="")
+
+    ends: Mapped[str] = mapped_column(String(32), default="")
+    """When it ends by notice: UTC, RFC 3339."""
+    ends_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
+    ends_why: Mapped[str] = mapped_column(Text, default="")
+    ends_language: Mapped[str] = mapped_column(String(40), default="")
+    noticed_at: Mapped[datetime | None]
+    disposition: Mapped[str] = mapped_column(String(32), default="")
+    warned_days: Mapped[int | None]
+    """How many days before the end it was last recorded that the end is near."""
 
     purpose: Mapped[str] = mapped_column(Text, default="")
     contract: Mapped[str] = mapped_column(Text, default="")
@@ -90,6 +118,25 @@ class Relation(Base):
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class AgreementVersion(Base):
+    """An agreement that holds or once held. `approvers` is a JSON list: the roles that its Accept names, unchecked."""
+
+    __tablename__ = "agreement_version"
+    __table_args__ = (UniqueConstraint("relation_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    relation_id: Mapped[int] = mapped_column(ForeignKey("relation.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    document: Mapped[str] = mapped_column(Text)
+    offer: Mapped[str] = mapped_column(Text)
+    accept: Mapped[str] = mapped_column(Text)
+    offered_by_us: Mapped[bool] = mapped_column(Boolean)
+    approvers: Mapped[str] = mapped_column(Text)
+    in_force_at: Mapped[datetime]
+    replaced_at: Mapped[datetime | None]
 
 
 class Message(Base):

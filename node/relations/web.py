@@ -21,16 +21,10 @@ from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, Viewer, guarded, viewer
 from node.core.http.rendering import language, page
 from node.relations.services import health, terms
-from node.relations.services.relations import (
-    By,
-    Confirmed,
-    Invitation,
-    LooksAlike,
-    NotTheStep,
-    Partner,
-    Relations,
-    relations_of,
-)
+from node.relations.services.desk import By, NotTheStep
+from node.relations.services.invitations import Invitation, LooksAlike
+from node.relations.services.partners import Confirmed, Partner
+from node.relations.services.relations import Relations, relations_of
 from node.relations.services.words import words
 from schemas.forms.relations import Accept, Agree, Charter, Invite
 
@@ -189,11 +183,11 @@ def withdraw(key: str) -> Response | tuple[str, int]:
     return _step(key, lambda: _relations().withdraw(key, _by()))
 
 
-@web.post("/partners/<key>/resume")
+@web.post("/partners/<key>/retry")
 @guarded("admin")
-def resume(key: str) -> Response | tuple[str, int]:
+def retry(key: str) -> Response | tuple[str, int]:
     """Tries again at once what had stopped: delivery to the partner, and lines of theirs that failed here."""
-    answer = _step(key, lambda: _relations().resume(key, _by()))
+    answer = _step(key, lambda: _relations().retry(key, _by()))
     if isinstance(answer, Response):
         flash(_("Everything is being tried again now."), "ok")
     return answer

@@ -16,7 +16,7 @@ from node.exchange.service import open_reading
 from node.identity.services.identity import identity_of
 from node.identity.services.people import Role as PersonRole
 from node.relations import records
-from node.relations.services.relations import By as RelationsBy
+from node.relations.services.desk import By as RelationsBy
 from node.relations.services.relations import relations_of
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By

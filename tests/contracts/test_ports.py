@@ -149,7 +149,7 @@ def test_the_next_version_stands_beside_the_present_one_until_both_have_agreed(h
     assert waiting.accepted
     assert _relation(host).agreement_digest == first.agreement_digest
     with host.open_work() as work:
-        work.agreements.in_force(_relation(host), activity(kind="Accept"))
+        work.agreements.in_force(work.peers.of_node(NODE), activity(kind="Accept"))
     second = _relation(host)
     assert (second.agreement_digest, second.genesis) == (digest(following), digest(first.agreement or {}))
     assert (second.stream_in, second.stream_out) == (first.stream_in, first.stream_out)
@@ -199,7 +199,7 @@ def test_notice_names_the_day_and_an_end_that_is_here_ends(host: Host) -> None:
         work.agreements.ends(first, later)
     assert (_relation(host).state, _relation(host).ends) == (State.IN_FORCE, "2027-12-01T08:00:00Z")
     with host.open_work() as work:
-        work.agreements.ends(_relation(host), activity(PARTNER, startTime=moment, **members))
+        work.agreements.ends(work.peers.of_node(NODE), activity(PARTNER, startTime=moment, **members))
         found = work.peers.of_node(NODE)
         assert found is None or found.state is State.TERMINATED
 

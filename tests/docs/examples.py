@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import discovery, handshake, outbox, roster
+from federation import discovery, offers, outbox, roster
 from federation.activity import Activity, Document
 from federation.digest import digest
 from federation.errors import SequenceGap
@@ -114,13 +114,13 @@ def _peer(host: Node, guest: Node) -> str:
     host.confirm(guest)
     host.offer(guest)
     with guest.work() as work:
-        said = handshake.rejection(guest.relation(host), work, guest.settings)
-        work.handshakes.declined(guest.relation(host), guest.relation(host).offer)
+        said = offers.rejection(guest.relation(host), work, guest.settings)
+        work.agreements.declined(guest.relation(host), "")
     guest.inbox(said, host)
     host.offer(guest)
     with host.work() as work:
-        said = handshake.withdrawal(host.relation(guest), work, host.settings)
-        work.handshakes.declined(host.relation(guest), host.relation(guest).offer)
+        said = offers.withdrawal(host.relation(guest), work, host.settings)
+        work.agreements.declined(host.relation(guest), "")
     host.inbox(said, guest)
     host.offer(guest)
     guest.agree(host)

@@ -14,6 +14,7 @@ from federation import (
     documents,
     exchange,
     handshake,
+    offers,
     jcs,
     limits,
     proofs,
@@ -128,7 +129,7 @@ def test_the_acceptance_is_bound_by_the_token_of_the_link() -> None:
 def test_offer_and_accept_name_one_agreement() -> None:
     offer, accept = said("offer"), said("accept-offer")
     agreement = offer.object or {}
-    handshake.check_offer(offer, agreement)
+    offers.check_offer(offer, agreement)
     assert not agreements.objections(agreement)
     assert accept.object_id == offer.id
     assert accept.document["objectDigest"] == digest(agreement)

@@ -390,7 +390,10 @@ def test_an_accept_that_came_too_late_is_not_in_force(worlds: Worlds) -> None:
     other.confirm(one)
     one.confirm(other)
     one.offer(other)
-    one.store.rows.relations[other.iri] = replace(one.relation(other), offer_ends="2026-11-24T07:00:00Z")
+    proposal = one.relation(other).proposal
+    assert proposal is not None
+    ended = replace(proposal, ends="2026-11-24T07:00:00Z")
+    one.store.rows.relations[other.iri] = replace(one.relation(other), proposal=ended)
     other.agree(one)
     assert other.relation(one).state is State.VERIFIED
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from federation import documents, handshake, signatures
+from federation import documents, handshake, offers, signatures
 from federation.activity import Activity, Document
 from federation.authorship import write
 from federation.digest import digest
@@ -16,7 +16,7 @@ from federation.errors import DigestMismatch, Forbidden, Malformed, OutOfScope, 
 from federation.exchange import append
 from federation.http import Headers, Request
 from federation.keys import SigningKey
-from federation.ports import State
+from federation.ports import Proposal, State
 from tests.federation.world import Clock, Node, peer
 
 
@@ -26,8 +26,16 @@ def two() -> tuple[Node, Node]:
     return Node("north", clock), Node("south", clock)
 
 
+def _proposal(node: Node, other: Node) -> Proposal:
+    proposal = node.relation(other).proposal
+    assert proposal is not None
+    return proposal
+
+
 def _problem(node: Node) -> dict[str, object]:
-    return node.store.rows.notes[-1][1]
+    return next(
+        facts for event, facts in reversed(node.store.rows.notes) if event == "exchange.line-rejected"
+    )
 
 
 def _acceptance(guest: Node, host: Node, link: str, **binding: Any) -> tuple[Document, handshake.InviteLink]:
@@ -172,7 +180,7 @@ def test_no_offer_before_both_have_confirmed(two: tuple[Node, Node]) -> None:
     cheating = replace(relation, state=State.VERIFIED, confirmed_here=True)
     north.store.rows.relations[south.iri] = cheating
     assert north.offer(south).status == 403
-    assert south.relation(north).offer == ""
+    assert south.relation(north).proposal is None
 
 
 def test_refuses_a_confirmation_of_another_invitation(two: tuple[Node, Node]) -> None:
@@ -209,7 +217,7 @@ def test_refuses_an_offer_that_does_not_hold(two: tuple[Node, Node], change: Any
     north, south = _verified(two)
     with north.work() as work:
         ends = "2026-12-24T00:00:00Z"
-        offered = handshake.offer(north.relation(south), north.draft(south), ends, work, north.settings)
+        offered = offers.offer(north.relation(south), north.draft(south), ends, work, north.settings)
     document = {k: v for k, v in offered.document.items() if k not in {"proof", "id", "actor"}}
     assert _send(north, south, change(document)) == status
     assert south.relation(north).state is State.VERIFIED
@@ -246,10 +254,10 @@ def test_refuses_an_accept_of_something_else(
     north.offer(south)
     relation = south.relation(north)
     with south.work() as work:
-        honest = handshake.acceptance_of_offer(relation, work, south.settings).document
+        honest = offers.acceptance(relation, work, south.settings).document
         document = {k: v for k, v in honest.items() if k not in {"proof", "id", "actor"}} | change
         said = write(document, south.iri, work, south.settings)
-        append(work.handshakes.in_force(relation, said), said, work)
+        append(work.agreements.in_force(relation, said), said, work)
     south.deliver(north)
     assert north.relation(south).state is State.OFFERED
     assert _problem(north)["problem"] == problem("").type
@@ -261,8 +269,8 @@ def test_refuses_an_accept_after_the_offer_has_ended(two: tuple[Node, Node]) -> 
     north.clock.advance(8 * 86400)
     with south.work() as work:
         relation = south.relation(north)
-        said = handshake.acceptance_of_offer(relation, work, south.settings)
-        append(work.handshakes.in_force(relation, said), said, work)
+        said = offers.acceptance(relation, work, south.settings)
+        append(work.agreements.in_force(relation, said), said, work)
     south.deliver(north)
     assert north.relation(south).state is State.OFFERED
 
@@ -271,7 +279,8 @@ def test_nothing_else_passes_before_the_accept(two: tuple[Node, Node]) -> None:
     north, south = _verified(two)
     north.offer(south)
     with south.work() as work:
-        relation = work.handshakes.in_force(south.relation(north), None)  # type: ignore[arg-type]
+        accept = offers.acceptance(south.relation(north), work, south.settings)
+        relation = work.agreements.in_force(south.relation(north), accept)
         said = write(
             {"type": "Create", "object": {"id": f"{south.iri}/r", "type": "DeliveryReceipt"}},
             south.iri,
@@ -286,7 +295,7 @@ def test_nothing_else_passes_before_the_accept(two: tuple[Node, Node]) -> None:
 def test_a_declined_offer_leads_back(two: tuple[Node, Node]) -> None:
     north, south = _verified(two)
     north.offer(south)
-    offer = north.relation(south).offer
+    offer = _proposal(north, south).offer
     assert _send(south, north, {"type": "Reject", "object": {"id": offer, "type": "Offer"}}) == 202
     assert north.relation(south).state is State.VERIFIED
 
@@ -315,7 +324,7 @@ def test_an_accepted_single_is_receipted_by_the_signed_answer(two: tuple[Node, N
     north, south = _verified(two)
     ends = f"{north.clock.now + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
     with north.work() as work:
-        said = handshake.offer(north.relation(south), north.draft(south), ends, work, north.settings)
+        said = offers.offer(north.relation(south), north.draft(south), ends, work, north.settings)
     request = signatures.sign_request(
         Request(
             "POST", f"{south.iri}/inbox", Headers((("Content-Type", "application/activity+json"),)), said.raw
@@ -362,7 +371,7 @@ def _drafted(two: tuple[Node, Node]) -> tuple[Document, Document]:
 def _offer_here(node: Node, other: Node, agreement: Document) -> Activity:
     with node.work() as work:
         ends = "2026-12-01T08:00:00Z"
-        return handshake.offer(node.relation(other), agreement, ends, work, node.settings)
+        return offers.offer(node.relation(other), agreement, ends, work, node.settings)
 
 
 def test_of_two_offers_made_at_once_the_lower_digest_wins_on_both_sides(two: tuple[Node, Node]) -> None:
@@ -371,8 +380,8 @@ def test_of_two_offers_made_at_once_the_lower_digest_wins_on_both_sides(two: tup
     ours, theirs = _offer_here(north, south, lower), _offer_here(south, north, higher)
     assert south.inbox(theirs, north).status == 403
     assert north.inbox(ours, south).status == 202
-    assert north.relation(south).agreement_digest == south.relation(north).agreement_digest == digest(lower)
-    assert (north.relation(south).offered_by_us, south.relation(north).offered_by_us) == (True, False)
+    assert _proposal(north, south).digest == _proposal(south, north).digest == digest(lower)
+    assert (_proposal(north, south).by_us, _proposal(south, north).by_us) == (True, False)
 
 
 def test_an_answer_to_an_open_offer_takes_its_place_whatever_its_digest(two: tuple[Node, Node]) -> None:
@@ -380,8 +389,8 @@ def test_an_answer_to_an_open_offer_takes_its_place_whatever_its_digest(two: tup
     lower, higher = _drafted(two)
     assert north.offer(south, lower).status == 202
     assert south.offer(north, higher).status == 202
-    assert north.relation(south).agreement_digest == digest(higher)
-    assert not north.relation(south).offered_by_us
+    assert _proposal(north, south).digest == digest(higher)
+    assert not _proposal(north, south).by_us
 
 
 def test_an_open_offer_of_ours_is_withdrawn_before_another(two: tuple[Node, Node]) -> None:
@@ -390,7 +399,7 @@ def test_an_open_offer_of_ours_is_withdrawn_before_another(two: tuple[Node, Node
     with pytest.raises(Forbidden):
         north.offer(south)
     with north.work() as work:
-        said = handshake.withdrawal(north.relation(south), work, north.settings)
+        said = offers.withdrawal(north.relation(south), work, north.settings)
     assert north.inbox(said, south).status == 202
     assert south.relation(north).state is State.VERIFIED
 
@@ -398,9 +407,8 @@ def test_an_open_offer_of_ours_is_withdrawn_before_another(two: tuple[Node, Node
 def test_refuses_to_take_back_what_is_not_open(two: tuple[Node, Node]) -> None:
     north, south = two
     peer(north, south)
-    with north.work() as work:
-        said = handshake.withdrawal(north.relation(south), work, north.settings)
-    assert north.inbox(said, south).status == 403
+    undone = {"id": north.relation(south).offer, "type": "Offer", "actor": north.iri}
+    assert _send(north, south, {"type": "Undo", "object": undone}) == 403
     assert south.relation(north).state is State.IN_FORCE
 
 
@@ -408,7 +416,7 @@ def test_the_partner_says_no(two: tuple[Node, Node]) -> None:
     north, south = _verified(two)
     north.offer(south)
     with south.work() as work:
-        said = handshake.rejection(south.relation(north), work, south.settings)
+        said = offers.rejection(south.relation(north), work, south.settings)
     assert south.inbox(said, north).status == 202
     assert north.relation(south).state is State.VERIFIED
 
@@ -421,14 +429,14 @@ def test_refuses_to_end_an_agreement_by_rejecting_its_offer(two: tuple[Node, Nod
     assert north.relation(south).state is State.IN_FORCE
 
 
-def test_refuses_an_offer_while_an_agreement_is_in_force(two: tuple[Node, Node]) -> None:
+def test_refuses_a_first_offer_while_an_agreement_is_in_force(two: tuple[Node, Node]) -> None:
     north, south = two
     peer(north, south)
     with south.work() as work:
-        relation = replace(south.relation(north), state=State.VERIFIED)
-        said = handshake.offer(relation, south.draft(north), "2026-12-01T08:00:00Z", work, south.settings)
+        relation = replace(south.relation(north), state=State.VERIFIED, agreement=None)
+        said = offers.offer(relation, south.draft(north), "2026-12-01T08:00:00Z", work, south.settings)
     assert south.inbox(said, north).status == 403
-    assert north.relation(south).state is State.IN_FORCE
+    assert north.relation(south).proposal is None
 
 
 def test_refuses_an_agreement_that_is_none(two: tuple[Node, Node]) -> None:

@@ -13,7 +13,7 @@ from federation.activity import CONTEXT, Document
 from federation.errors import BadProof, Forbidden, LocalError, NoAgreement, NotMember, OutOfScope
 from federation.http import Headers, Request
 from federation.keys import SigningKey
-from federation.ports import Outcome, Role, State
+from federation.ports import Outcome, Proposal, Role, State
 from federation.proofs import sign
 from tests.federation.world import Node, Pair, Worlds, effects, post_batch, problem_of
 
@@ -775,7 +775,7 @@ def test_refuses_after_the_agreement_has_ended(pair: Pair) -> None:
 
 @pytest.mark.parametrize("state", [each for each in State if each not in {State.IN_FORCE, State.SUSPENDED}])
 def test_refuses_before_and_after_the_agreement_is_in_force(pair: Pair, state: State) -> None:
-    _relation(pair, state=state, offered_by_us=False)
+    _relation(pair, state=state)
     response = pair.north.federation.receive_batch(pair.south.parcel(pair.north, lines=0).request)
     assert documents.loads(response.body)["type"].endswith("#no-agreement")
 
@@ -801,7 +801,11 @@ def test_refuses_another_stream_than_the_agreed_one(pair: Pair) -> None:
 
 
 def test_before_the_accept_nothing_but_the_accept_of_the_offer_is_read(pair: Pair) -> None:
-    _relation(pair, state=State.OFFERED, offered_by_us=True)
+    present = pair.north.relation(pair.south)
+    proposal = Proposal(
+        present.offer, present.agreement or {}, present.agreement_digest, "2027-01-01T00:00:00Z", by_us=True
+    )
+    _relation(pair, state=State.OFFERED, agreement=None, agreement_digest="", proposal=proposal)
     for members in ({}, {"type": "Accept", "object": {"id": "https://north.example/a/i", "type": "Invite"}}):
         said = pair.activity(actor=pair.south.iri, **members)
         assert problem_of(pair.say(pair.line(said, pair.south.key))) == "no-agreement"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from federation import charter, delivery, documents, handshake, outbox, roster, signatures
+from federation import charter, delivery, documents, handshake, offers, outbox, roster, signatures
 from federation.activity import ACTOR_CONTEXT, CONTEXT, Activity, Document
 from federation.adapters.memory import MemoryWork, SpaceRow, Store
 from federation.http import Headers, Request, Response
@@ -169,7 +169,7 @@ class Node:
     def offer(self, other: Node, agreement: Document | None = None) -> Response:
         ends = f"{self.clock.now + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
         with self.work() as work:
-            said = handshake.offer(
+            said = offers.offer(
                 self.relation(other), agreement or self.draft(other), ends, work, self.settings
             )
         return self.inbox(said, other)
@@ -178,8 +178,8 @@ class Node:
         with self.work() as work:
             relation = work.peers.of_node(other.iri)
             assert relation is not None
-            said = handshake.acceptance_of_offer(relation, work, self.settings)
-            relation = work.handshakes.in_force(relation, said)
+            said = offers.acceptance(relation, work, self.settings)
+            relation = work.agreements.in_force(relation, said)
             from federation.exchange import append
 
             append(relation, said, work)

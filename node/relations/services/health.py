@@ -7,7 +7,7 @@ from datetime import datetime
 from node.core.ground import Ground
 from node.exchange import service as exchange
 from node.exchange.service import Health
-from node.relations.services.relations import Partner
+from node.relations.services.partners import Partner
 
 
 def of(ground: Ground, partner: Partner) -> Health | None:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from federation import activity as activities
 from federation import delivery, documents, signatures
 from federation.activity import Activity
 from federation.errors import RemoteError
@@ -114,8 +115,7 @@ def _settle(ground: Ground, relation: Relation, message: Mapping[Any, Any], answ
     if answer.status in {200, 202}:
         with exchange.open_work(ground) as work:
             _done(work.session, message)
-            if message["type"] == "Undo" and relation.offer == message["about"]:
-                work.handshakes.declined(relation, relation.offer)
+            _take_effect(work, relation, message)
         return ""
     said, kind = _problem_of(answer)
     reason = f"{answer.status} {said}".strip()
@@ -127,8 +127,21 @@ def _settle(ground: Ground, relation: Relation, message: Mapping[Any, Any], answ
     return reason
 
 
+def _take_effect(work: Any, relation: Relation, message: Mapping[Any, Any]) -> None:
+    """What was to hold once the partner has taken it in: an offer taken back, the next version accepted."""
+    proposal = relation.proposal
+    if proposal is None or proposal.offer != message["about"]:
+        return
+    if message["type"] == "Undo":
+        work.agreements.declined(relation, proposal.offer)
+    elif message["type"] == "Accept":
+        work.agreements.in_force(relation, activities.read(message["body"]))
+
+
 def _is_final(answer: Response, kind: str) -> bool:
     match answer.status:
+        case 409 if kind == "other-agreement":
+            return False  # a version that one of the two has not yet taken in
         case 401:
             return kind != "clock"
         case 429:
@@ -145,16 +158,18 @@ def _take_back(
     """What we had taken for agreed is not: an invitation, an offer; the rest is noted."""
     session: Session = work.session
     relation_id = int(relation.id)
-    if message["type"] == "Accept":
+    proposal = relation.proposal
+    is_open = proposal is not None and proposal.offer == message["about"]
+    if message["type"] in {"Accept", "Offer"} and is_open:
+        work.agreements.declined(relation, message["about"])
+        records.change(session, ground, relation_id, note=reason)
+    elif message["type"] == "Accept" and relation.state is State.KEYS_EXCHANGED:
         ended = ground.clock.now()
         records.change(
             session, ground, relation_id, state=State.TERMINATED, ended_at=ended, note=f"refused: {reason}"
         )
         session.execute(delete(MESSAGE).where(_COLUMNS.relation_id == relation_id))
-    elif message["type"] == "Offer" and relation.offer == message["about"] and relation.offered_by_us:
-        work.handshakes.declined(relation, relation.offer)
-        records.change(session, ground, relation_id, note=reason)
-    else:
+    elif relation.state is not State.TERMINATED:
         records.change(session, ground, relation_id, note=reason)
     refused = Act("relation.refused-there", peer=relation.node, rule=reason[:80], subject=message["about"])
     ground.audit.append(session, refused)

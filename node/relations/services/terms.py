@@ -7,6 +7,7 @@ Source: PROTOCOL 2.a.5; PRODUCT B1, D.15 step 4.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -58,10 +59,54 @@ class Terms:
     document: Mapping[str, Any] = field(repr=False)
 
 
+Effect = Literal["widens", "narrows", "changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that another version says otherwise. `name`: a field of Terms, or a member of the document."""
+
+    name: str
+    before: Any
+    after: Any
+    effect: Effect
+
+
 def draft(
     lineage: str, ours: charter.Party, theirs: charter.Party, choices: Choices, now: datetime
 ) -> Document:
     """The agreement that `choices` describe. Raises Invalid for what cannot be chosen."""
+    document = charter.draft(lineage, ours, theirs, now)
+    _choose(document, ours.node, choices, now)
+    return document
+
+
+def following(
+    present: Document,
+    digest: str,
+    ours: charter.Party,
+    theirs: charter.Party,
+    choices: Choices,
+    now: datetime,
+) -> Document:
+    """The version after `present`, whose digest is given: what `choices` do not speak of stays as it is.
+
+    The keys are those of today; streams, lineage and roles go on. Raises Invalid for what cannot be chosen.
+    """
+    document = copy.deepcopy(present)
+    version = present["version"] + 1
+    document["id"] = f"{present['lineage']}/v{version}"
+    document["version"], document["previousVersion"] = version, digest
+    document["startTime"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    keys = {side.node: list(side.keys) for side in (ours, theirs)}
+    for side in document["parties"]:
+        side["keys"] = keys[side["node"]]
+    _choose(document, ours.node, choices, now)
+    return document
+
+
+def _choose(document: Document, node: str, choices: Choices, now: datetime) -> None:
+    """Writes into `document` what the administrator of `node` has chosen."""
     ends = choices.ends or (now + timedelta(days=365)).date()
     if not now.date() < ends <= (now + timedelta(days=MAX_DAYS)).date():
         sentence = _("Choose a day within the next five years.")
@@ -70,19 +115,99 @@ def draft(
         if kept not in KEEP:
             sentence = _("Choose one of the periods.")
             raise Invalid(sentence, errors={name: sentence})
-    document = charter.draft(lineage, ours, theirs, now)
     document["endTime"] = f"{datetime.combine(ends, time.max, UTC):%Y-%m-%dT%H:%M:%SZ}"
     document["scope"]["allowNewSpaces"] = choices.new_spaces
     document["scope"]["onwardTransfer"] = choices.onward
     longer = max(choices.keep_ours, choices.keep_theirs, key=KEEP.index)
-    document["scope"]["dataClasses"][0]["retention"] = longer
-    for side, kept in zip(document["parties"], (choices.keep_ours, choices.keep_theirs), strict=True):
-        side["retention"] = kept
-    if choices.purpose:
-        document["terms"]["purpose"] = choices.purpose
-    if choices.contract:
-        document["terms"]["contract"] = choices.contract
-    return document
+    if document["scope"]["dataClasses"]:
+        document["scope"]["dataClasses"][0]["retention"] = longer
+    for side in document["parties"]:
+        side["retention"] = choices.keep_ours if side["node"] == node else choices.keep_theirs
+    for name in ("purpose", "contract"):
+        if getattr(choices, name):
+            document["terms"][name] = getattr(choices, name)
+        else:
+            document["terms"].pop(name, None)
+
+
+def compare(before: Terms, after: Terms) -> list[Difference]:
+    """What differs between two versions, in the order in which people read a charter.
+
+    Of what no sentence names, the member itself is shown (`scope.objectTypes`): nothing changes unseen.
+    """
+    found = [
+        Difference(name, getattr(before, name), getattr(after, name), _effect(name, before, after))
+        for name in SENTENCES
+        if getattr(before, name) != getattr(after, name)
+    ]
+    old, new = _members(before.document), _members(after.document)
+    others = [
+        Difference(name, old.get(name), new.get(name), _effect_of(old.get(name), new.get(name)))
+        for name in (*old, *(each for each in new if each not in old))
+        if old.get(name) != new.get(name)
+    ]
+    return [*found, *others]
+
+
+def _effect(name: str, before: Terms, after: Terms) -> Effect:
+    old, new = getattr(before, name), getattr(after, name)
+    if name in {"keep_ours", "keep_theirs"} and old in KEEP and new in KEEP:
+        return "widens" if KEEP.index(new) > KEEP.index(old) else "narrows"
+    if name == "spaces":
+        return _effect_of(list(old), list(new))
+    if name in {"new_spaces", "onward", "max_file_bytes", "ends"}:
+        return "widens" if new > old else "narrows"
+    return "changes"
+
+
+def _effect_of(old: object, new: object) -> Effect:
+    """Of members that no sentence names: more in a list lets more through."""
+    if (
+        isinstance(old, list)
+        and isinstance(new, list)
+        and all(isinstance(each, str) for each in (*old, *new))
+    ):
+        if set(old) < set(new):
+            return "widens"
+        if set(new) < set(old):
+            return "narrows"
+    return "changes"
+
+
+def _members(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that bind and that no sentence of a charter names, by their path."""
+    return {
+        f"{part}.{name}": value
+        for part in ("scope", "identity", "evidence", "recall", "terms")
+        for name, value in document[part].items()
+        if f"{part}.{name}" not in _TOLD
+    }
+
+
+#: What a charter says in sentences, in their order: fields of `Terms`.
+SENTENCES = (
+    "purpose",
+    "contract",
+    "spaces",
+    "new_spaces",
+    "onward",
+    "keep_ours",
+    "keep_theirs",
+    "max_file_bytes",
+    "ends",
+    "notice",
+)
+_TOLD = frozenset(
+    {
+        "scope.spaces",
+        "scope.allowNewSpaces",
+        "scope.onwardTransfer",
+        "scope.maxFileBytes",
+        "terms.purpose",
+        "terms.contract",
+        "terms.notice",
+    }
+)
 
 
 def read(document: Mapping[str, Any], node: str, digest: str) -> Terms:

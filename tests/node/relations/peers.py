@@ -18,7 +18,9 @@ from federation.http import Headers, Request, Response
 from federation.ports import Relation
 from node.core.clock import SetClock
 from node.exchange import service as exchange
-from node.relations.services.relations import By, Partner, Relations, relations_of
+from node.relations.services.desk import By
+from node.relations.services.partners import Partner
+from node.relations.services.relations import Relations, relations_of
 from node.relations.services.terms import Choices
 from tests.node.identity.houses import Browser, Node
 

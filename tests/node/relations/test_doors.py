@@ -233,9 +233,9 @@ def test_an_administrator_has_a_stopped_delivery_tried_again(aubier: Peer, nord:
     before = browser.get(page).text
     assert all(each in before for each in (*words, "410 The exchange is gone."))
     assert words[0].lower().rstrip(".") in browser.get("/partners").text
-    assert browser.client.post(f"{page}/resume", base_url=aubier.origin).status_code == 403  # no csrf
+    assert browser.client.post(f"{page}/retry", base_url=aubier.origin).status_code == 403  # no csrf
     assert lane_of(aubier)[0] == "stopped"
-    assert browser.post(f"{page}/resume", page=page).status_code == 303
+    assert browser.post(f"{page}/retry", page=page).status_code == 303
     assert lane_of(aubier) == ("open", 0, "")
     assert resumed(aubier) == 1
     after = browser.get(page).text
@@ -245,10 +245,10 @@ def test_an_administrator_has_a_stopped_delivery_tried_again(aubier: Peer, nord:
 def test_a_member_has_nothing_tried_again(aubier: Peer, nord: Peer) -> None:
     peered(aubier, nord)
     key = stop(aubier, nord)
-    assert signed_in(aubier, Role.MEMBER).post(f"/partners/{key}/resume", page="/me").status_code == 404
+    assert signed_in(aubier, Role.MEMBER).post(f"/partners/{key}/retry", page="/me").status_code == 404
     reader, member = token_of(aubier, Scope.RELATIONS_READ), token_of(aubier, Scope.ME_READ, role=Role.MEMBER)
     for token, status in (("", 401), (reader, 403), (member, 404)):
-        assert api(aubier, token, "POST", f"/relations/{key}/resume").status_code == status
+        assert api(aubier, token, "POST", f"/relations/{key}/retry").status_code == status
     assert lane_of(aubier)[0] == "stopped"
     assert resumed(aubier) == 0
 
@@ -274,22 +274,22 @@ def test_scripts_have_it_tried_again(aubier: Peer, nord: Peer) -> None:
     token = token_of(aubier, Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
     before = api(aubier, token, "GET", f"/relations/{key}").json["health"]
     assert (before["delivery"], before["reason"]) == ("stopped", "410 The exchange is gone.")
-    answer = api(aubier, token, "POST", f"/relations/{key}/resume")
+    answer = api(aubier, token, "POST", f"/relations/{key}/retry")
     assert (answer.status_code, answer.json["health"]["delivery"]) == (200, "open")
-    assert api(aubier, token, "POST", "/relations/nobody/resume").status_code == 404
+    assert api(aubier, token, "POST", "/relations/nobody/retry").status_code == 404
 
 
 def test_nothing_is_tried_again_before_an_agreement(aubier: Peer, nord: Peer) -> None:
     verified(aubier, nord)
     token = token_of(aubier, Scope.RELATIONS_ADMIN)
-    assert api(aubier, token, "POST", f"/relations/{aubier.partner(nord).key}/resume").status_code == 409
+    assert api(aubier, token, "POST", f"/relations/{aubier.partner(nord).key}/retry").status_code == 409
 
 
 def test_operators_have_it_tried_again(aubier: Peer, nord: Peer) -> None:
     peered(aubier, nord)
     key = stop(aubier, nord)
     assert "stopped (410 The exchange is gone.)" in parvis(aubier, "show", key)
-    assert parvis(aubier, "resume", key, "--json")["state"] == "in-force"
+    assert parvis(aubier, "retry", key, "--json")["state"] == "in-force"
     assert lane_of(aubier) == ("open", 0, "")
 
 

@@ -15,7 +15,8 @@ from federation.ports import State
 from node.core.clock import SetClock, rfc3339
 from node.core.errors import Changed, Invalid, Unavailable
 from node.exchange import service as exchange
-from node.relations.services.relations import LooksAlike, NotTheStep
+from node.relations.services.desk import NotTheStep
+from node.relations.services.invitations import LooksAlike
 from tests.node.relations.conftest import MakePeer
 from tests.node.relations.peers import MARIE, Net, Peer, peered, verified
 
