@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "ace41c465aa8"
+revision: str = "4d732a17b482"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -374,6 +374,77 @@ def upgrade() -> None:
         sa.UniqueConstraint("iri", name=op.f("uq_remote_actor_iri")),
     )
     op.create_table(
+        "replica_aside",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("iri", sa.String(length=2048), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("ours", sa.Text(), nullable=False),
+        sa.Column("theirs", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replica_aside")),
+    )
+    with op.batch_alter_table("replica_aside", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_replica_aside_space_id_iri"), ["space_id", "iri"], unique=True)
+
+    op.create_table(
+        "replica_leaf",
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("place", sa.LargeBinary(length=32), nullable=False),
+        sa.Column(
+            "rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("iri", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=9), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("born", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("space_id", "place", "rev", name=op.f("pk_replica_leaf")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "replica_run",
+        sa.Column(
+            "space_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("as_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("leaves", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("behind", sa.Integer(), nullable=False),
+        sa.Column("repaired", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("space_id", name=op.f("pk_replica_run")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "replica_statement",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("view", sa.Text(), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
+        sa.Column("leaves", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=True),
+        sa.Column("standing", sa.String(length=7), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replica_statement")),
+    )
+    with op.batch_alter_table("replica_statement", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_replica_statement_space_id_as_of"), ["space_id", "as_of"], unique=False
+        )
+
+    op.create_table(
         "retention_run",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=22), nullable=False),
@@ -427,8 +498,6 @@ def upgrade() -> None:
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("preferred_username", sa.String(length=255), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
-        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
-        sa.Column("public_multibase", sa.String(length=64), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -438,7 +507,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("iri", name=op.f("pk_actor")),
         sa.UniqueConstraint("person_id", name=op.f("uq_actor_person_id")),
         sa.UniqueConstraint("preferred_username", name=op.f("uq_actor_preferred_username")),
-        sa.UniqueConstraint("public_multibase", name=op.f("uq_actor_public_multibase")),
     )
     op.create_table(
         "agreement_version",
@@ -680,6 +748,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_token_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "actor_key",
+        sa.Column("key_id", sa.String(length=300), nullable=False),
+        sa.Column("actor", sa.String(length=255), nullable=False),
+        sa.Column("use", sa.String(length=8), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("compromised_since", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["actor"], ["actor.iri"], name=op.f("fk_actor_key_actor_actor")),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_actor_key")),
+        sa.UniqueConstraint("public", name=op.f("uq_actor_key_public")),
+    )
+    with op.batch_alter_table("actor_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_actor_key_actor"), ["actor"], unique=False)
+        batch_op.create_index(
+            "uq_actor_key_current",
+            ["actor", "use", "kind"],
+            unique=True,
+            sqlite_where=sa.text("state = 'current'"),
+            postgresql_where=sa.text("state = 'current'"),
+        )
+
+    op.create_table(
         "asked",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("activity", sa.Text(), nullable=False),
@@ -909,11 +1004,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("space_id", "rev", name=op.f("pk_turn")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "key_notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("about", sa.String(length=300), nullable=False),
+        sa.Column("relation", sa.String(length=255), nullable=False),
+        sa.Column("node", sa.String(length=2048), nullable=False),
+        sa.Column("activity", sa.String(length=300), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("said_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["about"], ["actor_key.key_id"], name=op.f("fk_key_notice_about_actor_key")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_notice")),
+        sa.UniqueConstraint("activity", name=op.f("uq_key_notice_activity")),
+    )
+    with op.batch_alter_table("key_notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_notice_about"), ["about"], unique=False)
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("key_notice", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_notice_about"))
+
+    op.drop_table("key_notice")
     op.drop_table("turn")
     op.drop_table("receipt_taken")
     op.drop_table("receipt_given")
@@ -946,6 +1064,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_asked_person_id"))
 
     op.drop_table("asked")
+    with op.batch_alter_table("actor_key", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_actor_key_current",
+            sqlite_where=sa.text("state = 'current'"),
+            postgresql_where=sa.text("state = 'current'"),
+        )
+        batch_op.drop_index(batch_op.f("ix_actor_key_actor"))
+
+    op.drop_table("actor_key")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_token_person_id"))
 
@@ -996,6 +1123,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_retention_run_relation_id"))
 
     op.drop_table("retention_run")
+    with op.batch_alter_table("replica_statement", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_replica_statement_space_id_as_of"))
+
+    op.drop_table("replica_statement")
+    op.drop_table("replica_run")
+    op.drop_table("replica_leaf")
+    with op.batch_alter_table("replica_aside", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_replica_aside_space_id_iri"))
+
+    op.drop_table("replica_aside")
     op.drop_table("remote_actor")
     with op.batch_alter_table("relation", schema=None) as batch_op:
         batch_op.drop_index(
