@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node import admin, exchange, files, home, identity, relations, retention, spaces, threads, wire
+from node import admin, exchange, files, home, identity, relations, replicas, retention, spaces, threads, wire
 from node.core.capability import Capability
 
 CAPABILITIES: tuple[Capability, ...] = (
@@ -13,6 +13,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     files.capability,
     threads.capability,
     retention.capability,
+    replicas.capability,
     admin.capability,
     home.capability,
     wire.capability,

@@ -6,14 +6,20 @@ there, always in the same bytes. Source: PROTOCOL 2.0 (*Endpoints*, *Errors*), 2
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 from flask import Blueprint, current_app, g, request
 from flask import Response as Answer
 
 from federation import limits, signatures
+from federation.digest import multibase_of
+from federation.documents import dumps
 from federation.errors import NotFound, OutOfScope, RemoteError, TooLarge
 from federation.exchange import MEDIA_TYPE
 from federation.http import Headers, Request, Response
 from federation.keys import controller_of
+from federation.ports import Relation
 from federation.service import ACTIVITY_TYPE
 from node.core import failpoints
 from node.core.ground import Ground
@@ -22,6 +28,7 @@ from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
 from node.exchange import messages
 from node.exchange.service import federation_of, open_reading
+from node.replicas.services import hosting
 from node.wire import documents
 from node.wire.rates import Rates
 from node.wire.signed import READ_PREFIX
@@ -30,6 +37,7 @@ RATES = "parvis.wire.rates"
 ACTIVITY_TYPES = frozenset({ACTIVITY_TYPE, "application/ld+json"})
 MAX_SEQ_CHARS = 15
 OK, ACCEPTED = 200, 202
+BUCKET_DIGITS, HEXADECIMAL = 2, frozenset("0123456789abcdef")
 
 OPEN_DOORS.update(
     {
@@ -37,6 +45,8 @@ OPEN_DOORS.update(
         "wire.inbox": "the handshake; the signature of the node is the proof",
         "wire.shared_inbox": "the same as the node inbox",
         "wire.stream": "a partner reads our log to it; the signature of its node is the proof",
+        "wire.digest": "a partner compares its copy of a space; the signature of its node is the proof",
+        "wire.outbox": "a partner reads what a space announced; the signature of its node is the proof",
         "wire.document": "a partner reads what it may; the signature of its node is the proof",
     }
 )
@@ -94,6 +104,40 @@ def stream(name: str) -> Answer:
     return messages.given(answer)
 
 
+@blueprint.get(f"{READ_PREFIX}/digest/<name>")
+def digest(name: str) -> Answer:
+    """Compares a copy of a space (PROTOCOL 2.c): our statement; `?asOf=&buckets=all`; `?asOf=&bucket=hh,hh`; signed."""
+    here, asked = ground(), request.args
+
+    def answer(relation: Relation) -> Response:
+        iri = f"{here.settings.origin}/spaces/{name}"
+        if "asOf" not in asked:
+            return _answer(ACTIVITY_TYPE, hosting.statement(here, relation, iri).encode())
+        as_of = _seq("asOf")
+        if "bucket" not in asked:
+            hashes = [multibase_of(each) for each in hosting.buckets(here, relation, iri, as_of)]
+            return _answer("application/json", json.dumps({"asOf": as_of, "buckets": hashes}).encode())
+        leaves = hosting.bucket(here, relation, iri, as_of, _buckets(asked["bucket"]))
+        return _answer(MEDIA_TYPE, b"".join(dumps(each.document()) + b"\n" for each in leaves))
+
+    return _signed_read(here, answer)
+
+
+@blueprint.get(f"{READ_PREFIX}/spaces/<name>/outbox")
+def outbox(name: str) -> Answer:
+    """Reads what a space of ours announced, `?after=` a rev or `?rev=` of some (PROTOCOL 2.c), signed; NDJSON."""
+    here = ground()
+
+    def answer(relation: Relation) -> Response:
+        iri = f"{here.settings.origin}/spaces/{name}"
+        after = _seq("after") if "after" in request.args else None
+        revs = _numbers(request.args.get("rev", ""))
+        lines = hosting.announced(here, relation, iri, after, revs)
+        return _answer(MEDIA_TYPE, b"".join(line + b"\n" for line in lines))
+
+    return _signed_read(here, answer)
+
+
 @blueprint.get(f"{READ_PREFIX}/<any(a, o, people, spaces):kind>/<path:rest>")
 def document(kind: str, rest: str) -> Answer:
     """Reads an activity, object, person, space or roster that the partner may see; asked for by its IRI."""
@@ -114,6 +158,39 @@ def document(kind: str, rest: str) -> Answer:
         federation.refuse_reading(asked, OutOfScope("It is absent, or not for this partner."))
         raise NotFound("Not found.")
     return messages.given(Response(OK, Headers((("Content-Type", ACTIVITY_TYPE),)), raw))
+
+
+def _signed_read(here: Ground, answer: Callable[[Relation], Response]) -> Answer:
+    """What a partner asks for by a signed GET; what it may not have is absent."""
+    asked = _received(here)
+    federation = federation_of(here)
+    try:
+        with open_reading(here) as work:
+            relation = federation.reader(asked, work)
+        _proved(asked)
+        return messages.given(answer(relation))
+    except NotFound as error:
+        federation.refuse_reading(asked, error)
+        raise NotFound("Not found.") from error
+
+
+def _answer(media_type: str, body: bytes) -> Response:
+    return Response(OK, Headers((("Content-Type", media_type),)), body)
+
+
+def _buckets(named: str) -> list[int]:
+    """Numbers of buckets, each of two hexadecimal digits."""
+    numbers = named.split(",")
+    if not all(len(each) == BUCKET_DIGITS and set(each) <= HEXADECIMAL for each in numbers):
+        raise NotFound("Not found.")
+    return sorted({int(each, 16) for each in numbers})
+
+
+def _numbers(named: str) -> list[int]:
+    numbers = named.split(",")[: limits.MAX_BATCH_LINES] if named else []
+    if not all(each.isascii() and each.isdecimal() and len(each) <= MAX_SEQ_CHARS for each in numbers):
+        raise NotFound("Not found.")
+    return [int(each) for each in numbers]
 
 
 def _received(here: Ground, *, max_bytes: int = 0, types: frozenset[str] | set[str] = frozenset()) -> Request:

@@ -1,0 +1,231 @@
+"""Comparing our copies with their hosts: when, how it went, and what is shown of it.
+
+Rule: one comparison of a space at a time; what a crash interrupts is begun anew. Source: PROTOCOL 2.c, *Run*.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from federation import repair
+from federation.errors import EgressError, RemoteError
+from federation.ports import Relation, State
+from federation.repair import Report
+from node.core.audit import Act
+from node.core.db import table_of
+from node.core.errors import Absent, NodeError
+from node.core.ground import Ground
+from node.core.log import get_logger
+from node.exchange import service as exchange
+from node.replicas import tables
+from node.replicas.services import copying, statements
+from node.replicas.services.copying import ASIDE, Copy, Host
+from node.spaces.services import copies as spaces
+from node.spaces.services.copies import Copied
+from node.spaces.services.reading import missing
+
+log = get_logger(__name__)
+
+RUN = table_of(tables.Run)
+NIGHT = range(5)
+"""Hours (UTC) in which copies are compared that were not for most of a day."""
+MOST_OF_A_DAY = timedelta(hours=20)
+TOO_LONG = timedelta(hours=30)
+GAP_AFTER = timedelta(minutes=2)
+AGAIN_AFTER = timedelta(minutes=30)
+"""After a comparison that did not end equal, or that a crash interrupted."""
+MAX_REASON_CHARS = 500
+
+RunState = Literal["running", "equal", "differs", "older", "failed"]
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The last comparison of one copy."""
+
+    state: RunState
+    begun: datetime
+    ended: datetime | None
+    as_of: int
+    count: int
+    requests: int
+    behind: int
+    repaired: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """One leaf on which both sides do not agree, as each has it."""
+
+    iri: str
+    kind: str
+    ours: dict[str, Any] | None
+    theirs: dict[str, Any] | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One space as its copies stand; `proofs` are the newest of each other organisation."""
+
+    space: Copied
+    run: Run | None
+    proofs: Sequence[statements.Pair]
+    aside: Sequence[Aside]
+    forks: int
+    unequal: Sequence[tuple[str, int, datetime]]
+
+
+def compare(
+    ground: Ground, space_id: int, by: str = "", progress: Progress = lambda _step, _count: None
+) -> Run:
+    """Compare our copy of a space with its host's now, and mend it. `by` is the actor who asks, "" for the node.
+
+    Raises Absent for what is no copy of a partner's space.
+    """
+    with exchange.open_reading(ground) as work:
+        space = spaces.by_id(work.session, space_id)
+        relation = None if space.hosted else work.peers.of_node(space.host)
+    if relation is None:
+        raise Absent("Only copies of partners' spaces are compared.")
+    begun = ground.clock.now()
+    _note(ground, space, Run("running", begun, None, 0, 0, 0, 0, 0, ""), by)
+    host, copy = Host(ground, relation, space), Copy(ground, relation, space)
+    try:
+        report = repair.run(host, copy, progress)
+    except (RemoteError, EgressError, NodeError) as error:
+        reason = str(error.detail if isinstance(error, RemoteError) else error)[:MAX_REASON_CHARS]
+        log.info("replica.failed", space=space.iri, reason=reason)
+        ended = Run("failed", begun, ground.clock.now(), 0, 0, host.requests, 0, 0, reason)
+        _note(ground, space, ended, by)
+        return ended
+    if report.equal:
+        _settle(ground, relation, space, copy, begun)
+    ended = _run(report, begun, ground.clock.now(), host.requests)
+    _note(ground, space, ended, by)
+    return ended
+
+
+def compare_all_of(ground: Ground, node: str, by: str = "") -> list[Run]:
+    """Every copy of a space that this partner hosts: as before the end of an agreement."""
+    with ground.database.reading() as session:
+        copies = spaces.of_host(session, node)
+    return [compare(ground, each.id, by) for each in copies]
+
+
+def due(ground: Ground) -> list[int]:
+    """Which copies are to be compared now: nightly, after a gap, and what did not come to its end."""
+    now, found = ground.clock.now(), []
+    with exchange.open_reading(ground) as work:
+        for space in spaces.everything(work.session):
+            relation = None if space.hosted else work.peers.of_node(space.host)
+            if relation is None or relation.state is not State.IN_FORCE:
+                continue
+            if _is_due(last(work.session, space.id), missing(work.session, space.id)[1], now):
+                found.append(space.id)
+    return found
+
+
+def last(session: Session, space_id: int) -> Run | None:
+    """How the last comparison of a copy went."""
+    row = session.execute(select(RUN).where(RUN.c.space_id == space_id)).first()
+    return None if row is None else Run(*row[1:])
+
+
+def seen(session: Session, ground: Ground, space: Copied) -> Seen:
+    """All that is known of the copies of a space."""
+    rows = session.execute(select(ASIDE).where(ASIDE.c.space_id == space.id).order_by(ASIDE.c.id)).all()
+    return Seen(
+        space,
+        last(session, space.id),
+        statements.proofs(session, ground, space.id),
+        [Aside(row.iri, row.kind, _leaf(row.ours), _leaf(row.theirs), row.at) for row in rows],
+        len(statements.contradictions(session, space.id)),
+        statements.unequal(session, space.id),
+    )
+
+
+def everything(session: Session, ground: Ground) -> list[Seen]:
+    """Each space that another organisation has, too."""
+    shared = [each for each in spaces.everything(session) if len(spaces.nodes(session, each.id)) > 1]
+    return [seen(session, ground, each) for each in shared]
+
+
+def evidence(session: Session, ground: Ground, space: Copied) -> dict[str, Any]:
+    """What was signed of the copies of a space: pairs that prove them equal, and what contradicts itself."""
+    return {
+        "space": space.iri,
+        "proofs": [
+            {"asOf": each.as_of, "node": each.node, "statements": [each.ours, each.theirs]}
+            for each in statements.proofs(session, ground, space.id)
+        ],
+        "contradictions": [list(each) for each in statements.contradictions(session, space.id)],
+    }
+
+
+def _is_due(run: Run | None, hole: datetime | None, now: datetime) -> bool:
+    if run is None:
+        return True
+    since = now - run.begun
+    if run.state != "equal" and since >= AGAIN_AFTER:
+        return run.state in {"running", "failed"} or since >= TOO_LONG or _at_night(since, now)
+    if hole is not None and now - hole >= GAP_AFTER and since >= AGAIN_AFTER:
+        return True
+    return since >= TOO_LONG or _at_night(since, now)
+
+
+def _at_night(since: timedelta, now: datetime) -> bool:
+    return now.hour in NIGHT and since >= MOST_OF_A_DAY
+
+
+def _run(report: Report, begun: datetime, ended: datetime, requests: int) -> Run:
+    state: RunState = "equal" if report.equal else "older" if report.rolled_back else "differs"
+    return Run(state, begun, ended, report.as_of, report.count, requests, report.behind, report.repaired, "")
+
+
+def _settle(ground: Ground, relation: Relation, space: Copied, copy: Copy, begun: datetime) -> None:
+    """The copies are equal: send our statement to the host; keep what it took and never announced."""
+    lost = copying.dropped(ground, space, begun)
+    with exchange.open_work(ground) as work:
+        copying.settle(work.session, space.id)
+        for each in lost:
+            copying.note(work.session, ground, space, each)
+        if copy.proof is not None:
+            said = {"type": "Create", "to": [relation.node], "object": copy.proof}
+            exchange.tell(ground, work, relation, said, work.node)
+
+
+def _note(ground: Ground, space: Copied, run: Run, by: str) -> None:
+    row = {
+        "space_id": space.id,
+        "state": run.state,
+        "begun_at": run.begun,
+        "ended_at": run.ended,
+        "as_of": run.as_of,
+        "leaves": run.count,
+        "requests": run.requests,
+        "behind": run.behind,
+        "repaired": run.repaired,
+        "reason": run.reason,
+    }
+    with ground.database.writing() as session:
+        session.execute(delete(RUN).where(RUN.c.space_id == space.id))
+        session.execute(insert(RUN), row)
+        if run.state not in {"running", "equal"} or (by and run.state == "running"):
+            detail: dict[str, str | int] = {"state": run.state, "asOf": run.as_of}
+            ground.audit.append(
+                session, Act("replica.compared", by, peer=space.host, subject=space.iri, detail=detail)
+            )
+
+
+def _leaf(text: str) -> dict[str, Any] | None:
+    return json.loads(text) if text else None
