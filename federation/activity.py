@@ -98,6 +98,14 @@ def of(document: Document, raw: bytes) -> Activity:
     )
 
 
+def inside(announce: Activity) -> Activity:
+    """What an Announce embeds, with the bytes that stand in it. Raises Malformed when it embeds nothing."""
+    if announce.object is None:
+        raise Malformed("An Announce embeds what it announces.")
+    start, end = documents.span_of(announce.raw, "object")
+    return of(announce.object, announce.raw[start:end])
+
+
 def new_id() -> str:
     """128 random bits, base64url: ids on the wire tell nothing (PROTOCOL 2.0, *Endpoints*)."""
     return secrets.token_urlsafe(16)

@@ -43,6 +43,7 @@ def _order(
 ) -> Sequence[Reply | Trusted]:
     """Give it its rev, apply it, and announce it to those on the roster before or after it.
 
+    Where a partner, or we towards it, stopped the space, that partner alone goes without.
     Raises OutOfScope when the charter of one of them does not cover it: then nobody gets it.
     """
     placed = sequencer.give_rev(current, work)
@@ -50,6 +51,7 @@ def _order(
     space, roster = placed.space, _roster_of(placed)
     node = work.node if placed.relation is None else placed.relation.node
     if roster is None and space is not None:
+        before = [relation for relation in before if space.iri not in relation.stopped]
         for relation in before:
             charter.covers(relation, placed.activity, space.iri, node)
     following = receive(placed, work)

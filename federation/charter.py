@@ -420,7 +420,12 @@ _FILE_TYPES = frozenset({"Document", "Image", "Audio", "Video"})
 #: A wrapper is asked less, as what it wraps is asked by itself; a recall passes where its post no longer would.
 RULES = (
     Rule("space", _in_scope, "The agreement does not cover this space.", _RECALL),
-    Rule("stopped", lambda case: case.place not in case.relation.stopped, "This space is stopped.", _RECALL),
+    Rule(
+        "stopped",
+        lambda case: case.place not in case.relation.stopped,
+        "This space is stopped.",
+        _RECALL | _ANNOUNCE,
+    ),
     Rule(
         "direction", _in_direction, "The agreement has this side read here, and the other speak.", _NO_SPEECH
     ),

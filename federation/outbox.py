@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from federation import authority, authorship, charter, exchange, gate, sequencer
+from federation import authority, authorship, charter, cutting, exchange, gate, sequencer
 from federation.activity import Activity, Document
 from federation.apply import take
 from federation.errors import LocalError, NoAgreement
@@ -22,6 +22,8 @@ def publish(
     document: Document, actor: str, work: Work, settings: Settings, failpoint: Callable[[str], None]
 ) -> Activity:
     """Say `document` (type, object, audience …) as `actor`, in the space that is its audience.
+
+    How the person signed in stands in it as `authn`, where the host knows (PROTOCOL 2.d, L1).
 
     In a space of ours it is ordered and announced at once. In another's it goes to the host, and a
     new object waits, visible to its author, for the host's Announce (PROTOCOL 2.j).
@@ -47,11 +49,16 @@ def publish(
 def tell(relation: Relation, document: Document, actor: str, work: Work, settings: Settings) -> Activity:
     """Say something to one partner: a space invited to, an answer. `actor` is ours.
 
-    Raises AgreementSuspended or NoAgreement when no agreement is in force.
+    Raises:
+        AgreementSuspended, NoAgreement: no agreement is in force.
+        OutOfScope: the agreement does not cover it; nothing was kept.
     """
     charter.check_in_force(relation, work.now)
     sequencer.introduce(relation, (actor,), None, work, settings)
     said = authorship.write(document, actor, work, settings)
+    problem = cutting.outside(relation, said, work)
+    if problem is not None:
+        raise problem
     exchange.append(relation, said, work)
     return said
 
@@ -65,12 +72,15 @@ def backfill(
 ) -> int:
     """Append past Announces, oldest first, each with its author introduced; how many (DECISIONS 5).
 
-    Nothing newer may stand in the log before all of them do: a Delete that came before its Create would
-    be forgotten. Raises AgreementSuspended or NoAgreement when no agreement is in force.
+    What the agreement does not cover is withheld: the partner sees a hole in the order (PROTOCOL 2.c). Nothing
+    newer may stand in the log before all of them do: a Delete that came before its Create would be forgotten.
+    Raises AgreementSuspended or NoAgreement when no agreement is in force.
     """
     charter.check_in_force(relation, work.now)
     count = 0
     for announce, author in announces:
+        if cutting.outside(relation, announce, work) is not None:
+            continue
         sequencer.introduce(relation, (author,), space, work, settings)
         exchange.append(relation, announce, work)
         count += 1

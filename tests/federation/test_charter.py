@@ -522,8 +522,19 @@ def test_a_stopped_space_is_closed_at_both_doors(pair: Pair) -> None:
     assert effects(pair.north) == before
     with pytest.raises(OutOfScope):
         pair.south.post(pair.sven, pair.space, "x")
-    with pytest.raises(OutOfScope):
-        pair.north.post(pair.anna, pair.space, "x")
+
+
+def test_a_partner_who_stops_a_space_stops_it_for_nobody_else(worlds: Worlds) -> None:
+    _agree(worlds, stopped=frozenset({worlds.space}))
+    worlds.north.post(worlds.anna, worlds.space, "to the others")
+    worlds.north.write_roster(worlds.space)
+    worlds.settle()
+    assert worlds.east.texts(worlds.space) == worlds.north.texts(worlds.space) == ["to the others"]
+    assert worlds.south.texts(worlds.space) == []
+    assert (
+        worlds.south.store.rows.spaces[worlds.space].roster
+        == worlds.north.store.rows.spaces[worlds.space].roster
+    )
 
 
 def test_who_signed_in_as_agreed_is_heard(pair: Pair) -> None:
