@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "4d732a17b482"
+revision: str = "4a6a1aa8a2a2"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
