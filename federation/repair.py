@@ -277,5 +277,8 @@ def take(
     about = wanted.get(id_of(inside.activity.document["object"]) or "") or wanted.get(inside.activity.actor)
     if about is None or not about.over <= activity.rev <= about.rev:
         return False
-    activities.BY_NAME[inside.activity.type].receive(inside, work)
+    said = inside.activity
+    if said.type == "Create" and work.objects.stored(str(said.object_id)) is not None:
+        return False  # it came along with an edit of it
+    activities.BY_NAME[said.type].receive(inside, work)
     return True

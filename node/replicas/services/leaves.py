@@ -60,14 +60,14 @@ def bring_up_to_date(ground: Ground, space: Copied) -> int:
 
 
 def bring_some(ground: Ground, space: Copied, iris: Sequence[str]) -> None:
-    """The same for these objects and people alone."""
+    """The same for these objects and people alone, whatever we thought of them."""
     with _turn(space.id), ground.database.reading() as session:
         now = spaces.by_id(session, space.id)
         wanted = set(iris)
         people = [each for each in _people(session, now) if each.id in wanted]
         for first in range(0, len(iris), WRITTEN_AT_ONCE):
             some = threads.named(session, space.id, iris[first : first + WRITTEN_AT_ONCE])
-            _take(ground, session, space.id, [*some, *people])
+            _write(ground, space.id, _made(session, [*some, *people]))
             people = []
 
 
