@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import charter, documents, iris
+from federation import charter, cutting, documents, iris
 from federation.activity import Activity, Document
 from federation.authorship import write
 from federation.digest import digest
@@ -173,7 +173,15 @@ def accept(activity: Activity, relation: Relation, work: Work) -> None:
         raise DigestMismatch("The partner accepts another agreement than the one offered.")
     if activity.document.get("result") != proposal.agreement["id"]:
         raise DigestMismatch("`result` is not the agreement offered.")
-    work.agreements.in_force(relation, activity)
+    conclude(relation, activity, work)
+
+
+def conclude(relation: Relation, accept: Activity, work: Work) -> Relation:
+    """Both have agreed: what is on offer holds from now, and what waits outside of it does not leave any more."""
+    held = work.agreements.in_force(relation, accept)
+    if relation.agreement is not None:
+        cutting.cut(held, work)
+    return held
 
 
 def _check_ready(relation: Relation) -> None:

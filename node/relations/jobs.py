@@ -8,6 +8,7 @@ from node.core import events
 from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
+from node.identity.happenings import KeyRevoked, KeyToTell
 from node.relations import records
 from node.relations.services import messages, outside
 from node.relations.services.relations import relations_of
@@ -62,6 +63,17 @@ def subscribe(ground: Ground) -> None:
         again = lambda: ground.jobs.enqueue(send_one, event.relation_id, delay_s=event.delay_s)  # noqa: E731
         events.after_commit(session, again)
 
+    def to_tell(event: KeyToTell, session: Session) -> None:
+        messages.keep_of_keys(session, ground, event)
+        relation_id = int(event.relation.id)
+        events.after_commit(session, lambda: ground.jobs.enqueue(send_one, relation_id))
+
+    def revoked(event: KeyRevoked, session: Session) -> None:
+        for relation_id in event.relations:
+            records.compare_anew(session, ground, int(relation_id))
+
+    ground.events.subscribe(KeyToTell, to_tell)
+    ground.events.subscribe(KeyRevoked, revoked)
     ground.events.subscribe(records.Introduced, began)
     ground.events.subscribe(messages.Waits, waits)
 

@@ -142,7 +142,7 @@ class Handshakes:
 
     def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:
         self._check_secret(keys)
-        records.compare_anew(self._session, self._ground, relation, keys)
+        records.compare_anew(self._session, self._ground, int(relation.id), keys)
         remote.flag(self._session, self._ground, relation, datetime.fromisoformat(since))
         self._note("key.revoked-there", peer=relation.node, subject=keys[0].key_id)
 

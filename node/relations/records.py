@@ -182,16 +182,16 @@ def confirm(session: Session, ground: Ground, relation_id: int, **values: Any) -
 
 
 def compare_anew(
-    session: Session, ground: Ground, relation: Relation, keys: Iterable[PublicKey] | None = None
+    session: Session, ground: Ground, relation_id: int, keys: Iterable[PublicKey] | None = None
 ) -> Relation:
     """A node key was revoked, ours or theirs (then `keys` are what is left): neither side has confirmed any more."""
     values: dict[str, Any] = {"confirmed_here_at": None, "confirmed_there_at": None}
     if keys is not None:
         values["keys"] = kept_keys(keys)
-    if relation.agreement is None:
-        values["state"] = State.KEYS_EXCHANGED
-    written = change(session, ground, int(relation.id), **values)
-    wake_lanes(session, ground, int(relation.id))
+    written = change(session, ground, relation_id, **values)
+    if written.agreement is None:
+        written = change(session, ground, relation_id, state=State.KEYS_EXCHANGED)
+    wake_lanes(session, ground, relation_id)
     return written
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, Date, ForeignKey, Index, LargeBinary, String, Te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.core.db import Base, BigKey
+from node.core.secrets import sealed_for
 
 LIVE = text("ended_at IS NULL")
 
@@ -25,7 +26,7 @@ class Invite(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     key: Mapped[str] = mapped_column(String(22), unique=True)
     short: Mapped[str] = mapped_column(String(22), unique=True)
-    sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary, info=sealed_for("invite {short}"))
     expires_at: Mapped[datetime]
     expected_host: Mapped[str] = mapped_column(String(253))
     purpose: Mapped[str] = mapped_column(Text)
@@ -150,6 +151,8 @@ class Message(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     about: Mapped[str] = mapped_column(Text)
     """The id of the offer or invitation that it speaks of."""
+    signer: Mapped[str] = mapped_column(String(300), default="")
+    """The key of ours that signs the request; "" for the one that signs now. A word about keys has one, and goes first."""
     failures: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime]
     next_attempt: Mapped[datetime]

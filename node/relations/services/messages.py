@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import activity as activities
-from federation import delivery, documents, signatures
+from federation import delivery, documents, offers, rekeying, signatures
 from federation.activity import Activity
 from federation.errors import RemoteError
 from federation.http import Headers, Request, Response
@@ -25,6 +25,7 @@ from node.core.audit import Act
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.exchange import service as exchange
+from node.identity.happenings import KeyTold, KeyToTell
 from node.identity.services.identity import identity_of
 from node.relations import records
 from node.relations.records import MESSAGE
@@ -34,6 +35,7 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/activity+json"
 GIVE_UP = timedelta(hours=72)
+_TAKEN = frozenset({200, 202})
 SOON_S = 60  # a retry within the minute gets a job of its own; later ones wait for the job of the minute
 
 _COLUMNS = MESSAGE.c
@@ -47,8 +49,10 @@ class Waits:
     delay_s: float
 
 
-def keep(session: Session, ground: Ground, relation: Relation, said: Activity, about: str) -> None:
-    """Queues `said` for the inbox of `relation`; send it after the commit."""
+def keep(
+    session: Session, ground: Ground, relation: Relation, said: Activity, about: str, signer: str = ""
+) -> None:
+    """Queues `said` for the inbox of `relation`; send it after the commit. `signer` as the table has it."""
     now = ground.clock.now()
     session.execute(
         insert(MESSAGE).values(
@@ -56,10 +60,19 @@ def keep(session: Session, ground: Ground, relation: Relation, said: Activity, a
             type=said.type,
             body=said.raw,
             about=about,
+            signer=signer,
             since=now,
             next_attempt=now,
         )
     )
+
+
+def keep_of_keys(session: Session, ground: Ground, told: KeyToTell) -> None:
+    """Queues a word about our keys, before all else that waits for this partner; one that still waits gives way."""
+    session.execute(
+        delete(MESSAGE).where(_COLUMNS.relation_id == int(told.relation.id), _COLUMNS.signer != "")
+    )
+    keep(session, ground, told.relation, told.said, told.said.id, told.signer)
 
 
 def due(ground: Ground) -> list[int]:
@@ -83,7 +96,7 @@ def send(ground: Ground, relation_id: int) -> str:
                 session.execute(
                     select(*_COLUMNS)
                     .where(_COLUMNS.relation_id == relation_id)
-                    .order_by(_COLUMNS.id)
+                    .order_by(_COLUMNS.signer == "", _COLUMNS.id)
                     .limit(1)
                 )
                 .mappings()
@@ -93,28 +106,46 @@ def send(ground: Ground, relation_id: int) -> str:
         if message is None or row is None:
             return ""
         relation = records.relation_of(row)
+        request = _signed(ground, relation, message["body"], message["signer"])
         try:
-            answer = outside.post(ground, row["origin"], _signed(ground, relation, message["body"]))
+            answer = outside.post(ground, row["origin"], request)
         except outside.Unreached as error:
             return _later(ground, message, str(error))
+        if message["signer"] and answer.status in _TAKEN:
+            unproved = _unproved(ground, relation, request, answer)
+            if unproved:
+                return _later(ground, message, unproved)
         problem = _settle(ground, relation, message, answer)
         if problem:
             return problem
 
 
-def _signed(ground: Ground, relation: Relation, body: bytes) -> Request:
-    settings = exchange.settings_of(ground)
+def _signed(ground: Ground, relation: Relation, body: bytes, signer: str) -> Request:
+    settings, ring = exchange.settings_of(ground), identity_of(ground).actors.ring
     with ground.database.reading() as session:
-        key = identity_of(ground).actors.signing_key(session, settings.node)
+        key = ring.key_named(session, signer) if signer else ring.signing_key(session, settings.node)
     unsigned = Request("POST", relation.inbox, Headers((("Content-Type", MEDIA_TYPE),)), body)
     created = int(ground.clock.now().timestamp())
     return signatures.sign_request(unsigned, key, created=created, nonce=secrets.token_urlsafe(16))
 
 
+def _unproved(ground: Ground, relation: Relation, request: Request, answer: Response) -> str:
+    """Why an answer does not prove that the partner's node has taken in what we said of our keys; "" when it does."""
+    now = ground.clock.now()
+    try:
+        key = rekeying.node_key(relation, signatures.key_id_of(answer), now)
+        signatures.verify_response(answer, request, key, int(now.timestamp()))
+    except RemoteError as error:
+        return f"The answer proves nothing: {error}"
+    return ""
+
+
 def _settle(ground: Ground, relation: Relation, message: Mapping[Any, Any], answer: Response) -> str:
-    if answer.status in {200, 202}:
+    if answer.status in _TAKEN:
         with exchange.open_work(ground) as work:
             _done(work.session, message)
+            if message["signer"]:
+                ground.events.publish(KeyTold(message["about"]), work.session)
             _take_effect(work, relation, message)
         return ""
     said, kind = _problem_of(answer)
@@ -135,7 +166,7 @@ def _take_effect(work: Any, relation: Relation, message: Mapping[Any, Any]) -> N
     if message["type"] == "Undo":
         work.agreements.declined(relation, proposal.offer)
     elif message["type"] == "Accept":
-        work.agreements.in_force(relation, activities.read(message["body"]))
+        offers.conclude(relation, activities.read(message["body"]), work)
 
 
 def _is_final(answer: Response, kind: str) -> bool:
@@ -159,6 +190,8 @@ def _take_back(
     session: Session = work.session
     relation_id = int(relation.id)
     proposal = relation.proposal
+    if message["signer"]:
+        ground.events.publish(KeyTold(message["about"], reason), session)
     is_open = proposal is not None and proposal.offer == message["about"]
     if message["type"] in {"Accept", "Offer"} and is_open:
         work.agreements.declined(relation, message["about"])
@@ -186,7 +219,7 @@ def _later(ground: Ground, message: Mapping[Any, Any], problem: str) -> str:
     log.info("handshake.waits", relation=message["relation_id"], failures=failures, cause=problem)
     with exchange.open_work(ground) as work:
         session: Session = work.session
-        if at is None or now - message["since"] >= GIVE_UP:
+        if at is None or (now - message["since"] >= GIVE_UP and not message["signer"]):
             _done(session, message)
             row = records.by_id(session, message["relation_id"])
             if row is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy import select
 from werkzeug.test import Client
 
 from federation import delivery, signatures
@@ -17,6 +18,7 @@ from federation.errors import Unreachable
 from federation.http import Headers, Request, Response
 from federation.ports import Relation
 from node.core.clock import SetClock
+from node.core.db import Base
 from node.exchange import service as exchange
 from node.relations.services.desk import By
 from node.relations.services.partners import Partner
@@ -29,10 +31,13 @@ MARIE = By("", "Marie Lenoir")
 
 @dataclass
 class Net:
-    """The wire between nodes. A node that is `down` does not answer; `heard` lists what was posted."""
+    """The wire between nodes. A node that is `down` does not answer, of one that is `mute` the answer is lost;
+    `heard` lists what was posted.
+    """
 
     nodes: dict[str, Peer] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
+    mute: set[str] = field(default_factory=set)
     heard: list[tuple[str, Request, Response]] = field(default_factory=list)
 
     def send(self, request: Request) -> Response:
@@ -50,6 +55,8 @@ class Net:
         response = Response(answer.status_code, Headers(list(answer.headers)), answer.get_data())
         if request.method == "POST":
             self.heard.append((origin, request, response))
+        if origin in self.mute:
+            raise Unreachable(f"The answer of {origin} was lost.")
         return response
 
 
@@ -124,9 +131,9 @@ class Peer(Node):
 
     # -- what a node may say that these applications would not
 
-    def write(self, document: Document) -> Activity:
+    def write(self, document: Document, actor: str = "") -> Activity:
         with exchange.open_work(self.ground) as work:
-            return write(document, self.iri, work, exchange.settings_of(self.ground))
+            return write(document, actor or self.iri, work, exchange.settings_of(self.ground))
 
     def post(self, other: Peer, said: Activity | bytes, *, signer: Peer | None = None) -> Response:
         """Straight to the other's inbox, signed by our node (or by `signer`)."""
@@ -157,6 +164,20 @@ class Peer(Node):
                 return verdict
 
 
+#: What a refusal may write: its line on record, and the nonce of the request.
+OF_A_REFUSAL = frozenset({"audit", "nonce"})
+
+
+def rows_of(node: Peer) -> dict[str, list[str]]:
+    """Every row of a node, table by table, but for what a refusal may write."""
+    with node.ground.database.reading() as session:
+        return {
+            table.name: sorted(map(repr, session.execute(select(table))))
+            for table in Base.metadata.sorted_tables
+            if table.name not in OF_A_REFUSAL
+        }
+
+
 def verified(host: Peer, guest: Peer) -> None:
     """Up to both confirmations."""
     guest.accept(host.invite())
@@ -184,4 +205,4 @@ def api(node: Peer, token: str, method: str, path: str, body: Mapping[str, Any] 
     )
 
 
-__all__ = ["MARIE", "Browser", "Line", "Net", "Peer", "SetClock", "api", "peered", "verified"]
+__all__ = ["MARIE", "Browser", "Line", "Net", "Peer", "SetClock", "api", "peered", "rows_of", "verified"]
