@@ -45,6 +45,7 @@ SENTENCES: Mapping[str, Any] = {
     "relation.in-force": _("Agreed on the charter; it is in force"),
     "delivery.resumed": _("Had everything tried again at once"),
     "relation.registered": _("Changed contact or review date"),
+    "charter.cut": _("Held back what a narrower charter no longer covers"),
     "charter.proposed": _("Proposed a charter"),
     "charter.agreed": _("Agreed on the charter; it is in force"),
     "charter.declined": _("Declined a charter"),

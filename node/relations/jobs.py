@@ -10,7 +10,7 @@ from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.identity.happenings import KeyRevoked, KeyToTell
 from node.relations import records
-from node.relations.services import messages, outside
+from node.relations.services import domains, messages, outside
 from node.relations.services.relations import relations_of
 
 log = get_logger(__name__)
@@ -53,8 +53,21 @@ def watch(ground: Ground) -> None:
     relations_of(ground).watch()
 
 
+@every(60, "relations.domains")
+def look_up_domains(ground: Ground) -> None:
+    """Asks the DNS once a day about the domains of every partner."""
+    for relation_id in domains.due(ground):
+        domains.look_up(ground, relation_id)
+
+
+@job("relations.domains-of", tries=1)
+def look_up_domains_of(ground: Ground, relation_id: int) -> None:
+    """Asks the DNS about the domains of one partner."""
+    domains.look_up(ground, relation_id)
+
+
 def subscribe(ground: Ground) -> None:
-    """Follows what the handshake tells: a relation began, a message was not taken."""
+    """Follows what the handshake tells: a relation began, an agreement came into force, a message was not taken."""
 
     def began(event: records.Introduced, session: Session) -> None:
         events.after_commit(session, lambda: ground.jobs.enqueue(reach, event.relation_id))
@@ -74,7 +87,11 @@ def subscribe(ground: Ground) -> None:
 
     ground.events.subscribe(KeyToTell, to_tell)
     ground.events.subscribe(KeyRevoked, revoked)
+    def agreed(event: records.Agreed, session: Session) -> None:
+        events.after_commit(session, lambda: ground.jobs.enqueue(look_up_domains_of, event.relation_id))
+
     ground.events.subscribe(records.Introduced, began)
+    ground.events.subscribe(records.Agreed, agreed)
     ground.events.subscribe(messages.Waits, waits)
 
 

@@ -249,11 +249,13 @@ class Agreements:
             accept=accept.id,
             offered_by_us=proposal.by_us,
             agreed_at=now,
+            domains_checked_at=None,
             warned_days=None,
             note="",
             **records.NO_PROPOSAL,
         )
         self._note("relation.in-force", relation, accept.id, proposal.digest)
+        self._ground.events.publish(records.Agreed(int(relation.id)), self._session)
         return changed
 
     def declined(self, relation: Relation, offer: str) -> None:

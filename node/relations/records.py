@@ -64,6 +64,13 @@ class RelationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """Event: a version of the agreement came into force."""
+
+    relation_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The live relations at one moment."""
 
@@ -98,6 +105,7 @@ def relation_of(row: Mapping[Any, Any]) -> Relation:
         suspended_here=row["suspended_here_at"] is not None,
         suspended_there=row["suspended_there_at"] is not None,
         ends=row["ends"],
+        proven=frozenset(json.loads(row["proven"])),
         confirmed_here=row["confirmed_here_at"] is not None,
         confirmed_there=row["confirmed_there_at"] is not None,
         recompare=bool(row["agreement"]) and None in (row["confirmed_here_at"], row["confirmed_there_at"]),

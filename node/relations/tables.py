@@ -109,6 +109,10 @@ class Relation(Base):
     warned_days: Mapped[int | None]
     """How many days before the end it was last recorded that the end is near."""
 
+    proven: Mapped[str] = mapped_column(Text, default="[]")
+    """E-mail domains that the DNS proves, a JSON list, as it last answered at `domains_checked_at`."""
+    domains_checked_at: Mapped[datetime | None]
+
     purpose: Mapped[str] = mapped_column(Text, default="")
     contract: Mapped[str] = mapped_column(Text, default="")
     contact: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,92 @@
+"""Which e-mail domains the DNS proves for a partner: looked up when an agreement comes into force, then daily.
+
+Rule: asked of the DNS outside any transaction. While it does not answer, what was proven stays so for three days.
+Source: PROTOCOL 2.a, step 4; 2.d (L0).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from federation import charter, domains
+from federation.domains import Resolver, Unresolved
+from federation.ports import Relation
+from node.core.audit import Act
+from node.core.ground import Ground
+from node.exchange import service as exchange
+from node.relations import records
+from node.relations.records import RELATION
+
+CHECK_AGAIN = timedelta(days=1)
+KEPT_UNANSWERED = timedelta(days=3)
+LOOK_UP_S = 5.0
+
+
+class Dns:
+    """Answers `federation.domains.Resolver` by the resolvers of this machine."""
+
+    def texts(self, name: str) -> Sequence[str]:
+        import dns.exception
+        import dns.resolver
+
+        try:
+            found = dns.resolver.resolve(f"{name}.", "TXT", lifetime=LOOK_UP_S, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        except dns.exception.DNSException as error:
+            raise Unresolved(f"{name}: {error}") from error
+        return [b"".join(each.strings).decode("utf-8", "replace") for each in found]
+
+
+def resolver() -> Resolver:
+    """Whom this node asks."""
+    return Dns()
+
+
+def due(ground: Ground) -> list[int]:
+    """The relations under an agreement whose domains were not looked up for a day."""
+    columns, before = RELATION.c, ground.clock.now() - CHECK_AGAIN
+    query = select(columns.id).where(
+        columns.ended_at.is_(None),
+        columns.agreement != "",
+        or_(columns.domains_checked_at.is_(None), columns.domains_checked_at <= before),
+    )
+    with ground.database.reading() as session:
+        return list(session.scalars(query))
+
+
+def look_up(ground: Ground, relation_id: int) -> None:
+    """Asks the DNS about every domain that the partner declares, and keeps what it says."""
+    with ground.database.reading() as session:
+        row = records.by_id(session, relation_id)
+    if row is None or row["ended_at"] is not None or not row["agreement"]:
+        return
+    relation, now, checked = records.relation_of(row), ground.clock.now(), row["domains_checked_at"]
+    proven, silent = _ask(relation, resolver())
+    if checked is not None and now - checked < KEPT_UNANSWERED:
+        proven |= silent & relation.proven
+    with exchange.open_work(ground) as work:
+        values: dict[str, Any] = {"proven": json.dumps(sorted(proven))}
+        if not silent:
+            values["domains_checked_at"] = now
+        records.change(work.session, ground, relation_id, **values)
+        for action, names in (("domain.proven", proven - relation.proven), ("domain.lost", relation.proven - proven)):
+            for name in sorted(names):
+                ground.audit.append(work.session, Act(action, peer=relation.node, subject=name))
+
+
+def _ask(relation: Relation, asked: Resolver) -> tuple[set[str], set[str]]:
+    """Of the domains that the partner declares, those that the DNS proves, and those about which it did not answer."""
+    proven, silent = set(), set()
+    for domain in charter.party(relation.agreement or {}, relation.node)["domains"]:
+        try:
+            if domains.speaks_for(relation.node, relation.keys, domain, asked):
+                proven.add(domain)
+        except Unresolved:
+            silent.add(domain)
+    return proven, silent
