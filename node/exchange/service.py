@@ -249,7 +249,8 @@ def said_to(session: Session, relation_id: str, activity_iri: str) -> bytes | No
     """The bytes of an activity that our log to this partner has, alone or inside an Announce; None for any other."""
     inner = ACTIVITY.alias("inside")
     wrapper = ACTIVITY.alias("wrapper")
-    wrappers = select(wrapper.c.id).where(wrapper.c.inside_id == ACTIVITY.c.id)
+    # Correlated by name: two levels down, SQLAlchemy would take any wrapper of any activity.
+    wrappers = select(wrapper.c.id).where(wrapper.c.inside_id == ACTIVITY.c.id).correlate(ACTIVITY)
     in_log = (
         select(OUT_ENTRY.c.seq)
         .join_from(OUT_ENTRY, STREAM, STREAM.c.id == OUT_ENTRY.c.stream_id)
