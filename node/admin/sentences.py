@@ -38,6 +38,8 @@ SENTENCES: Mapping[str, Any] = {
     "invite.accepted": _("Accepted an invitation link"),
     "invite.alike": _("The address looks like %(alike)s"),
     "relation.introduced": _("Answered an invitation of ours"),
+    "relation.domain-proven": _("The DNS confirms the e-mail domain %(domain)s"),
+    "relation.domain-lost": _("The DNS does not confirm the e-mail domain %(domain)s any more"),
     "relation.confirmed": _("Confirmed the fingerprint"),
     "relation.confirmed-there": _("Confirmed the fingerprint on their side"),
     "relation.offered": _("Proposed a charter"),

@@ -95,4 +95,4 @@ def subscribe(ground: Ground) -> None:
     ground.events.subscribe(messages.Waits, waits)
 
 
-ALL = (send_due, send_one, reach, forget_tokens, watch)
+ALL = (send_due, send_one, reach, forget_tokens, watch, look_up_domains, look_up_domains_of)

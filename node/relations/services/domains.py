@@ -75,9 +75,15 @@ def look_up(ground: Ground, relation_id: int) -> None:
         if not silent:
             values["domains_checked_at"] = now
         records.change(work.session, ground, relation_id, **values)
-        for action, names in (("domain.proven", proven - relation.proven), ("domain.lost", relation.proven - proven)):
+        changes = (
+            ("relation.domain-proven", proven - relation.proven),
+            ("relation.domain-lost", relation.proven - proven),
+        )
+        for action, names in changes:
             for name in sorted(names):
-                ground.audit.append(work.session, Act(action, peer=relation.node, subject=name))
+                ground.audit.append(
+                    work.session, Act(action, peer=relation.node, subject=name, detail={"domain": name})
+                )
 
 
 def _ask(relation: Relation, asked: Resolver) -> tuple[set[str], set[str]]:
