@@ -15,8 +15,7 @@ from federation.activity import Activity, Document
 from federation.errors import NAMESPACE, BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
 from federation.ports import Erasure, Mode, Recall, Role
-from tests.federation.test_refusals import problem_of
-from tests.federation.world import Node, Pair, Worlds, post_batch
+from tests.federation.world import Node, Pair, Worlds, post_batch, problem_of
 
 ASKED: Document = {
     "mode": "erase",
