@@ -20,6 +20,7 @@ from federation.http import Response
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.identity.services.people import Person
+from node.threads.services.posting import Posted
 from tests.attacks.peer import Liar, Said
 from tests.node.spaces.world import House, Wires, built, exchange_all, opened, peered
 from tests.node.threads.talk import begin, reply
@@ -63,6 +64,7 @@ class World:
     quiet: str = ""
     nords: str = ""
     posts: dict[str, str] = field(default_factory=dict)
+    first: Posted = field(init=False)
 
     @classmethod
     def begin(cls, folder: Path, net: Recorded, compiled: Any, closing: ExitStack, url: str = "") -> World:
@@ -98,7 +100,7 @@ class World:
         self.nords = opened(nord, aubier, nord.space(self.marie, "Acier"), self.marie, self.ines)
         aubier.join(self.ines, self.nords, nord)
         exchange_all(aubier, nord, leroux)
-        first = begin(aubier, self.ines, bridge, "Jeudi, dix heures.")
+        self.first = first = begin(aubier, self.ines, bridge, "Jeudi, dix heures.")
         self.posts = {
             "ines": first.iri,
             "side": begin(aubier, self.ines, aubier.key_of(self.side), "Pour Leroux.").iri,
@@ -199,7 +201,7 @@ class Fence:
         liar = by or self.liar
         answers = [liar.gets(each) for each in (path, absent)]
         shown = [(each.status, _lasting(each), each.body) for each in answers]
-        assert shown[0] == shown[1]
+        assert shown[0] == shown[1], shown
         assert answers[0].status == 404
         self._changed_only(OF_A_REQUEST)
         self._go_on(self._after)

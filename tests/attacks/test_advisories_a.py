@@ -13,10 +13,11 @@ import pytest
 
 from federation import documents, multibase, proofs, signatures
 from federation.activity import CONTEXT, Document, new_id
+from federation.exchange import MEDIA_TYPE as BATCH
 from federation.http import Headers, Request
 from federation.keys import SigningKey
 from tests.attacks.fence import Fence
-from tests.attacks.peer import ACTIVITY, BATCH, Said
+from tests.attacks.peer import ACTIVITY, Said
 
 DOORS = (("/exchange", BATCH), ("/inbox", ACTIVITY), ("/actor/inbox", ACTIVITY))
 SIGNED = ("signature", "signature-input")
@@ -237,8 +238,9 @@ def test_cve_2026_50128_every_leaf_is_covered_unknown_terms_too(fence: Fence) ->
     note = liar.note(
         marie, fence.bridge, tag=[{"type": "Mention", "href": fence.ines, "x:unknown": {"a": [1]}}]
     )
+    unknown: dict[str, Any] = {"x:unknown": True}
     good = liar.writes(
-        "Create", actor=marie, audience=fence.bridge, to=[fence.bridge], object=note, **{"x:unknown": True}
+        "Create", actor=marie, audience=fence.bridge, to=[fence.bridge], object=note, **unknown
     )
     paths = list(leaves(good))
     assert len(paths) > 20

@@ -274,6 +274,7 @@ def test_no_file_is_served_as_an_activity(fresh: Fence) -> None:
         assert answer.content_type == "application/octet-stream"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in answer.headers["Content-Security-Policy"]
+        answer.close()
 
 
 @pytest.mark.advisory("B12")
