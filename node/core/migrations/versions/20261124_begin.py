@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "4a6a1aa8a2a2"
+revision: str = "896838d17854"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -335,6 +335,8 @@ def upgrade() -> None:
         sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disposition", sa.String(length=32), nullable=False),
         sa.Column("warned_days", sa.Integer(), nullable=True),
+        sa.Column("proven", sa.Text(), nullable=False),
+        sa.Column("domains_checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("contract", sa.Text(), nullable=False),
         sa.Column("contact", sa.Text(), nullable=False),
@@ -547,6 +549,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("signer", sa.String(length=300), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=False),
