@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from flask import Flask
+
 from node.core.capability import Capability
+from node.core.ground import Ground
 from node.replicas import jobs
+from node.replicas.api import api
+from node.replicas.cli import replica_group
 from node.replicas.ports import Statements
+from node.replicas.present import proofs_of
+from node.replicas.web import navigation, web
+from node.threads.web import COPIES_OF
+
+
+def _set_up(app: Flask, ground: Ground) -> None:
+    app.extensions[COPIES_OF] = lambda session, space_id: proofs_of(session, ground, space_id)
+
 
 capability = Capability(
-    name="replicas", ports={"statements": Statements}, jobs=(jobs.compare, jobs.compare_what_is_due)
+    name="replicas",
+    blueprints=(web, api),
+    ports={"statements": Statements},
+    jobs=(jobs.compare, jobs.compare_what_is_due),
+    commands=(replica_group,),
+    navigation=navigation,
+    set_up=_set_up,
 )

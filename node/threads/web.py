@@ -44,6 +44,9 @@ CONFLICT = 409
 UNPROCESSABLE = 422
 BUSY = 503
 
+COPIES_OF = "parvis.threads.copies_of"
+"""Key of `app.extensions`: `(session, space id) -> [shown.CopyProof]`, set by whatever compares copies."""
+
 web = Blueprint("threads", __name__)
 
 
@@ -285,7 +288,13 @@ def _space_page(
             writing=bool(request.args.get("write")),
             live="" if before is not None else url_for("threads.live", space=key, after=str(cursor)),
             next=shown.Next(newer, older),
+            copies=_copies(session, where.id),
         )
+
+
+def _copies(session: Session, space_id: int) -> Sequence[shown.CopyProof]:
+    copies_of = current_app.extensions.get(COPIES_OF)
+    return () if copies_of is None else copies_of(session, space_id)
 
 
 def _thread_page(

@@ -382,7 +382,48 @@ class Charter:
     proposed_by: Org | None = None
     proposed_at: datetime | None = None
     agreed_at: datetime | None = None
-    changes: Sequence[str] = ()  # sentences, against the version in force
+    until: datetime | None = None  # a later version took its place then
+    approvers: Sequence[str] = ()  # roles of who decided, as the accepting side says
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a proposed version says otherwise, in words."""
+
+    label: str
+    before: str
+    after: str
+    effect: Literal["widens", "narrows", "changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A suspension; `why` is a quotation in `language` (empty: nobody said which)."""
+
+    by: Org
+    at: datetime
+    why: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Notice that was given, and what then happens to what has been exchanged, in words."""
+
+    by: Org
+    noticed: datetime
+    at: datetime
+    data: str
+    why: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a relation's life, with its day."""
+
+    label: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +469,16 @@ class Relation(RelationLine):
     charter: Charter | None = None  # in force
     offer: Charter | None = None  # proposed, by whom `proposed_by` says
     expires: datetime | None = None  # of an invitation or offer
-    suspended_by: Org | None = None
-    suspended_at: datetime | None = None
+    waits: bool = False  # our agreement to `offer` has not arrived there yet
+    differences: Sequence[Difference] = ()  # of `offer` against `charter`
+    stops: Sequence[Stop] = ()  # who has suspended it, maybe both
+    ending: Ending | None = None
+    life: Sequence[Step] = ()
     reason: str = ""
+    may_propose: bool = False
+    may_suspend: bool = False
+    may_resume: bool = False
+    may_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +606,57 @@ class Hold:
     released_at: datetime | None = None
     kept: int = 0
     overdue: bool = False  # its day of review has come
+
+
+@dataclass(frozen=True, slots=True)
+class CopyProof:
+    """That another organisation signed the same copy of a space as we did, `proved` then; `differs`: it last signed
+    another one.
+    """
+
+    org: Org
+    proved: datetime | None
+    differs: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CopySide:
+    """One entry of a copy as one side has it: `state` (live, tombstone, member, left, withheld), `rev`, digest."""
+
+    state: str
+    rev: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDifference:
+    """An entry on which both sides do not agree. `kind`: surplus, newer, differs, missing, dropped."""
+
+    id: str
+    kind: str
+    ours: CopySide | None
+    theirs: CopySide | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A shared space and how its copies stand. `state` of the last comparison: "" (none yet), running, equal, differs,
+    older (the host has less than it announced), failed; `leaves` were compared, `repaired` fetched.
+    """
+
+    key: str
+    name: str
+    host: Org
+    hosted: bool
+    state: str = ""
+    at: datetime | None = None
+    leaves: int = 0
+    repaired: int = 0
+    reason: str = ""
+    proofs: Sequence[CopyProof] = ()
+    differences: Sequence[CopyDifference] = ()
+    forks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,11 @@ def evidence(session: Session, ground: Ground, space: Copied) -> dict[str, Any]:
     }
 
 
+def evidence_text(session: Session, ground: Ground, space: Copied) -> str:
+    """The same as a file."""
+    return json.dumps(evidence(session, ground, space), ensure_ascii=False, indent=2)
+
+
 def _is_due(run: Run | None, hole: datetime | None, now: datetime) -> bool:
     if run is None:
         return True
