@@ -298,7 +298,60 @@ WRONG = {
 LISTED: dict[str, Any] = {"live": "", "next": shown.Next(older="?before=x")}
 
 #: Name of the picture -> (template, context).
+COPY_PROOFS = [
+    shown.CopyProof(NORD, ago(hours=9)),
+    shown.CopyProof(LEROUX, ago(days=3), differs=ago(hours=9)),
+]
+COPY = shown.Copy("a", "Passerelle de l’Ill", NORD, False, "equal", ago(hours=9), 1284, 3, "", COPY_PROOFS)
+TORN = replace(
+    COPY,
+    state="differs",
+    forks=1,
+    differences=[
+        shown.CopyDifference(
+            "https://nordacier.example/o/R83B8FQ8nP6s_C3mGw3Hfw",
+            "surplus",
+            shown.CopySide("live", 812, "zQmS8ijyuWRNxRDggUgCyXvBoSAva9D6y4A6FDz1BH4YWmb"),
+            None,
+            ago(hours=9),
+        ),
+        shown.CopyDifference(
+            "https://aubier.example/o/wnN_nOX2TsCQ4fU6rDBvzw",
+            "dropped",
+            shown.CopySide("live", 0, ""),
+            None,
+            ago(hours=1),
+        ),
+        shown.CopyDifference(
+            "https://nordacier.example/o/DRs13-25EgyhGrsDlwwujQ",
+            "missing",
+            None,
+            shown.CopySide("tombstone", 97, "zQmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n"),
+            ago(hours=9),
+        ),
+    ],
+)
+
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "copies": (
+        "replicas/list.html",
+        {
+            "copies": [
+                COPY,
+                TORN,
+                replace(COPY, name="Appels d’offres", host=LEROUX, state="older", proofs=[]),
+                replace(COPY, name="Garde-corps", state="failed", reason="404", proofs=COPY_PROOFS[:1]),
+                replace(COPY, name="Chantier", host=AUBIER, hosted=True, state=""),
+            ]
+        },
+    ),
+    "copies-none": ("replicas/list.html", {"copies": []}),
+    "copy": ("replicas/copy.html", {"copy": COPY}),
+    "copy-torn": ("replicas/copy.html", {"copy": TORN}),
+    "copy-older": (
+        "replicas/copy.html",
+        {"copy": replace(COPY, state="older", proofs=[], at=ago(minutes=4))},
+    ),
     "home": (
         "home.html",
         {
@@ -477,6 +530,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "space": (
         "spaces/space.html",
         {
+            "copies": COPY_PROOFS,
             "space": SPACE,
             "threads": THREADS,
             "audience": AUDIENCE,
@@ -488,6 +542,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "space-behind": (
         "spaces/space.html",
         {
+            "copies": COPY_PROOFS,
             "space": replace(SPACE, shares=BEHIND, host=NORD, requests=0, may_share=False),
             "threads": THREADS[:1],
             "audience": replace(AUDIENCE, shares=BEHIND),
@@ -499,6 +554,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "space-writing": (
         "spaces/space.html",
         {
+            "copies": COPY_PROOFS,
             "space": SPACE,
             "threads": THREADS[:1],
             "audience": CHANGED,
@@ -511,6 +567,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "space-internal": (
         "spaces/space.html",
         {
+            "copies": COPY_PROOFS,
             "space": BUREAU,
             "threads": [],
             "audience": INTERNAL,
