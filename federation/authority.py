@@ -115,7 +115,8 @@ CONTROL: frozenset[tuple[str, Thing]] = frozenset(
     }
 )
 
-#: What passes while the agreement is suspended (PROTOCOL 2.a.7); a Delete only as a recall: `passes_suspended`.
+#: What passes while the agreement is suspended (PROTOCOL 2.a.7); a Delete only as a recall, an Announce only of one:
+#: `passes_suspended`.
 PASSES_SUSPENDED: frozenset[tuple[str, Thing]] = frozenset(
     {
         ("Create", Thing.RECEIPT),
@@ -126,7 +127,13 @@ PASSES_SUSPENDED: frozenset[tuple[str, Thing]] = frozenset(
         ("Undo", Thing.AGREEMENT),
         ("Undo", Thing.OFFER),
         ("Delete", Thing.OBJECT),
+        ("Announce", Thing.ANNOUNCED),
     }
+)
+
+#: What passes after a node key was revoked, until both admins have compared the new one (PROTOCOL 2.0, *Node key*).
+PASSES_UNCOMPARED: frozenset[tuple[str, Thing]] = frozenset(
+    {("Update", Thing.ACTOR), ("Update", Thing.INVITE)}
 )
 
 #: What the host of a space gives a `rev` and announces (PROTOCOL 2.0, *Order*).
@@ -219,6 +226,9 @@ def passes_suspended(activity: Activity) -> bool:
     Raises OutOfScope when nothing here knows what it speaks of.
     """
     act = (activity.type, thing_of(activity))
+    if act == ("Announce", Thing.ANNOUNCED):
+        said = activity.object or {}
+        return said.get("type") == "Delete" and "recall" in said
     return act in PASSES_SUSPENDED and (activity.type != "Delete" or "recall" in activity.document)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from federation import documents, limits
+from federation import authority, documents, limits
 from federation.activity import MOMENT, Activity, iri
 from federation.digest import digest
 from federation.errors import (
@@ -21,7 +22,7 @@ from federation.errors import (
     Unauthentic,
     UnknownVersion,
 )
-from federation.ports import Entry, Head, Relation, Work
+from federation.ports import Entry, Head, Relation, State, Work
 
 MEDIA_TYPE = "application/x-ndjson"
 VERSION = 1
@@ -102,7 +103,10 @@ def entry(stream: str, seq: int, prev: str, activity: str, kind: str, content: s
 
 
 def append(relation: Relation, activity: Activity, work: Work) -> Entry:
-    """Put `activity` at the end of the stream to `relation`. Its bytes are in the journal."""
+    """Put `activity` at the end of the stream to `relation`. Its bytes are in the journal.
+
+    What must not wait while the relation is suspended goes to the partner's node inbox too (PROTOCOL 2.a.7).
+    """
     head = work.log.head(relation)
     appended = entry(
         relation.stream_out,
@@ -114,24 +118,37 @@ def append(relation: Relation, activity: Activity, work: Work) -> Entry:
         f"{work.now:%Y-%m-%dT%H:%M:%SZ}",
     )
     work.log.append(relation, appended)
+    if relation.state is State.SUSPENDED and authority.passes_suspended(activity):
+        work.log.aside(relation, activity)
     return appended
+
+
+def row_of(entry: Entry) -> dict[str, object]:
+    """An entry as a manifest names it: without what the chain gives."""
+    return {
+        "activity": entry.activity,
+        "contentDigest": entry.content_digest,
+        "seq": entry.seq,
+        "time": entry.time,
+        "type": entry.type,
+    }
+
+
+def chained(stream: str, first: int, prev: str, rows: Sequence[Any]) -> list[Entry]:
+    """The entries of these rows from `first` on, chained on `prev`. Raises Malformed."""
+    entries: list[Entry] = []
+    for seq, row in enumerate(rows, first):
+        _check_row(row, seq)
+        entries.append(
+            entry(stream, seq, prev, row["activity"], row["type"], row["contentDigest"], row["time"])
+        )
+        prev = entries[-1].entry_hash
+    return entries
 
 
 def write(entries: Sequence[Entry], lines: Sequence[bytes]) -> bytes:
     """The body of a batch: manifest, then the lines, each ended by one LF."""
-    manifest = {
-        "entries": [
-            {
-                "activity": each.activity,
-                "contentDigest": each.content_digest,
-                "seq": each.seq,
-                "time": each.time,
-                "type": each.type,
-            }
-            for each in entries
-        ],
-        "v": VERSION,
-    }
+    manifest = {"entries": [row_of(each) for each in entries], "v": VERSION}
     return b"".join(part + b"\n" for part in (documents.dumps(manifest), *lines))
 
 
@@ -154,15 +171,7 @@ def read(field: LogField, body: bytes, max_lines: int) -> Batch:
     rows = manifest.get("entries")
     if not isinstance(rows, list) or len(rows) != field.count or len(lines) != field.count:
         raise Malformed("Field, manifest and lines differ in number.")
-    entries = []
-    prev = field.prev
-    for seq, row in enumerate(rows, field.seq):
-        _check_row(row, seq)
-        entries.append(
-            entry(field.stream, seq, prev, row["activity"], row["type"], row["contentDigest"], row["time"])
-        )
-        prev = entries[-1].entry_hash
-    return Batch(field, entries, lines)
+    return Batch(field, chained(field.stream, field.seq, field.prev, rows), lines)
 
 
 def _check_row(row: object, seq: int) -> None:

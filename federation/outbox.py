@@ -92,8 +92,9 @@ def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
     relation = None if space is None else work.peers.of_node(space.host)
     if space is None or relation is None:
         raise NoAgreement("The host of this space is no partner any more.")
-    charter.check_in_force(relation, work.now)
-    if (trusted.activity.type, authority.thing_of(trusted.activity)) not in authority.CONTROL:
+    act = (trusted.activity.type, authority.thing_of(trusted.activity))
+    charter.check_in_force(relation, work.now, act if authority.passes_suspended(trusted.activity) else None)
+    if act not in authority.CONTROL:
         charter.covers(relation, trusted.activity, space.iri, work.node)
     sequencer.introduce(relation, (trusted.activity.actor,), None, work, settings)
     exchange.append(relation, trusted.activity, work)

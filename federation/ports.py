@@ -136,6 +136,16 @@ class MemberNode:
     since: str
 
 
+@dataclass(frozen=True, slots=True)
+class FormerNode:
+    """An organisation that left a space, or a key that it had there: proves what was said before the rev `until`."""
+
+    node: str
+    name: str
+    key: str
+    until: int
+
+
 TOMBSTONE = "Tombstone"
 
 
@@ -340,6 +350,9 @@ class Spaces(Protocol):
     def nodes(self, space: str) -> Sequence[MemberNode]:
         """The organisations of the roster in force, the host first."""
 
+    def former(self, space: str) -> Sequence[FormerNode]:
+        """The organisations and keys that the roster in force names as former."""
+
     def admit(self, effect: Effect, actor: str, role: Role) -> None:
         """`actor` is a member from this rev on."""
 
@@ -463,6 +476,9 @@ class Log(Protocol):
 
     def append(self, relation: Relation, entry: Entry) -> None:
         """Add the next entry. The bytes are the journal's."""
+
+    def aside(self, relation: Relation, activity: Activity) -> None:
+        """Say it to the partner's node inbox too, soon: its stream waits."""
 
     def read(
         self, relation: Relation, first: int, lines: int, size_bytes: int

@@ -21,6 +21,7 @@ from federation.ports import (
     TOMBSTONE,
     Effect,
     Entry,
+    FormerNode,
     Head,
     Invite,
     MemberNode,
@@ -44,6 +45,7 @@ class SpaceRow:
     space: Space
     members: dict[str, Role] = field(default_factory=dict)
     nodes: list[MemberNode] = field(default_factory=list)
+    former: tuple[FormerNode, ...] = ()
     missing: set[int] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     roster: str | None = None
@@ -119,6 +121,7 @@ class Rows:
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     recalls: dict[str, RecallRow] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
+    asides: list[tuple[str, Activity]] = field(default_factory=list)
     purges: list[tuple[str, Document]] = field(default_factory=list)
 
     def copy(self) -> Rows:
@@ -395,6 +398,10 @@ class Spaces(_Port):
         row = self.rows.spaces.get(space)
         return row.nodes if row else ()
 
+    def former(self, space: str) -> Sequence[FormerNode]:
+        row = self.rows.spaces.get(space)
+        return row.former if row else ()
+
     def admit(self, effect: Effect, actor: str, role: Role) -> None:
         self.rows.spaces[effect.space.iri].members.setdefault(actor, role)
 
@@ -424,6 +431,10 @@ class Spaces(_Port):
             MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
             for each in roster["nodes"]
         ]
+        row.former = tuple(
+            FormerNode(each["node"], each["name"], each["key"], each["until"])
+            for each in roster.get("formerNodes", ())
+        )
         row.members = {each["actor"]: Role(each["role"]) for each in roster["members"]}
         row.space = replace(row.space, roster_version=roster["version"], active=active)
 
@@ -561,6 +572,9 @@ class Log(_Port):
 
     def append(self, relation: Relation, entry: Entry) -> None:
         self.rows.out.setdefault(relation.node, []).append(entry)
+
+    def aside(self, relation: Relation, activity: Activity) -> None:
+        self.rows.asides.append((relation.node, activity))
 
     def read(
         self, relation: Relation, first: int, lines: int, size_bytes: int

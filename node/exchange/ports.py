@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -139,6 +139,14 @@ _INTRODUCED = Hot(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Event: this must reach the partner's node inbox, as the stream to it waits."""
+
+    relation: Relation
+    activity: Activity
+
+
 class _Port:
     def __init__(self, session: Session, ground: Ground) -> None:
         self.unit = unit_of(session, ground)
@@ -189,6 +197,9 @@ class Log(_Port):
 
     def append(self, relation: Relation, entry: Entry) -> None:
         self.unit.log(relation, entry)
+
+    def aside(self, relation: Relation, activity: Activity) -> None:
+        self.ground.events.publish(Aside(relation, activity), self.session)
 
     def read(
         self, relation: Relation, first: int, lines: int, size_bytes: int

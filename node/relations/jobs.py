@@ -8,6 +8,7 @@ from node.core import events
 from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
+from node.exchange.ports import Aside
 from node.identity.happenings import KeyRevoked, KeyToTell
 from node.relations import records
 from node.relations.services import domains, messages, outside
@@ -85,8 +86,14 @@ def subscribe(ground: Ground) -> None:
         for relation_id in event.relations:
             records.compare_anew(session, ground, int(relation_id))
 
+    def aside(event: Aside, session: Session) -> None:
+        messages.keep(session, ground, event.relation, event.activity, event.activity.id)
+        events.after_commit(session, lambda: ground.jobs.enqueue(send_one, int(event.relation.id)))
+
+    ground.events.subscribe(Aside, aside)
     ground.events.subscribe(KeyToTell, to_tell)
     ground.events.subscribe(KeyRevoked, revoked)
+
     def agreed(event: records.Agreed, session: Session) -> None:
         events.after_commit(session, lambda: ground.jobs.enqueue(look_up_domains_of, event.relation_id))
 

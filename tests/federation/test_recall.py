@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 from federation import activity as activities
 from federation import documents, outbox, proofs, recall
 from federation.activity import Activity, Document
-from federation.errors import NAMESPACE, BadProof, Malformed
+from federation.errors import NAMESPACE, AgreementSuspended, BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
-from federation.ports import Erasure, Mode, Recall, Role
+from federation.ports import Erasure, Mode, Recall, Role, State
 from tests.federation.world import Node, Pair, Worlds, post_batch, problem_of
 
 ASKED: Document = {
@@ -266,3 +267,50 @@ def test_reads_the_public_example(vectors: Path) -> None:
     ]
     for receipt in (example["erasure_receipt"], example["hold_receipt"]):
         recall.check_receipt(receipt, node, public)
+
+
+# -- while the relation is suspended
+
+
+def suspend(one: Node, other: Node, state: State) -> None:
+    for node, peer in ((one, other), (other, one)):
+        node.store.rows.relations[peer.iri] = replace(node.relation(peer), state=state)
+
+
+def test_a_recall_passes_by_itself_while_suspended_and_is_a_duplicate_in_the_stream(worlds: Worlds) -> None:
+    north, south, space = worlds.north, worlds.south, worlds.space
+    ours = north.post(worlds.anna, space, "a secret")
+    theirs = south.post(worlds.sven, space, "another secret")
+    worlds.settle()
+    suspend(north, south, State.SUSPENDED)
+    north.post(worlds.anna, space, "waits")
+    north.say(worlds.anna, {"type": "Delete", "object": ours, "recall": ASKED}, space)
+    south.say(worlds.sven, {"type": "Delete", "object": theirs, "recall": ASKED}, space)
+    [(to_south, announce)] = north.store.rows.asides
+    [(to_north, said)] = south.store.rows.asides
+    assert (to_south, announce.type, to_north, said.type) == (south.iri, "Announce", north.iri, "Delete")
+    assert north.inbox(announce, south).status == 202
+    assert south.inbox(said, north).status == 202
+    assert north.texts(space) == ["waits"]
+    assert south.texts(space) == []
+    suspend(north, south, State.IN_FORCE)
+    south.deliver(north)
+    north.deliver(south)
+    outcomes = [outcome.outcome for _, outcome in south.store.rows.taken[north.iri][-3:]]
+    assert "duplicate" in outcomes
+    assert "rejected" not in outcomes
+    assert north.texts(space) == south.texts(space) == ["waits"]
+    assert not south.store.rows.spaces[space].missing
+
+
+def test_an_ordinary_delete_waits_while_suspended(worlds: Worlds) -> None:
+    north, south = worlds.north, worlds.south
+    note = north.post(worlds.anna, worlds.space, "a word")
+    theirs = south.post(worlds.sven, worlds.space, "another")
+    worlds.settle()
+    suspend(north, south, State.SUSPENDED)
+    north.say(worlds.anna, {"type": "Delete", "object": note}, worlds.space)
+    assert north.store.rows.asides == []
+    with pytest.raises(AgreementSuspended):
+        south.say(worlds.sven, {"type": "Delete", "object": theirs}, worlds.space)
+    assert south.texts(worlds.space) == ["a word", "another"]
