@@ -9,12 +9,18 @@ from __future__ import annotations
 from federation import activity as activities
 from federation import documents, proofs
 from federation.activity import CONTEXT, Activity, Document, new_id
+from federation.keys import SigningKey
 from federation.ports import Work
 from federation.settings import Settings
 
 
-def write(document: Document, actor: str, work: Work, settings: Settings) -> Activity:
-    """`document` (type, object, audience …) as an activity of `actor`, which is ours; kept in the journal."""
+def write(
+    document: Document, actor: str, work: Work, settings: Settings, key: SigningKey | None = None
+) -> Activity:
+    """`document` (type, object, audience …) as an activity of `actor`, which is ours; kept in the journal.
+
+    `key` proves it instead of the one with which the actor signs now.
+    """
     moment = f"{work.now:%Y-%m-%dT%H:%M:%SZ}"
     unsigned: Document = {
         "@context": list(CONTEXT),
@@ -24,7 +30,7 @@ def write(document: Document, actor: str, work: Work, settings: Settings) -> Act
         "salt": new_id(),
         **document,
     }
-    signed = proofs.sign(unsigned, work.actors.signer(actor), moment)
+    signed = proofs.sign(unsigned, key or work.actors.signer(actor), moment)
     written = activities.of(signed, documents.dumps(signed))
     work.journal.keep(written)
     return written

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from federation import charter, documents, exchange, gate, limits, receipts, sequencer, signatures
+from federation import charter, documents, exchange, limits, receipts, rekeying, sequencer, signatures
 from federation.errors import FederationError, Malformed, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Entry, Outcome, Relation, Work
@@ -159,7 +159,7 @@ def _receipt(parcel: Parcel, response: Response, work: Work) -> receipts.Acknowl
     """
     relation = parcel.relation
     answering = work.peers.of_node(relation.node) or relation  # its keys may have changed since we asked
-    key = gate.node_key(answering, signatures.key_id_of(response), work)
+    key = rekeying.node_key(answering, signatures.key_id_of(response), work.now)
     signatures.verify_response(response, parcel.request, key, int(work.now.timestamp()))
     sent_digest = str(parcel.request.headers.get("content-digest"))
     receipt = receipts.read(response.body, relation, key, sent_digest)

@@ -255,15 +255,7 @@ def node_actor(settings: Settings, keys: Sequence[PublicKey], *, oidc_issuer: st
         "inbox": settings.inbox,
         "outbox": f"{settings.node}/outbox",
         "url": f"{settings.origin}/",
-        "assertionMethod": [
-            {
-                "id": key.key_id,
-                "type": "Multikey",
-                "controller": settings.node,
-                "publicKeyMultibase": key.multibase,
-            }
-            for key in keys
-        ],
+        "assertionMethod": [key.method for key in keys],
         "endpoints": {
             "peeringEndpoint": settings.inbox,
             "exchange": settings.exchange,

@@ -6,8 +6,21 @@ is fetched while something is received. Source: PROTOCOL 2.k, steps 1 to 6; SECU
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from federation import activity as activities
-from federation import authority, charter, documents, iris, limits, proofs, resolver, roster, signatures
+from federation import (
+    authority,
+    charter,
+    documents,
+    iris,
+    limits,
+    proofs,
+    rekeying,
+    resolver,
+    roster,
+    signatures,
+)
 from federation.activity import Activity, Document
 from federation.authority import Claim, Thing
 from federation.errors import (
@@ -25,6 +38,7 @@ from federation.errors import (
 from federation.http import Request
 from federation.keys import PublicKey
 from federation.ports import MemberNode, Relation, Space, State, Work
+from federation.proofs import Proof
 from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received, Trusted
 
@@ -41,7 +55,7 @@ def sender(request: Request, work: Work, *, max_bytes: int) -> PeerSignature:
     if len(request.body) > max_bytes:
         raise TooLarge(f"At most {max_bytes} bytes.")
     signature = signatures.peer_signature(request)
-    key = node_key(_relation_of(signature, work), signature.key_id)
+    key = rekeying.node_key(_relation_of(signature, work), signature.key_id, work.now)
     signatures.verify_request(request, signature, key, int(work.now.timestamp()))
     return signature
 
@@ -54,7 +68,7 @@ def enter(signature: PeerSignature, work: Work) -> Relation:
         Unauthentic, NoAgreement: relation or key ended meanwhile.
     """
     relation = _relation_of(signature, work)
-    node_key(relation, signature.key_id)
+    rekeying.node_key(relation, signature.key_id, work.now)
     if not work.nonces.first_use(signature.key_id, signature.nonce, work.now):
         raise ReplayedMessage("The nonce was used before.")
     return relation
@@ -84,17 +98,6 @@ def _relation_of(signature: PeerSignature, work: Work) -> Relation:
     if relation is None:
         raise NoAgreement("No agreement with the node of this key.")
     return relation
-
-
-def node_key(relation: Relation, key_id: str) -> PublicKey:
-    """The key of the partner's node by this id.
-
-    Raises Unauthentic when the charter names no such key.
-    """
-    for key in relation.keys:
-        if key.key_id == key_id:
-            return key
-    raise Unauthentic("The key is not the one that the agreement names.")
 
 
 def authenticate(received: Received, work: Work) -> Authentic:
@@ -131,8 +134,10 @@ def admit(authentic: Authentic, work: Work) -> Trusted:
     return Trusted(activity, relation, space)
 
 
-def announced(trusted: Trusted, work: Work) -> Trusted:
+def announced(trusted: Trusted, work: Work, *, again: bool = False) -> Trusted:
     """What an Announce wraps: proved by its own author, whose node the roster names (2.j).
+
+    `again`: what was taken before may come once more in the same bytes, to mend a copy (2.c).
 
     Raises:
         BadProof, UnknownActor, OutOfScope, Malformed: its host may not bring us this.
@@ -145,12 +150,11 @@ def announced(trusted: Trusted, work: Work) -> Trusted:
     if inner.audience != space.iri:
         raise OutOfScope("What is announced was said to another space.")
     own = iris.same_origin(inner.actor, work.node)
-    node, vouched = relation.node, None
+    node, member = relation.node, None
     if inner.actor != space.iri:  # what the space says itself may be the first roster
-        member = _node_of(inner.actor, space, work)
+        member = _node_of(inner.actor, space, work, trusted.activity.rev)
         node = member.node
-        vouched = None if node == relation.node else _vouched(member, work)
-    _prove(inner, relation, work, vouched)
+    _prove(inner, relation, work, None if node == relation.node else member)
     _check_ids(inner)
     act = (inner.type, authority.decide(Claim(inner, node, space, announced=True), work))
     if act not in authority.ORDERED:
@@ -159,7 +163,7 @@ def announced(trusted: Trusted, work: Work) -> Trusted:
     if act not in authority.CONTROL:
         charter.covers(relation, inner, space.iri, node)
     taken = work.journal.digest_of(inner.id)
-    if taken is not None and (not own or taken != inner.content_digest):
+    if taken is not None and (not (own or again) or taken != inner.content_digest):
         raise ReplayedMessage("What is announced was announced before, or with another body.")
     return Trusted(inner, None if own else relation, space, trusted.activity.rev)
 
@@ -192,56 +196,95 @@ def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:
     if document is None or relation is None:
         raise Malformed("An introduction embeds the actor document.")
     if trusted.activity.type == "Update":
-        resolver.check(document, relation.keys[0])
+        resolver.check(document, rekeying.node_key_for(document, relation, work))
+        _check_names(document, work)
         return document, relation.node
     actor = activities.iri(document.get("id"), "id")
     if trusted.space is None or iris.same_origin(actor, work.node):
         raise OutOfScope("Only a space introduces people of other nodes, and nobody ours.")
     member = _node_of(actor, trusted.space, work)
-    key = _vouched(member, work)
-    resolver.check(document, key)
+    if actor == member.node:
+        rekeying.check(document, actor, _node_keys(member, proofs.proof_of(document), work), work)
+        return document, member.node
+    resolver.check(document, _vouched(member, document, work))
     known = work.actors.document(actor)
     if known is not None:  # another host, or the node itself, named the key before
-        proofs.verify(known, key)
+        proofs.verify(known, _vouched(member, known, work))
+        _check_names(document, work)
     return document, member.node
 
 
-def _vouched(member: MemberNode, work: Work) -> PublicKey:
-    """The key of a node as the roster names it; of a partner of ours, it must be the one that we know. Ours is ours.
+def _check_names(document: Document, work: Work) -> None:
+    """The id of a key is never given to another key (SECURITY TH-08)."""
+    known = work.actors.document(str(document["id"]))
+    names = {} if known is None else {each.key_id: each.raw for each in rekeying.keys_of(known)}
+    if any(names.get(each.key_id, each.raw) != each.raw for each in rekeying.keys_of(document)):
+        raise ReplayedMessage("The id of a key was given to another key.")
+
+
+def _vouched(member: MemberNode, document: Document, work: Work) -> PublicKey:
+    """The key of its node by which a document is proved.
+
+    Raises BadProof when it is by none of them; as `_node_keys`.
+    """
+    proof = proofs.proof_of(document)
+    key = rekeying.key_for(proof, _node_keys(member, proof, work), work)
+    if key is None:
+        raise BadProof("The proof is by no key of its node.")
+    return key
+
+
+def _node_keys(member: MemberNode, proof: Proof, work: Work) -> tuple[PublicKey, ...]:
+    """The keys of a node that the roster names; of a partner of ours, those that we know. Ours are ours.
+
+    The roster says the key and not its id: that is the one that the proof names, if it is the node's at all.
 
     Raises:
         BadProof: the host names another key than the partner's.
         AgreementSuspended: nothing of a suspended partner enters, through whomever it comes (SECURITY C16).
     """
     if member.node == work.node:
-        return work.actors.signer(work.node).public
-    key = roster.key_of(member)
+        return (work.actors.signer(work.node).public,)
+    named = roster.key_of(member)
     relation = work.peers.of_node(member.node)
     if relation is None or relation.state not in _VERIFIED:
-        return key
-    if relation.state is State.SUSPENDED:
+        method = proof.verification_method
+        if proof.controller != member.node:
+            return (named,)
+        return (work.actors.key(method) or replace(named, key_id=method),)
+    if relation.state is State.SUSPENDED or relation.recompare:
         raise AgreementSuspended(f"The relation with {member.node} is suspended.")
-    if all(key.raw != known.raw for known in relation.keys):
+    if all(named.raw != known.raw for known in relation.keys) and not _was_key(named, member, work):
         raise BadProof("The roster names another key for a partner than the one that we know.")
-    return key
+    return relation.keys
 
 
-_VERIFIED = frozenset({State.VERIFIED, State.OFFERED, State.IN_FORCE, State.SUSPENDED})
+def _was_key(key: PublicKey, member: MemberNode, work: Work) -> bool:
+    """Whether the node has named this key itself, before it changed it."""
+    document = work.actors.document(member.node)
+    return document is not None and any(key.raw == each.raw for each in rekeying.keys_of(document))
 
 
-def _prove(activity: Activity, relation: Relation, work: Work, vouched: PublicKey | None = None) -> None:
-    """By a key of its own actor; `vouched` is the key of the actor's node, where a roster names it."""
+_VERIFIED = frozenset({State.VERIFIED, State.OFFERED, State.IN_FORCE, State.SUSPENDED, State.EXPIRED})
+
+
+def _prove(activity: Activity, relation: Relation, work: Work, member: MemberNode | None = None) -> None:
+    """By a key of its own actor, as it held when the proof was made; `member` is its node, where a roster names it.
+
+    The request is signed by a node key that holds now; what waited on its way may have been proved before.
+    """
     proof = proofs.proof_of(activity.document)
-    method = proof.verification_method
-    if method.partition("#")[0] != activity.actor:
+    if proof.controller != activity.actor:
         raise BadProof("The proof is by another than the actor.")
+    keys = () if member is None else _node_keys(member, proof, work)
     key: PublicKey | None
     if activity.actor == relation.node:
-        key = next((each for each in relation.keys if each.key_id == method), None)
-    elif vouched is not None and activity.actor == vouched.controller:
-        key = vouched
+        key = rekeying.key_for(proof, relation.keys, work)
+    elif member is not None and activity.actor == member.node:
+        key = rekeying.key_for(proof, keys, work)
     else:
-        key = work.actors.key(method)
+        method = proof.verification_method
+        key = work.actors.key(method) or work.actors.key_at(method, rekeying.moment_of(proof))
     if key is None:
         raise UnknownActor(f"{activity.actor} was not introduced, or not with this key.")
     proofs.verify(activity.document, key, f"{work.now:%Y-%m-%dT%H:%M:%SZ}", proof=proof)
@@ -311,8 +354,12 @@ def _check_inside(activity: Activity, act: tuple[str, Thing], space: Space) -> N
 _BRINGS_OBJECT = frozenset({("Create", Thing.OBJECT), ("Update", Thing.OBJECT)})
 
 
-def _node_of(actor: str, space: Space, work: Work) -> MemberNode:
+def _node_of(actor: str, space: Space, work: Work, rev: int | None = None) -> MemberNode:
+    """The organisation of an actor; a former one for what has a `rev` of its time, and to be introduced."""
     for each in work.spaces.nodes(space.iri):
         if iris.same_origin(each.node, actor):
             return each
+    for gone in work.spaces.former(space.iri):
+        if iris.same_origin(gone.node, actor) and (rev is None or rev < gone.until):
+            return MemberNode(gone.node, gone.name, gone.key, "former", "")
     raise OutOfScope("The roster names no node on the origin of this actor.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 
@@ -51,11 +52,15 @@ def controller_of(key_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """An Ed25519 public key, `raw` in 32 bytes. Raises Malformed for another length."""
+    """An Ed25519 public key, `raw` in 32 bytes. Raises Malformed for another length.
+
+    After `expires` (RFC 3339) it proves what was made before, and nothing new; None while that is open.
+    """
 
     key_id: str
     raw: bytes
     algorithm: str = field(default="ed25519", init=False, repr=False)
+    expires: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.raw) != multikey.KEY_BYTES:
@@ -65,6 +70,21 @@ class PublicKey:
     def from_multibase(cls, key_id: str, text: str) -> PublicKey:
         """The key of a Multikey; raises Malformed."""
         return cls(key_id, multikey.decode(text))
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Whether it may prove what is made at `moment`."""
+        return self.expires is None or moment <= datetime.fromisoformat(self.expires)
+
+    @property
+    def method(self) -> dict[str, str]:
+        """How an actor document names it (FEP-521a); with `expires` as Controlled Identifiers 1.0, 2.2, has it."""
+        named = {
+            "id": self.key_id,
+            "type": "Multikey",
+            "controller": self.controller,
+            "publicKeyMultibase": self.multibase,
+        }
+        return named if self.expires is None else {**named, "expires": self.expires}
 
     @property
     def controller(self) -> str:

@@ -424,6 +424,11 @@ def sign_response(
     return Response(response.status, headers.with_(*fields), response.body)
 
 
+def key_id_of(response: Response) -> str:
+    """The key that an answer names as its own. Raises Unauthentic when it is not signed as a receipt is."""
+    return _tagged(response, RECEIPT_TAG).text("keyid")
+
+
 def verify_response(response: Response, request: Request, key: PublicKey, now: int) -> None:
     """Verify that `key` answered exactly this signed `request` with this response.
 

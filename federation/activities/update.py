@@ -1,10 +1,10 @@
-"""Update: an object whole (ActivityPub 7.3), an actor document, a roster, or the state of an invitation."""
+"""Update: an object whole (ActivityPub 7.3), an actor document, a roster, the state of an invitation or agreement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import gate, roster
+from federation import ending, gate, rekeying, roster
 from federation.authority import Thing, thing_of
 from federation.charter import check_in_force, covers_roster, covers_space
 from federation.errors import BadProof, Malformed, NoAgreement, OutOfScope
@@ -17,14 +17,27 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Replace what the object says by what it says now."""
     match thing_of(trusted.activity):
         case Thing.ACTOR:
-            work.actors.learn(*gate.introduced_by(trusted, work))
+            _learn(trusted, work)
         case Thing.ROSTER:
             _take_roster(trusted, work)
         case Thing.INVITE:
             _note_confirmation(trusted, work)
+        case Thing.AGREEMENT:
+            if trusted.relation is None:
+                raise OutOfScope("A partner speaks of its agreement.")
+            ending.take_standing(trusted.activity, trusted.relation, work)
         case _:
             _replace(trusted, work)
     return ()
+
+
+def _learn(trusted: Trusted, work: Work) -> None:
+    """What the partner's node says of its people and spaces; of itself, with which keys it says it."""
+    document, relation = trusted.activity.object, trusted.relation
+    if document is not None and relation is not None and document.get("id") == relation.node:
+        rekeying.take(document, relation, work)
+    else:
+        work.actors.learn(*gate.introduced_by(trusted, work))
 
 
 def _replace(trusted: Trusted, work: Work) -> None:
@@ -42,8 +55,11 @@ def _take_roster(trusted: Trusted, work: Work) -> None:
         raise Malformed("A roster belongs to a space.")
     if is_history(trusted):
         return
-    key = work.actors.signer(work.node).public if relation is None else relation.keys[0]
-    taken = roster.read(trusted.activity.object, key)
+    document = trusted.activity.object
+    own = work.actors.signer(work.node).public
+    taken = roster.read(
+        document, own if relation is None else rekeying.node_key_for(document, relation, work)
+    )
     if taken.space != space.iri or taken.nodes[0].node != space.host:
         raise OutOfScope("The roster is of another space, or names another host.")
     if relation is None:

@@ -42,6 +42,7 @@ __all__ = [
 
 LANGUAGES = ("en", "fr")
 DATA_DIR = Path("var/node")
+MIN_OVERLAP_DAYS = 7  # PROTOCOL 2.0, *Node key*
 
 
 def setting(meaning: str, default: object = MISSING, *, unit: str = "", secret: bool = False) -> Any:
@@ -89,13 +90,18 @@ class Settings:
         "Requests from one address where nobody is signed in; twenty times as many at once.", 5, unit="per s"
     )
     secret_key: str = setting(
-        "Base64url of at least 32 random bytes: seals private keys and signs cookies. Instead of the key file.",
+        "Base64url of at least 32 random bytes: seals private keys and signs cookies. Instead of the key file."
+        " Former keys may follow, apart by spaces or lines: they only open, until `parvis keys reseal`.",
         "",
         secret=True,
     )
     secret_key_file: Path = setting(
         "File that holds the key, mode 0600; empty means `secret.key` in the data folder. `parvis init` makes it.",
         Path(),
+    )
+
+    key_overlap_days: int = setting(
+        "How long a key that was changed is still accepted for what is new; at least 7.", 14, unit="days"
     )
 
     bind: str = setting("Address to listen on.", "127.0.0.1")
@@ -159,9 +165,9 @@ class Settings:
         return self.environment == "development"
 
     @property
-    def key_bytes(self) -> bytes:
+    def secret_keys(self) -> tuple[bytes, ...]:
         """The secret key, at least 32 bytes. Raises `SettingsError` when it is none."""
-        return decoded_key(self.secret_key)
+        return tuple(map(decoded_key, self.secret_key.split()))
 
     def check(self) -> None:
         """Raises `SettingsError` for the first thing that cannot work, or must not in production."""
@@ -178,6 +184,8 @@ class Settings:
             )
         if self.is_development and not is_loopback(self.bind):
             raise SettingsError(f"PARVIS_BIND is {self.bind}; in development it must be a loopback address.")
+        if self.key_overlap_days < MIN_OVERLAP_DAYS:
+            raise SettingsError(f"PARVIS_KEY_OVERLAP_DAYS must be at least {MIN_OVERLAP_DAYS}.")
         if min(self.person_rate, self.visitor_rate) < 1:
             raise SettingsError("PARVIS_PERSON_RATE and PARVIS_VISITOR_RATE must be at least 1.")
         if self.backup_days < 0:
@@ -197,7 +205,7 @@ class Settings:
             raise SettingsError(
                 f"There is no secret key: set PARVIS_SECRET_KEY, or let `parvis init` make {self.secret_key_file}.",
             )
-        _ = self.key_bytes
+        _ = self.secret_keys
 
     def check_machine(self) -> None:
         """What only a real start must know: in production the clock is synchronised (TH-57)."""

@@ -55,7 +55,7 @@ class Ground:
             clock=clock,
             events=Events(),
             wake=SocketWake(settings.run_dir) if database.is_sqlite else PostgresWake(database.libpq_url),
-            vault=Vault(settings.key_bytes),
+            vault=Vault(*settings.secret_keys),
             audit=Audit(database, clock),
             files=files_at(settings.files_url),
             jobs=Jobs(settings),

@@ -19,6 +19,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 SECRET_BYTES = 32
 FORM = b"\x01"  # AES-256-GCM, nonce, ciphertext and tag
+SEALED = "sealed"
 
 
 class DoesNotOpen(Exception):
@@ -26,16 +27,15 @@ class DoesNotOpen(Exception):
 
 
 class Vault:
-    """Seals and opens with keys derived from the secret key (at least 32 bytes)."""
+    """Seals with keys derived from the first secret key (at least 32 bytes), opens with the former ones too."""
 
-    def __init__(self, secret_key: bytes) -> None:
+    def __init__(self, secret_key: bytes, *former: bytes) -> None:
         self._secret_key = secret_key
-        self._cipher = AESGCM(self.derived("seal"))
+        self._cipher, *self._former = (AESGCM(_derived(key, "seal")) for key in (secret_key, *former))
 
     def derived(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose (HKDF-SHA256): the same for ever, unrelated to every other."""
-        info = b"parvis:" + purpose.encode()
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._secret_key)
+        """A key of 32 bytes for one purpose (HKDF-SHA256): as long the same as the secret key, unrelated to others."""
+        return _derived(self._secret_key, purpose)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
         """`plain` encrypted; opens for the same purpose (say, the id of the row) only."""
@@ -44,13 +44,36 @@ class Vault:
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """What was sealed. Raises `DoesNotOpen`."""
-        nonce, rest = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        if sealed[:1] != FORM:
-            raise DoesNotOpen(f"Unknown form of a sealed value for {purpose}.")
-        try:
-            return self._cipher.decrypt(nonce, rest, purpose.encode())
-        except (InvalidTag, ValueError) as bad:
-            raise DoesNotOpen(f"The sealed value for {purpose} does not open.") from bad
+        for cipher in (self._cipher, *self._former):
+            opened = _opened(cipher, sealed, purpose)
+            if opened is not None:
+                return opened
+        raise DoesNotOpen(f"The sealed value for {purpose} does not open.")
+
+    def resealed(self, sealed: bytes, purpose: str) -> bytes | None:
+        """The same under the first key; None when it is already. Raises `DoesNotOpen`."""
+        if _opened(self._cipher, sealed, purpose) is not None:
+            return None
+        return self.seal(self.open(sealed, purpose), purpose)
+
+
+def sealed_for(purpose: str) -> dict[str, str]:
+    """`info` of a column of sealed values: what each is sealed for, made of the columns of its row (`key {key_id}`)."""
+    return {SEALED: purpose}
+
+
+def _derived(secret_key: bytes, purpose: str) -> bytes:
+    info = b"parvis:" + purpose.encode()
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(secret_key)
+
+
+def _opened(cipher: AESGCM, sealed: bytes, purpose: str) -> bytes | None:
+    if sealed[:1] != FORM:
+        return None
+    try:
+        return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], purpose.encode())
+    except (InvalidTag, ValueError):
+        return None
 
 
 def new_secret() -> str:

@@ -6,15 +6,14 @@ verified again, and it must name the hash that we hold. Source: PROTOCOL 2.b (le
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from federation import digest, iris, proofs
+from federation import digest, iris, proofs, rekeying
 from federation.errors import FederationError
-from federation.keys import PublicKey
+from federation.ports import Relation
 from node.core.db import table_of
 from node.exchange import tables
 from node.exchange.packing import unpack
@@ -55,12 +54,11 @@ def evidence(work: NodeWork) -> list[Evidence]:
     for stream in streams:
         relation = work.peers.of_origin(iris.origin(stream.node))
         if relation is not None and relation.node == stream.node:
-            found.append(_of_stream(work, stream, relation.keys))
+            found.append(_of_stream(work, stream, relation))
     return found
 
 
-def _of_stream(work: NodeWork, stream: Any, keys: Iterable[PublicKey]) -> Evidence:
-    known = {key.key_id: key for key in keys}
+def _of_stream(work: NodeWork, stream: Any, relation: Relation) -> Evidence:
     rows = work.session.execute(
         select(TAKEN.c.first, TAKEN.c.last, TAKEN.c.document, OUT_ENTRY.c.entry_hash)
         .outerjoin(
@@ -73,7 +71,7 @@ def _of_stream(work: NodeWork, stream: Any, keys: Iterable[PublicKey]) -> Eviden
     count = proved = 0
     for row in rows:
         try:
-            _check(row, stream, known)
+            _check(row, stream, relation, work)
         except (_Wrong, FederationError, ValueError) as error:
             wrong.append(f"The receipt for {row.first} to {row.last}: {error}")
             continue
@@ -85,14 +83,10 @@ def _of_stream(work: NodeWork, stream: Any, keys: Iterable[PublicKey]) -> Eviden
     return Evidence(stream.node, stream.iri, count, proved, stream.acknowledged, tuple(wrong))
 
 
-def _check(row: Any, stream: Any, keys: dict[str, PublicKey]) -> None:
+def _check(row: Any, stream: Any, relation: Relation, work: NodeWork) -> None:
     """Raises _Wrong, FederationError or ValueError."""
     sent, _, receipt = unpack(row.document)
-    proof = proofs.proof_of(receipt)
-    key = keys.get(proof.verification_method)
-    if key is None:
-        raise _Wrong("It is proved by another key than the partner's.")
-    proofs.verify(receipt, key, proof=proof)
+    proofs.verify(receipt, rekeying.node_key_for(receipt, relation, work))
     digests = [value for name, value in sent if name.lower() == "content-digest"]
     said = {
         "type": "DeliveryReceipt",

@@ -1,29 +1,40 @@
 """Actors of other nodes, as they were introduced: documents, keys, and since when they hold.
 
-Rule: nothing is fetched. A later document takes the place of the one before; a key that it no longer names ends.
-Source: PROTOCOL 2.j, *Introductions*.
+Rule: nothing is fetched. A later document takes the place of the one before; a key that it no longer names ends, and
+is kept for what it proved until then. No end is taken back or put off. Source: PROTOCOL 2.c, 2.j, *Introductions*.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from federation import digest, documents
+from federation import digest, documents, rekeying
 from federation.activity import Document
 from federation.keys import PublicKey, SigningKey
+from federation.ports import Relation
+from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import tables
-from node.exchange.unit import unit_of
+from node.exchange.packing import unpack
+from node.exchange.unit import LANE, STREAM, unit_of
 
 ACTOR = table_of(tables.RemoteActor)
 KEY = table_of(tables.RemoteKey)
+GIVEN = table_of(tables.Given)
+FLAG = table_of(tables.Flag)
 
-_KEY = select(KEY.c.raw).where(KEY.c.key_id == bindparam("name"), KEY.c.valid_until.is_(None))
+_KEY = (
+    select(KEY.c.raw, KEY.c.valid_until)
+    .where(KEY.c.key_id == bindparam("name"))
+    .order_by(KEY.c.valid_until.is_not(None), KEY.c.id.desc())
+    .limit(1)
+)
 _DOCUMENT = select(ACTOR.c.document, ACTOR.c.digest).where(ACTOR.c.iri == bindparam("name"))
 
 
@@ -35,6 +46,67 @@ class Learned:
     document: Document
 
 
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """Entries of a partner's stream that came in under a key that was revoked later: what they say may be another's.
+
+    `since` is when the key was compromised, as the partner says; `at` when it told us.
+    """
+
+    relation_id: str
+    node: str
+    key_id: str
+    since: datetime
+    at: datetime
+    first: int
+    last: int
+
+
+def flag(session: Session, ground: Ground, relation: Relation, since: datetime) -> None:
+    """Notes what came from this partner from `since` on, by the time at which we received it."""
+    unit = unit_of(session, ground)
+    streams = (
+        select(STREAM.c.id, STREAM.c.seq)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .where(LANE.c.relation == relation.id, STREAM.c.ours.is_(False))
+    )
+    for stream in session.execute(streams).all():
+        first = stream.seq + 1
+        receipts = (
+            select(GIVEN.c.first, GIVEN.c.document)
+            .where(GIVEN.c.stream_id == stream.id)
+            .order_by(GIVEN.c.last.desc())
+        )
+        for row in session.execute(receipts):
+            if datetime.fromisoformat(unpack(row.document)["received"]) < since:
+                break
+            first = row.first
+        session.execute(
+            insert(FLAG),
+            {
+                "stream_id": stream.id,
+                "key_id": relation.keys[0].key_id,
+                "since": since,
+                "at": unit.now,
+                "first": first,
+                "last": stream.seq,
+            },
+        )
+
+
+def flagged(session: Session) -> list[Flagged]:
+    """All that was flagged, the newest first."""
+    rows = session.execute(
+        select(*FLAG.c, LANE.c.relation, LANE.c.node)
+        .join(STREAM, STREAM.c.id == FLAG.c.stream_id)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .order_by(FLAG.c.id.desc())
+    )
+    return [
+        Flagged(row.relation, row.node, row.key_id, row.since, row.at, row.first, row.last) for row in rows
+    ]
+
+
 class RemoteActors:
     """The half of `ports.Actors` that is about others; identity puts its own before it."""
 
@@ -43,15 +115,27 @@ class RemoteActors:
 
     def key(self, key_id: str) -> PublicKey | None:
         """The public key `key_id`, if its owner was introduced and still has it."""
+        return self.key_at(key_id, self._unit.now)
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None:
+        """The public key `key_id`, if its owner was introduced and had it at `moment`."""
+        key = self._dated(key_id)
+        return key if key is not None and key.holds_at(moment) else None
+
+    def _dated(self, key_id: str) -> PublicKey | None:
+        key = None
         learned = self._unit.learned.get(key_id.partition("#")[0])
         if learned is not None:
-            return next((key for key in keys_of(learned[0]) if key.key_id == key_id), None)
-        key = self._unit.memory.key(key_id)
+            key = next((key for key in rekeying.dated_keys(learned[0]) if key.key_id == key_id), None)
+        else:
+            key = self._unit.memory.key(key_id)
         if key is None:
-            raw = self._unit.execute(_KEY, {"name": key_id}).scalar()
-            if raw is not None:
-                key = PublicKey(key_id, bytes(raw))
-                self._unit.memory.put_key(key)
+            row = self._unit.execute(_KEY, {"name": key_id}).first()
+            if row is not None:
+                ends = None if row.valid_until is None else rfc3339(row.valid_until)
+                key = PublicKey(key_id, bytes(row.raw), expires=ends)
+                if learned is None:
+                    self._unit.memory.put_key(key)
         return key
 
     def document(self, actor: str) -> Document | None:
@@ -91,30 +175,35 @@ class RemoteActors:
         actor_id = unit.execute(changed).scalar()
         if actor_id is None:
             actor_id = unit.execute(insert(ACTOR).returning(ACTOR.c.id), {"iri": iri, **values}).scalar_one()
-        named = {(key.key_id, key.raw) for key in keys_of(document)}
-        live = select(KEY.c.id, KEY.c.key_id, KEY.c.raw).where(
-            KEY.c.actor_id == actor_id, KEY.c.valid_until.is_(None)
-        )
-        held = {(row.key_id, bytes(row.raw)): row.id for row in unit.execute(live)}
-        ended = [held[key] for key in held.keys() - named]
-        if ended:
-            unit.execute(update(KEY).where(KEY.c.id.in_(ended)).values(valid_until=now))
-        begun = [
-            {"key_id": key_id, "actor_id": actor_id, "raw": raw, "valid_from": now}
-            for key_id, raw in sorted(named - held.keys())
-        ]
-        if begun:
-            unit.execute(insert(KEY), begun)
+        self._learn_keys(actor_id, rekeying.dated_keys(document), now)
         unit.learned[iri] = document, proved
         unit.ground.events.publish(Learned(iri, document), unit.session)
 
+    def _learn_keys(self, actor_id: int, keys: list[PublicKey], now: datetime) -> None:
+        unit = self._unit
+        named = {(key.key_id, key.raw): _end_of(key) for key in keys}
+        rows = select(KEY.c.id, KEY.c.key_id, KEY.c.raw, KEY.c.valid_until).where(KEY.c.actor_id == actor_id)
+        held = {(row.key_id, bytes(row.raw)): row for row in unit.execute(rows)}
+        for key, row in held.items():
+            ends = min(filter(None, (named.get(key) if key in named else now, row.valid_until)), default=None)
+            if ends != row.valid_until:
+                unit.execute(update(KEY).where(KEY.c.id == row.id).values(valid_until=ends))
+        begun: list[dict[str, Any]] = [
+            {
+                "key_id": key_id,
+                "actor_id": actor_id,
+                "raw": raw,
+                "valid_from": now,
+                "valid_until": named[key_id, raw],
+            }
+            for key_id, raw in sorted(named.keys() - held.keys())
+        ]
+        if begun:
+            unit.execute(insert(KEY), begun)
 
-def keys_of(document: Document) -> list[PublicKey]:
-    """The keys that an actor document names. Raises Malformed for one that is none."""
-    return [
-        PublicKey.from_multibase(method["id"], method["publicKeyMultibase"])
-        for method in documents.as_list(document.get("assertionMethod"))
-    ]
+
+def _end_of(key: PublicKey) -> datetime | None:
+    return None if key.expires is None else datetime.fromisoformat(key.expires)
 
 
 class Local(Protocol):
@@ -124,6 +213,8 @@ class Local(Protocol):
         """Whether the IRI lies on our origin, known or not."""
 
     def key(self, key_id: str) -> PublicKey | None: ...
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None: ...
 
     def document(self, actor: str) -> Document | None: ...
 
@@ -143,6 +234,9 @@ class Actors:
 
     def key(self, key_id: str) -> PublicKey | None:
         return self._half(key_id).key(key_id)
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None:
+        return self._half(key_id).key_at(key_id, moment)
 
     def document(self, actor: str) -> Document | None:
         return self._half(actor).document(actor)

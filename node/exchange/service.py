@@ -143,6 +143,13 @@ def in_force(work: Work) -> Sequence[Relation]:
     return relations
 
 
+def live(work: Work) -> Sequence[Relation]:
+    """The relations that have not ended, whatever their state."""
+    peers: Any = work.peers
+    relations: Sequence[Relation] = peers.live()
+    return relations
+
+
 def publish(ground: Ground, work: Work, document: Document, actor: str) -> Activity:
     """Say something in a space. See `federation.outbox.publish`."""
     return outbox.publish(document, actor, work, settings_of(ground), failpoints.hit)

@@ -199,7 +199,7 @@ class RemoteActor(Base):
 
 
 class RemoteKey(Base):
-    """A key of a remote actor; `valid_until` is set when a later document no longer names it."""
+    """A key of a remote actor. Until `valid_until` it proves: it ended, was compromised, or is no longer named."""
 
     __tablename__ = "remote_key"
 
@@ -220,3 +220,17 @@ class Introduction(Base):
     lane_id: Mapped[int] = mapped_column(ForeignKey("lane.id"), primary_key=True)
     actor: Mapped[str] = mapped_column(String(2048), primary_key=True)
     digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class Flag(Base):
+    """Entries of a partner's stream, `first` to `last`, that came after their node key was compromised."""
+
+    __tablename__ = "flag"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), index=True)
+    key_id: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    at: Mapped[datetime]
+    first: Mapped[int] = mapped_column(BigKey)
+    last: Mapped[int] = mapped_column(BigKey)

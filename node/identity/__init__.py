@@ -7,9 +7,9 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.core.http.guards import set_viewer_loader
-from node.identity import browser
+from node.identity import browser, jobs
 from node.identity.api import api
-from node.identity.cli import initialise, person_group, token_group
+from node.identity.cli import initialise, keys_group, person_group, token_group
 from node.identity.oidc import RelyingParty
 from node.identity.people_web import navigation
 from node.identity.ports import actors
@@ -19,6 +19,7 @@ from node.identity.web import RELYING_PARTY, web
 
 def _set_up(app: Flask, ground: Ground) -> None:
     settings, identity = ground.settings, identity_of(ground)
+    jobs.subscribe(ground)
     app.session_interface = browser.Sessions(ground, identity)
     set_viewer_loader(app, lambda: browser.load_viewer(ground, identity))
     app.extensions[RELYING_PARTY] = RelyingParty(
@@ -34,7 +35,8 @@ capability = Capability(
     name="identity",
     blueprints=(web, api),
     ports={"actors": actors},
-    commands=(person_group, token_group),
+    jobs=jobs.ALL,
+    commands=(person_group, token_group, keys_group),
     initialise=initialise,
     navigation=navigation,
     frame=browser.frame_of,

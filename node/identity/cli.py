@@ -1,19 +1,23 @@
-"""Commands of identity: the first administrator, people, tokens."""
+"""Commands of identity: the first administrator, people, tokens, keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
 import click
 
+from node.core.clock import rfc3339
 from node.core.errors import NodeError
 from node.core.ground import Ground
+from node.core.secrets import DoesNotOpen
 from node.identity.services.identity import Identity, identity_of
+from node.identity.services.keys import Key, Partner, keys_of
 from node.identity.services.people import Claims, Person, Role
+from node.identity.services.resealing import reseal
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope
 
 P = ParamSpec("P")
@@ -25,7 +29,9 @@ def initialise(ground: Ground, admin: bool) -> Iterator[str]:
     """What `parvis init` does here: the node actor with its key; with `admin` a link for the first administrator."""
     identity = identity_of(ground)
     node = identity.initialise()
-    yield f"Node: {node.iri}, key {node.public_multibase}"
+    with ground.database.reading() as db:
+        key = identity.actors.signing_key(db, node.iri).public
+    yield f"Node: {node.iri}, key {key.multibase}"
     if admin:
         yield "To make the first administrator, open this address once, within three days:"
         yield _link(ground, identity.first_admin_link())
@@ -155,6 +161,96 @@ def create_token(ground: Ground, handle: str, scopes: tuple[str, ...], name: str
     wanted = [Scope(scope) for scope in scopes]
     secret, _token = identity.create_token(person.id, name, wanted, timedelta(days=days))
     click.echo(secret)
+
+
+@click.group("keys")
+def keys_group() -> None:
+    """The keys of this node."""
+
+
+@keys_group.command("list")
+@_grounded
+def list_keys(ground: Ground) -> None:
+    """List the keys of the node: state, id, fingerprint, and what the partners were told."""
+    for key in keys_of(ground).listed():
+        click.echo("\n".join(_lines(key)))
+
+
+@keys_group.command("rotate")
+@click.option("--rehearse", is_flag=True, help="Say what would happen, partner by partner; change nothing.")
+@click.option("--go-on", is_flag=True, help="Use the announced key now; who has not confirmed compares anew.")
+@click.option("--actor", default="", help="IRI of a person or space of this node whose key changes instead.")
+@_grounded
+def rotate(ground: Ground, rehearse: bool, go_on: bool, actor: str) -> None:
+    """Change the key of the node: announce the next one; it signs once every partner has confirmed it."""
+    if rehearse + go_on + bool(actor) > 1:
+        raise click.UsageError("--rehearse, --go-on and --actor exclude each other.")
+    keys = keys_of(ground)
+    if rehearse:
+        click.echo("\n".join(_rehearsal(keys.partners(), ground.settings.key_overlap_days)))
+        return
+    if go_on:
+        keys.go_on()
+    elif actor:
+        keys.rotate_actor(actor)
+        click.echo(f"{actor} has a new key.")
+        return
+    else:
+        keys.rotate()
+    for key in keys.listed()[:2]:
+        click.echo("\n".join(_lines(key)))
+
+
+@keys_group.command("revoke")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
+    help="When the key was compromised (UTC); now when absent.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@_grounded
+def revoke(ground: Ground, since: datetime | None, yes: bool) -> None:
+    """End the key of the node at once: every partner is told, and compares the fingerprint of the new one."""
+    if not yes:
+        click.confirm(
+            "Nothing passes until each partner has compared the new fingerprint. Revoke?", abort=True
+        )
+    keys_of(ground).revoke(since=since and since.replace(tzinfo=UTC))
+    for key in keys_of(ground).listed()[:1]:
+        click.echo("\n".join(_lines(key)))
+
+
+@keys_group.command("reseal")
+@_grounded
+def reseal_all(ground: Ground) -> None:
+    """Seal all secrets under the first secret key; afterwards the former ones may be taken away."""
+    try:
+        click.echo(f"Sealed anew: {reseal(ground)}.")
+    except DoesNotOpen as lost:
+        raise click.ClickException(f"{lost} Is a former key missing?") from lost
+
+
+def _lines(key: Key) -> Iterable[str]:
+    ends = f", until {rfc3339(key.ends)}" if key.ends else ""
+    yield f"{key.state}\t{key.id}\t{key.fingerprint}{ends}"
+    for each in key.notices:
+        problem = f": {each.problem}" if each.problem else ""
+        yield f"  {each.word}\t{each.state}\t{each.node}{problem}"
+
+
+def _rehearsal(partners: list[Partner], overlap_days: int) -> Iterable[str]:
+    if not partners:
+        yield "No partner: the new key would sign at once."
+        return
+    yield f"A new key would be announced to {len(partners)} partners, and sign once all have confirmed it."
+    for each in partners:
+        away = (
+            f"away since {rfc3339(each.away)}: would have to come back, or compare anew"
+            if each.away
+            else "reachable"
+        )
+        yield f"  {each.node}\t{away}"
+    yield f"The present key would be accepted for {overlap_days} days more."
 
 
 def _find(ground: Ground, identity: Identity, handle: str) -> Person:

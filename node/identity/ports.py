@@ -5,19 +5,21 @@ Rule: an actor on our origin is known from our own tables alone; nobody introduc
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from federation import documents
 from federation.activity import Document
 from federation.errors import Forbidden, LocalError
-from federation.keys import PublicKey, SigningKey, controller_of
+from federation.keys import PublicKey, SigningKey
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.hot import Hot
 from node.exchange.remote import Actors, RemoteActors
 from node.identity import tables
-from node.identity.keyring import KEY_FRAGMENT, NoSuchActor, keyring_of
+from node.identity.keyring import NoSuchActor, keyring_of
 
 _TABLE = table_of(tables.Actor)
 _DIGEST = Hot(select(_TABLE.c.digest).where(_TABLE.c.iri == bindparam("actor")))
@@ -34,6 +36,7 @@ class LocalActors:
     def __init__(self, db: Session, ground: Ground) -> None:
         self._db = db
         self._ring = keyring_of(ground)
+        self._clock = ground.clock
         self._prefix = f"{ground.settings.origin}/"
 
     def has(self, actor: str) -> bool:
@@ -41,13 +44,13 @@ class LocalActors:
         return actor.startswith(self._prefix)
 
     def key(self, key_id: str) -> PublicKey | None:
-        """The public key of a local actor; None when there is no such key."""
-        if not key_id.endswith(KEY_FRAGMENT):
-            return None
-        try:
-            return self._ring.public_key(self._db, controller_of(key_id))
-        except NoSuchActor:
-            return None
+        """The public key of a local actor; None when there is no such key, or it has ended."""
+        return self.key_at(key_id, self._clock.now())
+
+    def key_at(self, key_id: str, moment: datetime) -> PublicKey | None:
+        """The public key of a local actor for what it proved at `moment`."""
+        key = self._ring.public_key(self._db, key_id)
+        return key if key is not None and key.holds_at(moment) else None
 
     def document(self, actor: str) -> Document | None:
         """The actor document with our node's proof; None when there is no such actor."""

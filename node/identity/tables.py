@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.core.db import Base, BigKey
+from node.core.secrets import sealed_for
 
 WIRE_ID_CHARS = 22  # 128 bits in base64url
 HASH_CHARS = 64  # SHA-256 in hexadecimal
 ADDRESS_CHARS = 64
+PROOF, TOKEN = "proof", "token"
 
 
 class Person(Base):
@@ -85,10 +87,9 @@ class Token(Base):
 
 
 class Actor(Base):
-    """An actor of this node with its custodial key: the node itself, a person, or a space.
+    """An actor of this node: the node itself, a person, or a space.
 
-    `document` is the actor document as introduced, byte for byte; `sealed_key` opens with the IRI as
-    associated data, so that a row moved to another actor does not open.
+    `document` is the actor document as introduced, byte for byte.
     """
 
     __tablename__ = "actor"
@@ -98,13 +99,66 @@ class Actor(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), unique=True)
     preferred_username: Mapped[str] = mapped_column(String(255), unique=True)
     name: Mapped[str] = mapped_column(String(120))
-    sealed_key: Mapped[bytes] = mapped_column(LargeBinary)
-    public_multibase: Mapped[str] = mapped_column(String(64), unique=True)
     document: Mapped[bytes] = mapped_column(LargeBinary)
     digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class ActorKey(Base):
+    """A custodial key of an actor; `state` is a `node.identity.keyring.State`, `use` one of `PROOF` and `TOKEN`.
+
+    `public` is a Multikey (`kind` ed25519) or PEM (rsa). `sealed` opens with the id as associated data, so that a row
+    moved to another key does not open; null once the private half is of no more use. `valid_from` is when it began to
+    sign, `valid_until` when it proves nothing new; `compromised_since` where it was revoked.
+    """
+
+    __tablename__ = "actor_key"
+    __table_args__ = (
+        Index(
+            "uq_actor_key_current",
+            "actor",
+            "use",
+            "kind",
+            unique=True,
+            sqlite_where=text("state = 'current'"),
+            postgresql_where=text("state = 'current'"),
+        ),
+    )
+
+    key_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    actor: Mapped[str] = mapped_column(ForeignKey("actor.iri"), index=True)
+    use: Mapped[str] = mapped_column(String(8))
+    kind: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(8))
+    public: Mapped[str] = mapped_column(Text, unique=True)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary, info=sealed_for("key {key_id}"))
+    created_at: Mapped[datetime]
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    compromised_since: Mapped[datetime | None]
+
+
+class KeyNotice(Base):
+    """What a partner was told of the keys of our node: `activity` carries it, `about` is the key brought or ended.
+
+    `confirmed_at`: the partner's node has taken it in and signed that; `given_up_at`: we went on without.
+    """
+
+    __tablename__ = "key_notice"
+    __table_args__ = (UniqueConstraint("activity"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    about: Mapped[str] = mapped_column(ForeignKey("actor_key.key_id"), index=True)
+    relation: Mapped[str] = mapped_column(String(255))
+    node: Mapped[str] = mapped_column(String(2048))
+    activity: Mapped[str] = mapped_column(String(300))
+    kind: Mapped[str] = mapped_column(String(8))
+    said_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]
+    problem: Mapped[str] = mapped_column(Text, default="")
 
 
 class OneTimeLink(Base):

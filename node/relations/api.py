@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask_smorest import Blueprint
@@ -14,7 +15,7 @@ from node.core.http.guards import guarded, viewer
 from node.core.http.rendering import language
 from node.relations.services import health, terms
 from node.relations.services.desk import By
-from node.relations.services.partners import Confirmed, Partner
+from node.relations.services.partners import Confirmed, Ending, Partner, Version
 from node.relations.services.relations import Relations, relations_of
 from node.relations.services.words import words
 from schemas.api import relations as shapes
@@ -33,7 +34,7 @@ def relations() -> dict[str, Any]:
     """Partners; for administrators also open invitations and relations that have ended."""
     found = _relations().everybody()
     if "admin" not in viewer().roles:
-        found = [each for each in found if each.state in {"in-force", "suspended"}]
+        found = [each for each in found if each.state in {"in-force", "suspended", "terminating"}]
     return {"items": [_line(each) for each in found]}
 
 
@@ -130,7 +131,50 @@ def end_offer(key: str) -> dict[str, Any]:
 @api.response(200, shapes.Relation)
 def agree(new: dict[str, Any], key: str) -> dict[str, Any]:
     """Agrees to their offer, named by the digest of its text; 409 when it is another text by now."""
-    return _shape(_relations().agree(key, new["digest"], _by()))
+    return _shape(_relations().agree(key, new["digest"], _by(), new["approvers"]))
+
+
+@api.get("/relations/<key>/versions")
+@guarded("admin", scope=READ)
+@api.response(200, shapes.Versions)
+def versions(key: str) -> dict[str, Any]:
+    """Every version of the agreement that holds or once held, each with its whole text."""
+    return {"items": [_version(each) for each in _relations().partner(key).versions]}
+
+
+@api.put("/relations/<key>/suspension")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.Suspend)
+@api.response(200, shapes.Relation)
+def suspend(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Suspends: nothing but control passes from now, both ways. 409 when we have suspended it already."""
+    return _shape(_relations().suspend(key, new["reason"], new["language"], _by()))
+
+
+@api.delete("/relations/<key>/suspension")
+@guarded("admin", scope=ADMIN)
+@api.response(200, shapes.Relation)
+def resume(key: str) -> dict[str, Any]:
+    """Takes our suspension back. 409 when it is theirs: only who suspended resumes."""
+    return _shape(_relations().resume(key, _by()))
+
+
+@api.put("/relations/<key>/end")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.End)
+@api.response(200, shapes.Relation)
+def end(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Gives notice, or ends the relation now. This can't be taken back."""
+    return _shape(
+        _relations().end(
+            key,
+            on=new["on"],
+            disposition=new["disposition"],
+            reason=new["reason"],
+            language=new["language"],
+            by=_by(),
+        )
+    )
 
 
 @api.post("/relations/<key>/retry")
@@ -188,6 +232,8 @@ def _shape(partner: Partner) -> dict[str, Any]:
         "confirmedThere": _confirmed(partner.theirs),
         "offer": {
             **_terms(offer.terms),
+            "accepted": offer.accepted,
+            "differences": _differences(partner),
             "byUs": offer.by_us,
             "offeredAt": offer.at,
             "openUntil": offer.ends,
@@ -195,9 +241,59 @@ def _shape(partner: Partner) -> dict[str, Any]:
         if offer
         else None,
         "agreement": _terms(partner.agreement) if partner.agreement else None,
+        "suspensions": [
+            {"byUs": each.by_us, "at": each.at, "reason": each.why, "language": each.language}
+            for each in partner.stops
+        ],
+        "ending": _ending(partner.ending),
+        "endedAt": partner.ended_at,
         "health": _health(partner),
         "note": partner.note,
         "pending": partner.waits,
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        **_terms(version.terms),
+        "offeredByUs": version.offered_by_us,
+        "approvers": list(version.approvers),
+        "inForceAt": version.in_force_at,
+        "replacedAt": version.replaced_at,
+    }
+
+
+def _differences(partner: Partner) -> list[dict[str, Any]]:
+    if partner.agreement is None or partner.offer is None:
+        return []
+    found = terms.compare(partner.agreement, partner.offer.terms)
+    return [
+        {
+            "name": each.name,
+            "before": _plain(each.before),
+            "after": _plain(each.after),
+            "effect": each.effect,
+        }
+        for each in found
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _ending(ending: Ending | None) -> dict[str, Any] | None:
+    if ending is None:
+        return None
+    return {
+        "byUs": ending.by_us,
+        "at": ending.noticed_at,
+        "endsAt": ending.at,
+        "reason": ending.why,
+        "language": ending.language,
+        "disposition": ending.disposition,
     }
 
 

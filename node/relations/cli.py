@@ -21,6 +21,7 @@ from node.relations.services.fingerprints import CHANNELS
 from node.relations.services.partners import Partner
 from node.relations.services.relations import relations_of
 from node.relations.services.terms import DEFAULT_KEEP, KEEP, Choices
+from schemas.as2.agreement import DISPOSITIONS
 
 P = ParamSpec("P")
 
@@ -144,13 +145,17 @@ def offer(ground: Ground, /, key: str, ends: datetime | None, as_json: bool, **c
 @relation_group.command("agree")
 @click.argument("key")
 @click.option("--digest", default="", help="Fingerprint of the text; by default that of the open offer.")
+@click.option("--approver", "approvers", multiple=True, help="Role of who decided here; may be repeated.")
 @as_json
 @_plainly
-def agree(ground: Ground, key: str, digest: str, as_json: bool) -> None:
-    """Agree to the charter that the partner proposes: in force at once."""
+def agree(ground: Ground, key: str, digest: str, approvers: tuple[str, ...], as_json: bool) -> None:
+    """Agree to the charter that the partner proposes."""
     relations = relations_of(ground)
     open_offer = relations.partner(key).offer
-    _partner(relations.agree(key, digest or (open_offer.terms.digest if open_offer else ""), CLI), as_json)
+    _partner(
+        relations.agree(key, digest or (open_offer.terms.digest if open_offer else ""), CLI, approvers),
+        as_json,
+    )
 
 
 @relation_group.command("decline")
@@ -177,6 +182,69 @@ def withdraw(ground: Ground, key: str, as_json: bool) -> None:
 def cancel(ground: Ground, key: str) -> None:
     """Cancel an invitation that nobody has used."""
     relations_of(ground).cancel(key, CLI)
+
+
+@relation_group.command("versions")
+@click.argument("key")
+@as_json
+@_plainly
+def versions(ground: Ground, key: str, as_json: bool) -> None:
+    """List the versions of the agreement that hold or once held."""
+    found = relations_of(ground).partner(key).versions
+    lines = [
+        f"{each.terms.version}\t{each.in_force_at:%Y-%m-%d}\t"
+        f"{f'{each.replaced_at:%Y-%m-%d}' if each.replaced_at else 'in force'}\t{each.terms.digest}"
+        for each in found
+    ]
+    _show(found, as_json, "\n".join(lines) or "No agreement was ever in force.")
+
+
+@relation_group.command("suspend")
+@click.argument("key")
+@click.option("--reason", default="", help="Why, for the people of both sides.")
+@click.option("--language", default="en", show_default=True, help="The language of the reason (BCP 47).")
+@as_json
+@_plainly
+def suspend(ground: Ground, key: str, reason: str, language: str, as_json: bool) -> None:
+    """Suspend: nothing but control passes from now, both ways."""
+    _partner(relations_of(ground).suspend(key, reason, language, CLI), as_json)
+
+
+@relation_group.command("resume")
+@click.argument("key")
+@as_json
+@_plainly
+def resume(ground: Ground, key: str, as_json: bool) -> None:
+    """Take our suspension back."""
+    _partner(relations_of(ground).resume(key, CLI), as_json)
+
+
+@relation_group.command("end")
+@click.argument("key")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Last day; by default now.")
+@click.option(
+    "--disposition", required=True, type=click.Choice(DISPOSITIONS), help="What becomes of the data."
+)
+@click.option("--reason", default="", help="Why; required sooner than the notice agreed on.")
+@click.option("--language", default="en", show_default=True, help="The language of the reason (BCP 47).")
+@click.confirmation_option(prompt="This can't be taken back. Go on?")
+@as_json
+@_plainly
+def end(
+    ground: Ground,
+    key: str,
+    on: datetime | None,
+    disposition: str,
+    reason: str,
+    language: str,
+    as_json: bool,
+) -> None:
+    """End the relation: give notice, or stop now."""
+    day = on.date() if on else None
+    ended = relations_of(ground).end(
+        key, on=day, disposition=disposition, reason=reason, language=language, by=CLI
+    )
+    _partner(ended, as_json)
 
 
 @relation_group.command("retry")
@@ -216,6 +284,14 @@ def _partner(partner: Partner, as_json: bool) -> None:
         by = "us" if partner.offer.by_us else "them"
         lines.append(
             f"Charter proposed by {by}, open until {partner.offer.ends:%Y-%m-%d}: {partner.offer.terms.digest}"
+        )
+    for stop in partner.stops:
+        by = "us" if stop.by_us else "them"
+        lines.append(f"Suspended by {by} since {stop.at:%Y-%m-%d %H:%M} UTC. {stop.why}".rstrip())
+    if partner.ending:
+        by = "us" if partner.ending.by_us else "them"
+        lines.append(
+            f"Ends {partner.ending.at:%Y-%m-%d %H:%M} UTC by notice of {by}: {partner.ending.disposition}"
         )
     if partner.waits:
         lines.append(f"Not arrived there yet, tried again by itself: {partner.waits}")

@@ -49,6 +49,10 @@ class Peers:
         """The relations to which something may be delivered."""
         return self._known().in_force
 
+    def live(self) -> Sequence[Relation]:
+        """All relations that have not ended."""
+        return tuple(self._known().by_node.values())
+
     def _known(self) -> records.Known:
         if self._seen is None or records.has_changed(self._session):
             self._seen = records.known(self._session, self._ground)

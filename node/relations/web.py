@@ -1,7 +1,7 @@
 """Pages of partners: the wizard from the invitation to the charter, and how each relation runs.
 
 Rule: for administrators alone, but for the page that an invitation link opens. What a service refuses becomes a
-sentence on the same page. Source: PRODUCT D.15 to D.17; DECISIONS 27; node/templates/CONTEXTS.md.
+sentence on the same page. Source: PRODUCT D.15 to D.17, B10; DECISIONS 27; node/templates/CONTEXTS.md.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from marshmallow import Schema, ValidationError
 from werkzeug.wrappers import Response
 
@@ -20,19 +19,16 @@ from node.core.http import shown
 from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS, Viewer, guarded, viewer
 from node.core.http.rendering import language, page
-from node.relations.services import health, terms
+from node.relations import phrases, present
+from node.relations.services import terms
 from node.relations.services.desk import By, NotTheStep
 from node.relations.services.invitations import Invitation, LooksAlike
-from node.relations.services.partners import Confirmed, Partner
+from node.relations.services.partners import Partner
 from node.relations.services.relations import Relations, relations_of
-from node.relations.services.words import words
-from schemas.forms.relations import Accept, Agree, Charter, Invite
+from schemas.as2.agreement import DISPOSITIONS
+from schemas.forms.relations import Accept, Agree, Charter, End, Invite, Suspend
 
-SPACES_OF = "parvis.relations.spaces_of"
-"""Key of `app.extensions`: `(viewer, node actor of a partner) -> [shown.SpaceLine]`, set by whatever has spaces."""
 FOUND_ELSEWHERE = 303  # RFC 9110, section 15.4.4: go there with GET
-
-SpacesOf = Callable[[Viewer, str], Iterable[shown.SpaceLine]]
 
 web = Blueprint("relations", __name__)
 
@@ -49,7 +45,7 @@ def where() -> str:
 @guarded("admin")
 def index() -> str:
     """Partners and open invitations, and how each runs."""
-    return page("relations/list.html", relations=[_line(each) for each in _relations().everybody()])
+    return page("relations/list.html", relations=[present.line(each) for each in _relations().everybody()])
 
 
 @web.route("/partners/invite", methods=["GET", "POST"])
@@ -148,25 +144,30 @@ def differs(key: str) -> Response:
     return redirect(url_for("relations.index"), FOUND_ELSEWHERE)
 
 
-@web.post("/partners/<key>/charter")
+@web.route("/partners/<key>/charter", methods=["GET", "POST"])
 @guarded("admin")
-def propose(key: str) -> Response | tuple[str, int]:
-    """Proposes a charter, or another one in answer to theirs."""
+def propose(key: str) -> str | Response | tuple[str, int]:
+    """The charter and its versions, with the form of another; proposes it, or answers theirs with it."""
+    if request.method == "GET":
+        return _charter_page(_relations().partner(key))
     values, errors = _read(Charter())
+    shown_again = _page if _relations().partner(key).agreement is None else _charter_page
     if errors:
-        return _page(_relations().partner(key), values, errors, revising=True), 422
+        return shown_again(_relations().partner(key), values, errors, revising=True), 422
     values.pop("next", None)
+    choices = terms.Choices(**values)
     return _step(
-        key, lambda: _relations().propose(key, terms.Choices(**values), _by()), request.form, revising=True
+        key, lambda: _relations().propose(key, choices, _by()), request.form, shown_again, revising=True
     )
 
 
 @web.post("/partners/<key>/charter/agree")
 @guarded("admin")
 def agree(key: str) -> Response | tuple[str, int]:
-    """Agrees to the text that was shown; in force at once."""
+    """Agrees to the text that was shown."""
     values, _errors = _read(Agree())
-    return _step(key, lambda: _relations().agree(key, values.get("digest", ""), _by()))
+    approvers = [values["approver"]] if values.get("approver") else []
+    return _step(key, lambda: _relations().agree(key, values.get("digest", ""), _by(), approvers))
 
 
 @web.post("/partners/<key>/charter/decline")
@@ -181,6 +182,57 @@ def decline(key: str) -> Response | tuple[str, int]:
 def withdraw(key: str) -> Response | tuple[str, int]:
     """Takes our charter back, unless they have agreed."""
     return _step(key, lambda: _relations().withdraw(key, _by()))
+
+
+@web.route("/partners/<key>/suspend", methods=["GET", "POST"])
+@guarded("admin")
+def suspend(key: str) -> str | Response | tuple[str, int]:
+    """Suspends the relation, with a reason that both sides read."""
+    if request.method == "GET":
+        return _suspend_page(_relations().partner(key))
+    values, errors = _read(Suspend())
+    if errors:
+        return _suspend_page(_relations().partner(key), values, errors), 422
+    reason = values["reason"]
+    answer = _step(key, lambda: _relations().suspend(key, reason, language(), _by()), values, _suspend_page)
+    if isinstance(answer, Response):
+        flash(_("Suspended: nothing passes any more, in either direction."), "ok")
+    return answer
+
+
+@web.post("/partners/<key>/resume")
+@guarded("admin")
+def resume(key: str) -> Response | tuple[str, int]:
+    """Takes our suspension back."""
+    answer = _step(key, lambda: _relations().resume(key, _by()))
+    if isinstance(answer, Response):
+        flash(_("Your suspension has ended."), "ok")
+    return answer
+
+
+@web.route("/partners/<key>/end", methods=["GET", "POST"])
+@guarded("admin")
+def end(key: str) -> str | Response | tuple[str, int]:
+    """Gives notice, or ends the relation now: says first what can't be taken back."""
+    if request.method == "GET":
+        return _end_page(_relations().partner(key))
+    values, errors = _read(End())
+    if values.get("when") == "on" and values.get("on") is None:
+        errors.setdefault("on", _("Choose the day."))
+    if errors:
+        return _end_page(_relations().partner(key), values, errors), 422
+
+    def act() -> None:
+        _relations().end(
+            key,
+            on=values["on"] if values["when"] == "on" else None,
+            disposition=values["disposition"],
+            reason=values["reason"],
+            language=language(),
+            by=_by(),
+        )
+
+    return _step(key, act, values, _end_page)
 
 
 @web.post("/partners/<key>/retry")
@@ -213,9 +265,13 @@ def _to(key: str) -> Response:
 
 
 def _step(
-    key: str, act: Callable[[], object], values: Mapping[str, str] | None = None, *, revising: bool = False
+    key: str,
+    act: Callable[[], object],
+    values: Mapping[str, Any] | None = None,
+    shown_again: Callable[..., str] | None = None,
+    **options: bool,
 ) -> Response | tuple[str, int]:
-    """Does one step and shows the page again; what was refused stands on it, with what was typed."""
+    """Does one step and shows the partner's page; what was refused stands on its form, with what was typed."""
     try:
         act()
     except NotTheStep as refusal:
@@ -223,8 +279,8 @@ def _step(
     except NodeError as refusal:
         if "errors" not in refusal.members:
             raise
-        shown_again = _page(_relations().partner(key), values or {}, _sentences(refusal), revising=revising)
-        return shown_again, refusal.status
+        again = shown_again or _page
+        return again(_relations().partner(key), values or {}, _sentences(refusal), **options), refusal.status
     return _to(key)
 
 
@@ -253,181 +309,56 @@ def _page(
     *,
     revising: bool = False,
 ) -> str:
-    spaces: SpacesOf | None = current_app.extensions.get(SPACES_OF)
     return page(
         "relations/partner.html",
-        relation=_relation(partner),
-        spaces=list(spaces(viewer(), partner.node)) if spaces and partner.id else [],
+        relation=present.relation(partner),
+        spaces=present.spaces(partner),
         revising=revising or "revise" in request.args,
-        keep_choices=[(each, duration(each)) for each in terms.KEEP],
-        values=values if values is not None else _chosen(partner),
-        errors={**_warnings(partner), **(errors or {})},
+        keep_choices=[(each, phrases.duration(each)) for each in terms.KEEP],
+        values=values if values is not None else present.chosen(partner),
+        errors={**present.warnings(partner), **(errors or {})},
     )
 
 
-def _warnings(partner: Partner) -> dict[str, str]:
-    """What an administrator must know before going on."""
-    if partner.state not in {"keys-exchanged", "verified", "offered"}:
-        return {}
-    said = []
-    if partner.note == "other-key":
-        said.append(_("Their node shows another key than the one that answered. Do not go on: call them."))
-    if partner.alike:
-        said.append(
-            _("%(host)s looks like %(known)s, which is another node.", host=partner.host, known=partner.alike)
-        )
-    if partner.foreign_script:
-        said.append(
-            _(
-                "The address has letters outside plain Latin; here it is as machines read it: %(host)s.",
-                host=partner.host,
-            )
-        )
-    if partner.waits:
-        said.append(_("Their node has not taken our last step yet; it goes again by itself."))
-    elif partner.note and partner.note != "other-key":
-        said.append(_("Their node answered: %(answer)s", answer=partner.note))
-    return {"": " ".join(said)} if said else {}
-
-
-def _chosen(partner: Partner) -> dict[str, str]:
-    """What the form of a charter begins with: what is on offer, else our register."""
-    if partner.offer is None:
-        return {
-            "purpose": partner.purpose,
-            "contract": partner.contract,
-            "keep_ours": terms.DEFAULT_KEEP,
-            "keep_theirs": terms.DEFAULT_KEEP,
-        }
-    offered = partner.offer.terms
-    return {
-        "purpose": offered.purpose,
-        "contract": offered.contract,
-        "new_spaces": "by-invite" if offered.new_spaces else "none",
-        "onward": "allowed" if offered.onward else "none",
-        "keep_ours": offered.keep_ours,
-        "keep_theirs": offered.keep_theirs,
-        "ends": offered.ends.isoformat(),
-    }
-
-
-def org_of(partner: Partner) -> shown.Org:
-    """The partner as an organisation on pages."""
-    verified = partner.hue is not None
-    state: shown.OrgState = "unverified"
-    if verified:
-        state = "suspended" if partner.state == "suspended" else "verified"
-    return shown.Org(partner.name, partner.hue, state=state, domain=partner.host, key=partner.key)
-
-
-def _line(partner: Partner) -> shown.RelationLine:
-    spaces: SpacesOf | None = current_app.extensions.get(SPACES_OF)
-    return shown.RelationLine(
-        key=partner.key,
-        org=org_of(partner),
-        state=partner.state,
-        health=_health(partner),
-        spaces=len(list(spaces(viewer(), partner.node))) if spaces and partner.agreed_at else 0,
-        our_turn=partner.our_turn,
+def _charter_page(
+    partner: Partner,
+    values: Mapping[str, Any] | None = None,
+    errors: Mapping[str, str] | None = None,
+    *,
+    revising: bool = False,
+) -> str:
+    return page(
+        "relations/charter.html",
+        relation=present.relation(partner),
+        versions=[present.version(each) for each in partner.versions],
+        revising=revising or "revise" in request.args,
+        keep_choices=[(each, phrases.duration(each)) for each in terms.KEEP],
+        values=values if values is not None else present.chosen(partner),
+        errors=errors or {},
     )
 
 
-def _relation(partner: Partner) -> shown.Relation:
-    line = _line(partner)
-    whose: dict[str, Any] = {"us": "ours", "them": "theirs", "both": "both"}
-    house = shown.Org(ground().settings.organisation, ours=True)
-    return shown.Relation(
-        key=line.key,
-        org=line.org,
-        state=line.state,
-        health=line.health,
-        spaces=line.spaces,
-        our_turn=line.our_turn,
-        node=partner.node,
-        groups=[shown.Group(each.number, each.digits, whose[each.read_by]) for each in partner.groups],
-        words=words(partner.uncovered, language()) if partner.uncovered else (),
-        ours_confirmed=_confirmation(partner.ours),
-        theirs_confirmed=_confirmation(partner.theirs),
-        charter=_charter(partner.agreement, agreed_at=partner.agreed_at) if partner.agreement else None,
-        offer=_charter(
-            partner.offer.terms,
-            proposed_by=house if partner.offer.by_us else line.org,
-            proposed_at=partner.offer.at,
-        )
-        if partner.offer
-        else None,
-        expires=partner.expires,
-        reason=_ended(partner.note) if partner.state in {"rejected", "terminated"} else partner.note,
+def _suspend_page(
+    partner: Partner, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
+) -> str:
+    return page(
+        "relations/suspend.html", relation=present.relation(partner), values=values or {}, errors=errors or {}
     )
 
 
-def _ended(note: str) -> str:
-    match note:
-        case "fingerprint-differs":
-            return str(_("The fingerprints differed."))
-        case "superseded":
-            return str(_("A newer invitation took its place."))
-        case _:
-            answer = note.removeprefix("refused: ")
-            return str(_("Their node did not take the invitation. %(answer)s", answer=answer))
-
-
-def _confirmation(confirmed: Confirmed | None) -> shown.Confirmation | None:
-    return shown.Confirmation(confirmed.by, confirmed.at, confirmed.channel) if confirmed else None
-
-
-def _charter(agreement: terms.Terms, **members: Any) -> shown.Charter:
-    return shown.Charter(
-        version=agreement.version,
-        purpose=agreement.purpose,
-        contract=agreement.contract,
-        spaces=agreement.spaces,
-        new_spaces=agreement.new_spaces,
-        onward=agreement.onward,
-        keep_ours=duration(agreement.keep_ours),
-        keep_theirs=duration(agreement.keep_theirs),
-        max_file=agreement.max_file_bytes,
-        starts=agreement.starts,
-        ends=agreement.ends,
-        notice=duration(agreement.notice),
-        digest=agreement.digest,
-        **members,
-    )
-
-
-def duration(period: str) -> str:
-    """`P2Y` as one says it: `2 years`, `2 ans`. A period of several units stays as it is written."""
-    number, unit = period[1:-1], period[-1:]
-    if not (period.startswith("P") and number.isdecimal()):
-        return period
-    count = int(number)
-    match unit:
-        case "Y":
-            return str(ngettext("%(num)d year", "%(num)d years", count))
-        case "M":
-            return str(ngettext("%(num)d month", "%(num)d months", count))
-        case "D":
-            return str(ngettext("%(num)d day", "%(num)d days", count))
-        case _:
-            return period
-
-
-def _health(partner: Partner) -> shown.Health:
-    found = health.of(ground(), partner)
-    if found is None:
-        return shown.Health()
-    return shown.Health(
-        queue=found.queued,
-        oldest=health.late_since(found, ground().clock.now()),
-        last_out=found.last_out,
-        last_in=found.last_in,
-        skew=found.skew_s,
-        delivery=found.state,
-        reason=found.reason,
-        next_attempt=found.next_attempt,
-        disputed=found.disputed,
-        held=found.held,
-        given_up=found.quarantined,
+def _end_page(
+    partner: Partner, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
+) -> str:
+    if partner.agreement is None or partner.earliest_end is None:
+        raise NotTheStep(partner.state)
+    earliest = partner.earliest_end.date()
+    return page(
+        "relations/end.html",
+        relation=present.relation(partner),
+        earliest=earliest,
+        dispositions=[(each, phrases.disposition(each), "") for each in DISPOSITIONS],
+        values=values if values is not None else {"when": "on", "on": earliest.isoformat()},
+        errors=errors or {},
     )
 
 

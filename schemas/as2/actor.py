@@ -14,14 +14,15 @@ from schemas.objections import objections
 
 MAX_NAME_CHARS = 255
 MAX_IRI_CHARS = 2048
-MAX_KEYS = 8
+MAX_KEYS = 64  # old ones stay, for what they proved
 
 _iri = validate.Length(min=1, max=MAX_IRI_CHARS)
 _name = validate.Length(min=1, max=MAX_NAME_CHARS)
+_moment = validate.Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
 
 
 class Key(Schema):
-    """One key: a Multikey of Ed25519."""
+    """One key: a Multikey of Ed25519, with when it ends where that is known (UTC, whole seconds)."""
 
     class Meta:
         unknown = INCLUDE
@@ -34,6 +35,9 @@ class Key(Schema):
         data_key="publicKeyMultibase",
         validate=validate.Regexp(r"z6Mk[1-9A-HJ-NP-Za-km-z]{44}\Z"),
     )
+    expires = fields.String(validate=_moment)
+    revoked = fields.String(validate=_moment)
+    compromised_since = fields.String(data_key="compromisedSince", validate=_moment)
 
 
 class Actor(Schema):

@@ -32,7 +32,7 @@ def test_a_production_node_needs_little(env: dict[str, str], tmp_path: Path) -> 
     settings = Settings.load(env)
     assert settings.database_url == f"sqlite:///{tmp_path / 'data' / 'parvis.db'}"
     assert settings.run_dir == tmp_path / "data" / "run"
-    assert settings.key_bytes == base64.urlsafe_b64decode(KEY + "=")
+    assert settings.secret_keys == (base64.urlsafe_b64decode(KEY + "="),)
     assert KEY not in repr(settings)
 
 

@@ -6,8 +6,7 @@ holds no mail address. Source: PROTOCOL 2.0 (node key, user keys), 2.j (introduc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,17 +14,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from federation import digest, discovery, documents, iris, proofs
+from federation import digest, discovery, documents, iris, proofs, rekeying
 from federation.activity import ACTOR_CONTEXT
-from federation.keys import PublicKey, SigningKey
+from federation.keys import SigningKey
 from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
 from node.core.events import Events
 from node.identity import tables
 from node.identity.happenings import Renamed
-from node.identity.keyring import KEY_FRAGMENT, KeyRing, NoSuchActor
+from node.identity.keyring import KeyRing, NoSuchActor, State, new_key, public_of
 from node.identity.services import names
+from schemas.as2.actor import MAX_KEYS
 
 
 class Kind(StrEnum):
@@ -47,16 +47,10 @@ class LocalActor:
     kind: Kind
     name: str
     preferred_username: str
-    public_multibase: str
     document: bytes
     digest: str
     person_id: int | None
     disabled: bool
-
-    @property
-    def key_id(self) -> str:
-        """The id of its Ed25519 key."""
-        return self.iri + KEY_FRAGMENT
 
 
 class Actors:
@@ -111,19 +105,19 @@ class Actors:
         row = db.get(tables.Actor, self.node_iri)
         if row is not None:
             return _value(row)
-        key = SigningKey.generate(self.node_iri + KEY_FRAGMENT)
+        key = new_key(self.node_iri, first=True)
         handle = iris.parse(self.origin, development=self._said.development).authority
         return self._insert(db, Kind.NODE, key, self.organisation, handle, None, now)
 
     def create_person(self, db: Session, person: tables.Person, now: datetime) -> LocalActor:
         """The actor of a person just added; its IRI carries the person's wire id."""
-        key = SigningKey.generate(self.person_iri(person.wire_id) + KEY_FRAGMENT)
+        key = new_key(self.person_iri(person.wire_id), first=True)
         return self._insert(db, Kind.PERSON, key, person.name, person.preferred_username, person.id, now)
 
     def create_space(self, db: Session, name: str, now: datetime) -> LocalActor:
         """The Group of a new space, with its own key and a free handle made of `name`."""
         iri = f"{self.origin}/{_FOLDER[Kind.SPACE]}/{ids.wire_id()}"
-        key = SigningKey.generate(iri + KEY_FRAGMENT)
+        key = new_key(iri, first=True)
         return self._insert(
             db, Kind.SPACE, key, names.shown(name), self.free_handle(db, name, "space", "-"), None, now
         )
@@ -146,7 +140,6 @@ class Actors:
         if row is None:
             raise NoSuchActor(iri)
         row.disabled_at = row.disabled_at or now
-        self.ring.forget(iri)
 
     def enable(self, db: Session, iri: str) -> None:
         """Takes `disable` back."""
@@ -185,8 +178,6 @@ class Actors:
             person_id=person_id,
             preferred_username=handle,
             name=name,
-            sealed_key=self.ring.sealed(key),
-            public_multibase=key.public.multibase,
             document=b"",
             digest="",
             created_at=now,
@@ -194,21 +185,70 @@ class Actors:
             disabled_at=None,
         )
         db.add(row)
+        db.flush()
+        db.add(
+            tables.ActorKey(
+                key_id=key.key_id,
+                actor=iri,
+                use=tables.PROOF,
+                kind="ed25519",
+                state=State.CURRENT,
+                public=key.public.multibase,
+                sealed=self.ring.sealed(key),
+                created_at=now,
+                valid_from=now,
+                valid_until=None,
+                compromised_since=None,
+            )
+        )
+        db.flush()
         self._document(db, row, now)
         db.flush()
         return _value(row)
 
+    def prove_anew(self, db: Session, iri: str, now: datetime) -> None:
+        """Makes the document of an actor anew: with the keys that it has now, proved by the key of the node."""
+        row = db.get(tables.Actor, iri)
+        if row is None:
+            raise NoSuchActor(iri)
+        self._document(db, row, now)
+
+    def prove_all_anew(self, db: Session, now: datetime) -> None:
+        """The same for every actor, when the key of the node has changed."""
+        for row in db.scalars(select(tables.Actor)):
+            self._document(db, row, now)
+
+    def announce_key(self, db: Session, key: SigningKey, now: datetime) -> bytes:
+        """The document of the node becomes one that also names `key`, its next one; its bytes."""
+        row = db.get(tables.Actor, self.node_iri)
+        if row is None:
+            raise NoSuchActor(self.node_iri)
+        current = self.signing_key(db, self.node_iri)
+        unproved = self._unproved(db, row)
+        unproved["assertionMethod"].insert(1, key.public.method)
+        self._keep(row, rekeying.announcement(unproved, current, key, rfc3339(now)))
+        return row.document
+
+    def unproved(self, db: Session, iri: str) -> dict[str, Any]:
+        """The document of an actor with the keys that it has now, still without proof."""
+        row = db.get(tables.Actor, iri)
+        if row is None:
+            raise NoSuchActor(iri)
+        return self._unproved(db, row)
+
     def _document(self, db: Session, row: tables.Actor, now: datetime) -> None:
         """Makes the actor document, proved by the node's key, and its digest."""
         node_key = self.signing_key(db, self.node_iri)
-        proved = proofs.sign(self._unproved(row), node_key, rfc3339(now))
+        self._keep(row, proofs.sign(self._unproved(db, row), node_key, rfc3339(now)))
+
+    def _keep(self, row: tables.Actor, proved: dict[str, Any]) -> None:
         row.document = documents.dumps(proved)
         row.digest = digest.digest(proved)
 
-    def _unproved(self, row: tables.Actor) -> dict[str, Any]:
+    def _unproved(self, db: Session, row: tables.Actor) -> dict[str, Any]:
+        methods = _methods(db, row.iri)
         if row.kind == Kind.NODE:
-            key = PublicKey.from_multibase(row.iri + KEY_FRAGMENT, row.public_multibase)
-            return discovery.node_actor(self._said, (key,))
+            return {**discovery.node_actor(self._said, ()), "assertionMethod": methods}
         document: dict[str, Any] = {
             "@context": list(ACTOR_CONTEXT),
             "id": row.iri,
@@ -217,20 +257,37 @@ class Actors:
             "preferredUsername": row.preferred_username,
             "inbox": f"{row.iri}/inbox",
             "outbox": f"{row.iri}/outbox",
-            "assertionMethod": [_multikey(row)],
+            "assertionMethod": methods,
         }
         if row.kind == Kind.PERSON:
             document["org"] = {"id": self.node_iri, "name": self.organisation}
         return document
 
 
-def _multikey(row: tables.Actor) -> Mapping[str, str]:
-    return {
-        "id": row.iri + KEY_FRAGMENT,
-        "type": "Multikey",
-        "controller": row.iri,
-        "publicKeyMultibase": row.public_multibase,
-    }
+_ORDER = {State.CURRENT: 0, State.NEXT: 1, State.FORMER: 2, State.RETIRED: 3, State.REVOKED: 4}
+
+
+def _methods(db: Session, iri: str) -> list[dict[str, str]]:
+    """The keys of an actor as its document names them: the current first, then former ones, the newest first."""
+    rows = db.scalars(
+        select(tables.ActorKey)
+        .where(
+            tables.ActorKey.actor == iri,
+            tables.ActorKey.use == tables.PROOF,
+            tables.ActorKey.state != State.NEXT,
+        )
+        .order_by(tables.ActorKey.created_at.desc())
+    ).all()
+    rows = sorted(rows, key=lambda row: _ORDER[State(row.state)])[:MAX_KEYS]
+    return [_method(row) for row in rows]
+
+
+def _method(row: tables.ActorKey) -> dict[str, str]:
+    key = public_of(row)
+    if row.state != State.REVOKED or row.valid_until is None:
+        return key.method
+    ended = rfc3339(row.valid_until)
+    return rekeying.revoked_method(replace(key, expires=None), ended, key.expires or ended)
 
 
 def _value(row: tables.Actor) -> LocalActor:
@@ -239,7 +296,6 @@ def _value(row: tables.Actor) -> LocalActor:
         kind=Kind(row.kind),
         name=row.name,
         preferred_username=row.preferred_username,
-        public_multibase=row.public_multibase,
         document=row.document,
         digest=row.digest,
         person_id=row.person_id,

@@ -182,7 +182,9 @@ class Invitations(Partners):
             return
         theirs = outside.node_at(self._ground, row["origin"])
         known = {key.multibase for key in theirs.keys}
-        agrees = theirs.id == row["node"] and {key.multibase for key in records.relation_of(row).keys} <= known
+        agrees = (
+            theirs.id == row["node"] and {key.multibase for key in records.relation_of(row).keys} <= known
+        )
         with self._ground.database.writing() as session:
             if not agrees:
                 self._record(session, "relation.other-key", By("", ""), peer=row["node"])

@@ -25,6 +25,7 @@ from node.relations.records import RELATION
 from node.relations.services import messages
 from node.relations.services.desk import By, NotTheStep
 from node.relations.services.partners import Partner, Partners
+from schemas.as2.agreement import DISPOSITIONS
 
 WARN_DAYS = (7, 30)
 """How many days before its end a charter is named on every page of an administrator, the nearest first."""
@@ -61,7 +62,7 @@ class Standing(Partners):
         """
         now = self._now()
         at = now if on is None else datetime.combine(on, time.max, UTC).replace(microsecond=0)
-        if disposition not in ending.DISPOSITIONS:
+        if disposition not in DISPOSITIONS:
             raise _invalid("disposition", _("Say what happens to the data."))
         if at < now:
             raise _invalid("on", _("Choose a day that has not passed."))
