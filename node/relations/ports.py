@@ -342,8 +342,7 @@ def _refuse_demands(agreement: Document) -> None:
 
     Raises OutOfScope.
     """
-    identity = agreement["identity"]
-    if identity["minAcr"] or identity["maxAuthAge"] is not None or identity["emailDomains"] != "none":
-        raise OutOfScope("This node cannot yet hold demands on how people sign in (`identity`).")
+    if charter.is_demanding(agreement["identity"]):
+        raise OutOfScope("This node does not say yet how its people signed in, which `identity` asks for.")
     if agreement["scope"]["publicAddressing"] != "forbidden":
         raise OutOfScope("This node never addresses the public.")
