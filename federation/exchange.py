@@ -194,7 +194,7 @@ def fresh(batch: Batch, head: Head, known: Callable[[int, int], Sequence[str]]) 
 
     Raises:
         SequenceGap: it begins beyond our head.
-        DisputedHistory: another history than ours.
+        DisputedHistory: another history than ours; carries `size`, the entry that differs, and `myHead`.
     """
     first = batch.field.seq
     if first < 1:
@@ -209,5 +209,6 @@ def fresh(batch: Batch, head: Head, known: Callable[[int, int], Sequence[str]]) 
     theirs = [batch.field.prev, *(each.entry_hash for each in batch.entries)]
     for offset, our_hash in enumerate(ours):
         if theirs[offset] != our_hash:
-            raise DisputedHistory(f"Entry {first - 1 + offset} has another hash here.")
+            differs = first - 1 + offset
+            raise DisputedHistory(f"Entry {differs} has another hash here.", size=differs, myHead=our_hash)
     return len(ours) - 1

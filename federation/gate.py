@@ -79,11 +79,14 @@ def transport(request: Request, work: Work, *, max_bytes: int) -> Relation:
     return enter(sender(request, work, max_bytes=max_bytes), work)
 
 
-def reader(request: Request, work: Work) -> Relation:
-    """Whose node asks, for a signed GET: anything wrong is the same NotFound (2.0, *Errors*)."""
+def reader(request: Request, work: Work, act: tuple[str, Thing] | None = None) -> Relation:
+    """Whose node asks, for a signed GET: anything wrong is the same NotFound (2.0, *Errors*).
+
+    `act` is what the reading is part of, where that passes while the agreement is suspended.
+    """
     try:
         relation = _relation_of(sender(request, work, max_bytes=0), work)
-        charter.check_in_force(relation, work.now)
+        charter.check_in_force(relation, work.now, act)
     except (Unauthentic, NoAgreement, AgreementSuspended, TooLarge) as error:
         raise NotFound("Not found.") from error
     return relation

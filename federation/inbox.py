@@ -26,7 +26,7 @@ from federation.errors import (
     TooLarge,
 )
 from federation.http import Request
-from federation.ports import Entry, Head, Outcome, Relation, State, Work
+from federation.ports import Conflict, Dispute, Entry, Head, Outcome, Relation, State, Work
 from federation.settings import Settings
 from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received
@@ -53,9 +53,9 @@ _IN_ANY_STATE = HANDSHAKE | {("Update", Thing.ACTOR)}  # a node changes its keys
 class Disputed(DisputedHistory):
     """A disputed history with what is needed to keep both."""
 
-    def __init__(self, cause: DisputedHistory, relation: Relation, ours: Head, request: Request) -> None:
-        super().__init__(cause.detail)
-        self.relation, self.ours, self.request = relation, ours, request
+    def __init__(self, cause: DisputedHistory, relation: Relation, dispute: Dispute) -> None:
+        super().__init__(cause.detail, **cause.members)
+        self.relation, self.dispute = relation, dispute
 
 
 def receive_batch(
@@ -74,11 +74,13 @@ def receive_batch(
     field = exchange.read_field(request.headers.get("exchange-log"))
     batch = exchange.read(field, request.body, settings.max_batch_lines)
     _check_agreement(field, relation, work)
+    if work.streams.disputed(relation):
+        raise DisputedHistory("This stream is disputed. It goes on as a new stream under a new agreement.")
     head = work.streams.head(relation)
     try:
         known = exchange.fresh(batch, head, lambda first, last: _hashes(relation, first, last, work))
     except DisputedHistory as error:
-        raise Disputed(error, relation, head, request) from error
+        raise Disputed(error, relation, _dispute(error, batch, relation, request)) from error
     failpoint("inbox.chain-verified")
     taken = []
     for entry, line in zip(batch.entries[known:], batch.lines[known:], strict=True):
@@ -105,18 +107,19 @@ def accepts_invite(activity: reading.Activity) -> bool:
 
 def receive_single(
     request: Request, activity: reading.Activity, sender: PeerSignature | None, work: Work, settings: Settings
-) -> None:
+) -> reading.Document | None:
     """Take in one activity of the handshake, or what passes outside the stream (PROTOCOL 2.0, *Endpoints*; 2.a.7).
 
-    `sender` as `gate.sender` gave it, None for the acceptance of an invitation.
+    `sender` as `gate.sender` gave it, None for the acceptance of an invitation. Answers the receipt that a
+    checkpoint asks for, the same one each time.
     Raises RemoteError when it is refused; nothing was written.
     """
     if sender is None:
         if work.journal.digest_of(activity.id) == activity.content_digest:
             gate.transport(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
-            return  # our answer was lost: the same again changes nothing
+            return None  # our answer was lost: the same again changes nothing
         handshake.admit(handshake.introduced(request, activity, work, settings), work)
-        return
+        return None
     relation = gate.enter(sender, work)
     act = (activity.type, thing_of(activity))
     if act not in HANDSHAKE:
@@ -126,6 +129,7 @@ def receive_single(
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
     if _first_sight(activity, work):
         take(trusted, work, settings)
+    return work.checkpoints.answer(str(activity.object_id)) if act == ("Create", Thing.CHECKPOINT) else None
 
 
 def _check_single(activity: reading.Activity, act: tuple[str, Thing], relation: Relation) -> None:
@@ -262,6 +266,13 @@ def _hashes(relation: Relation, first: int, last: int, work: Work) -> list[str]:
     genesis = [relation.genesis] if first == 0 else []
     known = work.streams.entries(relation, max(first, 1), last)
     return [*genesis, *(entry.entry_hash for entry, _ in known)]
+
+
+def _dispute(error: DisputedHistory, batch: exchange.Batch, relation: Relation, request: Request) -> Dispute:
+    size, ours = int(str(error.members["size"])), str(error.members["myHead"])
+    theirs = [batch.field.prev, *(each.entry_hash for each in batch.entries)][size - batch.field.seq + 1]
+    evidence = [request.method, request.url, list(request.headers), request.body.decode("latin-1")]
+    return Dispute(relation.stream_in, Conflict.CHAIN, size, ours, theirs, evidence)
 
 
 def _receipt(

@@ -1,6 +1,7 @@
 """The Merkle tree of RFC 9162: one root, and the path that proves one leaf.
 
-Rule: a leaf is hashed behind 0x00, a node behind 0x01, so neither can pass for the other.
+Rule: a leaf is hashed behind 0x00, a node behind 0x01, so neither can pass for the other. A log that grows keeps the
+roots of its complete blocks of `BLOCK` leaves: they are subtrees of every later tree.
 Source: RFC 9162, sections 2.1.1 and 2.1.3.
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from hmac import compare_digest
 
 from federation.errors import LocalError
+
+BLOCK = 1024  # leaves; a power of two, as the tree asks for
 
 _EMPTY = hashlib.sha256(b"").digest()
 
@@ -31,7 +34,12 @@ def _above(level: list[bytes]) -> list[bytes]:
 
 def root(leaves: Iterable[bytes]) -> bytes:
     """MTH over the leaves in their order, 32 bytes; of none it is SHA-256 of nothing."""
-    level = [_leaf(data) for data in leaves]
+    return join([_leaf(data) for data in leaves])
+
+
+def join(subtrees: Sequence[bytes]) -> bytes:
+    """The root above subtrees of equal size, a power of two, of which the last may be smaller."""
+    level = list(subtrees)
     if not level:
         return _EMPTY
     while len(level) > 1:
@@ -41,10 +49,15 @@ def root(leaves: Iterable[bytes]) -> bytes:
 
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """PATH(index): the hashes beside the way from the leaf up to the root. Raises LocalError outside the tree."""
-    if not 0 <= index < len(leaves):
+    return path_above([_leaf(data) for data in leaves], index)
+
+
+def path_above(subtrees: Sequence[bytes], index: int) -> list[bytes]:
+    """The rest of such a path, from the root of the subtree that has the leaf; subtrees as `join` takes them."""
+    if not 0 <= index < len(subtrees):
         raise LocalError("No such leaf.")
     path: list[bytes] = []
-    level = [_leaf(data) for data in leaves]
+    level = list(subtrees)
     while len(level) > 1:
         beside = index ^ 1
         if beside < len(level):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from federation.activity import Activity, Document
-from federation.http import Request, Response
+from federation.http import Headers, Request, Response
 from federation.keys import PublicKey, SigningKey
 
 
@@ -236,6 +236,29 @@ class Effect:
     rev: int | None
     own: bool
     relation: Relation | None
+
+
+class Conflict(StrEnum):
+    """How two histories of one stream came to light."""
+
+    CHAIN = "chain"  # a batch does not go on from ours
+    CHECKPOINT = "checkpoint"  # the partner's copy, or its log, has another head
+    EQUIVOCATION = "equivocation"  # the partner has signed two heads for one size
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Two histories of a stream of either side: which hashes (as D) stand at entry `size`, here and there.
+
+    `evidence` is JSON: the signed request, or the signed checkpoints and receipts.
+    """
+
+    stream: str
+    conflict: Conflict
+    size: int
+    ours: str
+    theirs: str
+    evidence: Sequence[object]
 
 
 class Actors(Protocol):
@@ -509,6 +532,13 @@ class Streams(Protocol):
     def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
         """Known entries of a range, in order."""
 
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        """Entries from `first` on with their bytes as they came (empty when erased, or never kept), within both
+        bounds; at least one when there is one.
+        """
+
     def record(self, relation: Relation, taken: Iterable[tuple[Entry, Outcome]]) -> None:
         """Append entries with what became of them."""
 
@@ -518,8 +548,39 @@ class Streams(Protocol):
     def holds(self, relation: Relation, about: str | None) -> bool:
         """Whether a kept line speaks about this object: later ones wait behind it."""
 
-    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:
-        """Two histories: keep both, and mark the stream."""
+    def disputed(self, relation: Relation) -> bool:
+        """Whether the partner's stream is disputed: it has stopped, for good."""
+
+    def dispute(self, relation: Relation, dispute: Dispute) -> None:
+        """Two histories: keep both, and mark the stream. The same again changes nothing."""
+
+
+class Checkpoints(Protocol):
+    """What a log is at one size (PROTOCOL 2.b): the hashes, and what was signed. `stream` is of either side."""
+
+    def leaves(self, relation: Relation, stream: str, first: int, last: int) -> Sequence[bytes]:
+        """The hashes (32 bytes) of the entries `first` to `last`, as far as there are."""
+
+    def blocks(self, relation: Relation, stream: str, count: int) -> Sequence[bytes]:
+        """The roots of the first blocks of `merkle.BLOCK` entries, as far as they were kept, at most `count`."""
+
+    def keep_blocks(self, relation: Relation, stream: str, first: int, roots: Sequence[bytes]) -> None:
+        """Keep the roots of the blocks from number `first` (0, 1, …) on."""
+
+    def keep(
+        self,
+        relation: Relation,
+        checkpoint: Document,
+        receipt: Document,
+        headers: tuple[Headers, Headers] | None = None,
+    ) -> None:
+        """Keep a checkpoint with the answer of the other side; with the two signed header sets when it is ours."""
+
+    def answer(self, checkpoint_id: str) -> Document | None:
+        """The receipt that was kept for this checkpoint."""
+
+    def of_size(self, relation: Relation, stream: str, size: int) -> Sequence[Document]:
+        """The checkpoints that were kept for this size, of either side, oldest first."""
 
 
 class Receipts(Protocol):
@@ -604,6 +665,8 @@ class Work(Protocol):
     def streams(self) -> Streams: ...
     @property
     def receipts(self) -> Receipts: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
     @property
     def nonces(self) -> Nonces: ...
     @property

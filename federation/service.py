@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from federation import documents, exchange, gate, handshake, inbox, limits, outbox, signatures
+from federation import checkpoints, documents, exchange, gate, handshake, inbox, limits, outbox, signatures
 from federation.activity import Activity, Document
+from federation.authority import Thing
 from federation.errors import ClockSkew, NotFound, OutOfScope, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, Work
@@ -47,10 +48,7 @@ class Federation:
         try:
             with self.open_work() as work:
                 receipt = inbox.receive_batch(request, sender, work, self.settings, self.failpoint)
-                response = Response(
-                    200, Headers((("Content-Type", ACTIVITY_TYPE),)), documents.dumps(receipt)
-                )
-                answer = self._signed(response, request, work, sender)
+                answer = self._signed(_document(200, receipt), request, work, sender)
             self.failpoint("inbox.committed")
         except RemoteError as error:
             answer = self._refuse(request, sender, error)
@@ -66,35 +64,49 @@ class Federation:
                 with self._reading() as work:
                     sender = gate.sender(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
             with self.open_work() as work:
-                inbox.receive_single(request, activity, sender, work, self.settings)
-                return self._signed(Response(202), request, work, sender)
+                receipt = inbox.receive_single(request, activity, sender, work, self.settings)
+                accepted = Response(202) if receipt is None else _document(202, receipt)
+                return self._signed(accepted, request, work, sender)
         except RemoteError as error:
             if sender is None and not isinstance(error, handshake.WrongToken):
                 return self._turn_away(error)
             return self._refuse(request, sender, error)
 
-    def read_log(self, request: Request, first: int, last: int) -> Response:
-        """Answer a signed GET on a stream of ours: field and body as it was pushed (PROTOCOL 2.i)."""
+    def read_log(self, request: Request, stream: str, first: int, last: int) -> Response:
+        """Answer a signed GET: our log to this partner, or our copy of its log, as it was pushed (PROTOCOL 2.i)."""
         try:
             with self._reading() as work:
                 relation = self.reader(request, work)
-                if relation.stream_out != request.url.partition("?")[0]:
-                    raise NotFound("Not found.") from OutOfScope("The stream is not the log to this partner.")
+                _check_stream(relation, stream)
                 if first < 1:
                     raise NotFound("Not found.") from OutOfScope("A log begins with entry 1.")
                 lines = max(0, min(last - first + 1, limits.MAX_BATCH_LINES))
-                read = work.log.read(relation, first, lines, self.settings.max_batch_bytes)
-                before = work.log.entry(relation, first - 1) if first > 1 else None
-                log = exchange.LogField(
-                    relation.stream_out,
+                log = work.log if stream == relation.stream_out else work.streams
+                read = log.read(relation, first, lines, self.settings.max_batch_bytes)
+                field = exchange.LogField(
+                    stream,
                     first,
                     len(read),
-                    before.entry_hash if before else relation.genesis,
+                    read[0][0].prev if read else log.head(relation).entry_hash,
                     relation.agreement_digest,
                 )
-                headers = Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(log))))
+                headers = Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(field))))
                 body = exchange.write([entry for entry, _ in read], [line for _, line in read])
                 return self._signed(Response(200, headers, body), request, work)
+        except RemoteError as error:
+            self.refuse_reading(request, error)
+            return _problem(error)
+
+    def read_checkpoint(self, request: Request, stream: str, size: int) -> Response:
+        """Answer a signed GET: what we have of our log, or of our copy of the partner's, at this size (2.b)."""
+        try:
+            with self._reading() as work:
+                relation = gate.reader(request, work, ("Create", Thing.CHECKPOINT))
+                _check_stream(relation, stream)
+                said = checkpoints.statement(relation, stream, size, work)
+                if said is None:
+                    raise NotFound("Not found.") from OutOfScope("There are fewer entries.")
+                return self._signed(_document(200, said), request, work)
         except RemoteError as error:
             self.refuse_reading(request, error)
             return _problem(error)
@@ -148,7 +160,7 @@ class Federation:
         """Answer an authenticated sender, and note it, in a unit of work of its own."""
         with self.open_work() as work:
             if isinstance(error, inbox.Disputed):
-                work.streams.dispute(error.relation, error.ours.entry_hash, error.detail, error.request)
+                work.streams.dispute(error.relation, error.dispute)
             if isinstance(error, handshake.WrongToken):
                 work.handshakes.fail_invite(error.invite)
             work.audit.note(
@@ -160,6 +172,15 @@ class Federation:
                 digest=request.headers.get("content-digest") or "",
             )
         return _problem(error)
+
+
+def _check_stream(relation: Relation, stream: str) -> None:
+    if stream not in {relation.stream_out, relation.stream_in}:
+        raise NotFound("Not found.") from OutOfScope("The stream is not one of this relation.")
+
+
+def _document(status: int, document: Document) -> Response:
+    return Response(status, Headers((("Content-Type", ACTIVITY_TYPE),)), documents.dumps(document))
 
 
 def _problem(error: RemoteError) -> Response:

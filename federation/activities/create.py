@@ -1,11 +1,12 @@
-"""Create: something new that a person posted, or a receipt that a node sends later (PROTOCOL 2.b)."""
+"""Create: something new that a person posted; or a late receipt or a checkpoint of a node (PROTOCOL 2.b)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import documents, iris, recall, receipts, replica, roster
+from federation import checkpoints, documents, iris, recall, receipts, replica, roster
 from federation.activity import Document
+from federation.authority import Thing, thing_of
 from federation.errors import DigestMismatch, OutOfScope, RemoteError, ReplayedMessage
 from federation.keys import PublicKey
 from federation.kind import ActivityType, Reply, effect_of
@@ -16,11 +17,8 @@ from federation.trust import Trusted
 def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Store the object with its author, once."""
     activity, space = trusted.activity, trusted.space
-    if space is None and activity.object_type == replica.TYPE:
-        _take_statement(trusted, work)
-        return ()
     if space is None:
-        _take_late_receipt(trusted, work)
+        _take_control(trusted, work)
         return ()
     kind = activity.object_type
     if kind is None or not work.objects.knows(kind):
@@ -37,15 +35,25 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     return ()
 
 
-def _take_late_receipt(trusted: Trusted, work: Work) -> None:
+def _take_control(trusted: Trusted, work: Work) -> None:
+    """What the node of a partner says of the exchange itself."""
+    relation, said = trusted.relation, trusted.activity.object
+    if relation is None or said is None:
+        raise OutOfScope("Only a partner says how the exchange with it goes.")
+    thing = thing_of(trusted.activity)
+    if thing is Thing.CHECKPOINT:
+        checkpoints.take(said, relation, work)
+    elif thing is Thing.STATEMENT:
+        _take_statement(trusted, work)
+    elif recall.is_erasure(said):
+        _take_erasure(said, relation, work)
+    else:
+        _take_late_receipt(said, relation, work)
+
+
+def _take_late_receipt(receipt: Document, relation: Relation, work: Work) -> None:
     """What became at last of an entry that was first `received` (PROTOCOL 2.b)."""
-    relation = trusted.relation
-    if relation is None or trusted.activity.object is None:
-        raise OutOfScope("A receipt is given by a partner.")
-    if recall.is_erasure(trusted.activity.object):
-        _take_erasure(trusted.activity.object, relation, work)
-        return
-    late = receipts.read_late(trusted.activity.object, relation)
+    late = receipts.read_late(receipt, relation)
     entry = work.log.entry(relation, late.seq)
     if entry is None or (entry.activity, entry.entry_hash) != (late.activity, late.entry_hash):
         raise DigestMismatch("The receipt is for another entry than ours.")

@@ -5,7 +5,7 @@ Rule: `Store.open_work` gives a unit of work on a copy; a clean exit puts the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -13,12 +13,13 @@ from typing import Any
 
 from federation import charter, documents, iris, limits, rekeying
 from federation.activity import Activity, Document
-from federation.digest import digest
+from federation.digest import digest, sha256_of
 from federation.errors import LocalError, OutOfScope, ReplayedMessage, RosterOutdated
-from federation.http import Request, Response
+from federation.http import Headers, Request, Response
 from federation.keys import PublicKey, SigningKey
 from federation.ports import (
     TOMBSTONE,
+    Dispute,
     Effect,
     Entry,
     FormerNode,
@@ -112,7 +113,8 @@ class Rows:
     refusals: dict[tuple[str, int], Mapping[str, object]] = field(default_factory=dict)
     taken: dict[str, list[tuple[Entry, Outcome]]] = field(default_factory=dict)
     held: list[tuple[str, int, bytes, str | None]] = field(default_factory=list)
-    disputes: list[tuple[str, str, str]] = field(default_factory=list)
+    disputes: list[tuple[str, Dispute]] = field(default_factory=list)
+    checkpoints: list[tuple[Document, Document]] = field(default_factory=list)
     given: dict[str, list[Document]] = field(default_factory=dict)
     received: dict[str, list[Document]] = field(default_factory=dict)
     nonces: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -167,6 +169,7 @@ class MemoryWork:
         self.spaces, self.objects, self.journal = Spaces(self), Objects(self), Journal(self)
         self.log, self.streams, self.receipts = Log(self), Streams(self), Receipts(self)
         self.recalls = Recalls(self)
+        self.checkpoints = Checkpoints(self)
         self.nonces, self.introductions, self.audit = Nonces(self), Introductions(self), Audit(self)
         self.statements = Statements(self)
 
@@ -558,14 +561,27 @@ class Journal(_Port):
             del self.rows.activities[each]
 
 
+def _read(
+    rows: Rows, entries: Sequence[Entry], wanted: range, size_bytes: int, refused: Container[int] = ()
+) -> Sequence[tuple[Entry, bytes]]:
+    found: list[tuple[Entry, bytes]] = []
+    for entry in entries[wanted.start - 1 : wanted.stop - 1]:
+        activity = rows.activities.get(entry.activity)
+        whole = activity is not None and activity.content_digest == entry.content_digest
+        raw = activity.raw if activity and whole and entry.seq not in refused else b""
+        size_bytes -= len(raw) + 1
+        if found and size_bytes < 0:
+            break
+        found.append((entry, raw))
+    return found
+
+
 class Log(_Port):
     """Answers `ports.Log`."""
 
     def head(self, relation: Relation) -> Head:
         entries = self.rows.out.get(relation.node)
-        return (
-            Head(entries[-1].seq, entries[-1].entry_hash) if entries else Head(0, relation.genesis)
-        )
+        return Head(entries[-1].seq, entries[-1].entry_hash) if entries else Head(0, relation.genesis)
 
     def acknowledged(self, relation: Relation) -> int:
         return self.rows.acknowledged.get(relation.node, 0)
@@ -579,16 +595,9 @@ class Log(_Port):
     def read(
         self, relation: Relation, first: int, lines: int, size_bytes: int
     ) -> Sequence[tuple[Entry, bytes]]:
-        found: list[tuple[Entry, bytes]] = []
-        for entry in self.rows.out.get(relation.node, [])[first - 1 : first - 1 + lines]:
-            activity = self.rows.activities.get(entry.activity)
-            refused = (relation.node, entry.seq) in self.rows.refusals
-            raw = activity.raw if activity and not refused else b""
-            size_bytes -= len(raw) + 1
-            if found and size_bytes < 0:
-                break
-            found.append((entry, raw))
-        return found
+        refused = {seq for node, seq in self.rows.refusals if node == relation.node}
+        log = self.rows.out.get(relation.node, [])
+        return _read(self.rows, log, range(first, first + lines), size_bytes, refused)
 
     def entry(self, relation: Relation, seq: int) -> Entry | None:
         entries = self.rows.out.get(relation.node, [])
@@ -609,12 +618,16 @@ class Streams(_Port):
 
     def head(self, relation: Relation) -> Head:
         taken = self.rows.taken.get(relation.node)
-        return (
-            Head(taken[-1][0].seq, taken[-1][0].entry_hash) if taken else Head(0, relation.genesis)
-        )
+        return Head(taken[-1][0].seq, taken[-1][0].entry_hash) if taken else Head(0, relation.genesis)
 
     def entries(self, relation: Relation, first: int, last: int) -> Sequence[tuple[Entry, Outcome]]:
         return [each for each in self.rows.taken.get(relation.node, []) if first <= each[0].seq <= last]
+
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        taken = [entry for entry, _ in self.rows.taken.get(relation.node, [])]
+        return _read(self.rows, taken, range(first, first + lines), size_bytes)
 
     def record(self, relation: Relation, taken: Iterable[tuple[Entry, Outcome]]) -> None:
         self.rows.taken.setdefault(relation.node, []).extend(taken)
@@ -627,8 +640,43 @@ class Streams(_Port):
             node == relation.node and other == about for node, _, _, other in self.rows.held
         )
 
-    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:  # noqa: ARG002
-        self.rows.disputes.append((relation.node, ours, theirs))
+    def disputed(self, relation: Relation) -> bool:
+        return any(found.stream == relation.stream_in for _, found in self.rows.disputes)
+
+    def dispute(self, relation: Relation, dispute: Dispute) -> None:
+        if (relation.node, dispute) not in self.rows.disputes:
+            self.rows.disputes.append((relation.node, dispute))
+
+
+class Checkpoints(_Port):
+    """Answers `ports.Checkpoints`."""
+
+    def leaves(self, relation: Relation, stream: str, first: int, last: int) -> Sequence[bytes]:
+        ours = stream == relation.stream_out
+        log = self.rows.out.get(relation.node, [])
+        taken = [entry for entry, _ in self.rows.taken.get(relation.node, [])]
+        return [sha256_of(entry.entry_hash) for entry in (log if ours else taken)[first - 1 : last]]
+
+    def blocks(self, relation: Relation, stream: str, count: int) -> Sequence[bytes]:  # noqa: ARG002
+        return ()
+
+    def keep_blocks(self, relation: Relation, stream: str, first: int, roots: Sequence[bytes]) -> None:
+        """Nothing is kept: logs in memory are short."""
+
+    def keep(
+        self,
+        relation: Relation,  # noqa: ARG002
+        checkpoint: Document,
+        receipt: Document,
+        headers: tuple[Headers, Headers] | None = None,  # noqa: ARG002
+    ) -> None:
+        self.rows.checkpoints.append((checkpoint, receipt))
+
+    def answer(self, checkpoint_id: str) -> Document | None:
+        return next((receipt for said, receipt in self.rows.checkpoints if said["id"] == checkpoint_id), None)
+
+    def of_size(self, relation: Relation, stream: str, size: int) -> Sequence[Document]:  # noqa: ARG002
+        return [said for said, _ in self.rows.checkpoints if (said["stream"], said["size"]) == (stream, size)]
 
 
 class Receipts(_Port):
