@@ -14,6 +14,7 @@ capability = Capability(
         "log": ports.Log,
         "streams": ports.Streams,
         "receipts": ports.Receipts,
+        "checkpoints": ports.Checkpoints,
         "nonces": ports.Nonces,
         "introductions": ports.Introductions,
     },

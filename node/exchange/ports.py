@@ -1,4 +1,4 @@
-"""The answers of the exchange to `federation.ports`: Journal, Log, Streams, Receipts, Nonces, Introductions.
+"""The answers of the exchange to `federation.ports`: Journal, Log, Streams, Receipts, Checkpoints and what else is its.
 
 Rule: what a walk writes line by line goes through the `Unit`; what it writes once a batch goes to the tables.
 """
@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from federation import activity as activities
 from federation import digest, documents, limits
 from federation.activity import Activity, Document
-from federation.digest import sha256_of
-from federation.http import Request, Response
-from federation.ports import Entry, Head, Outcome, Relation
+from federation.digest import content_digest, sha256_of
+from federation.http import Headers, Request, Response
+from federation.ports import Dispute, Entry, Head, Outcome, Relation
 from node.core import events, failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -46,6 +46,8 @@ HELD = table_of(tables.HeldLine)
 GIVEN = table_of(tables.Given)
 TAKEN = table_of(tables.Taken)
 DISPUTE = table_of(tables.Dispute)
+CHECKPOINT = table_of(tables.Checkpoint)
+BLOCK = table_of(tables.LogBlock)
 NONCE = table_of(tables.Nonce)
 INTRODUCTION = table_of(tables.Introduction)
 INNER = ACTIVITY.alias("inside")
@@ -145,6 +147,16 @@ class Aside:
 
     relation: Relation
     activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """Event: two histories of a stream came to light. `conflict` as `federation.ports.Conflict` names it."""
+
+    relation_id: str
+    node: str
+    stream: str
+    conflict: str
 
 
 class _Port:
@@ -330,15 +342,39 @@ class Streams(_Port):
             held = self._held[relation.id] = set(rows)
         return about in held
 
-    def dispute(self, relation: Relation, ours: str, theirs: str, evidence: Request) -> None:
-        stream = self.unit.stream_id(relation, relation.stream_in)
-        kept = pack([evidence.method, evidence.url, list(evidence.headers), evidence.body.decode("latin-1")])
-        row = {"stream_id": stream, "at": self.unit.now, "ours": ours, "theirs": theirs, "evidence": kept}
+    def read(
+        self, relation: Relation, first: int, lines: int, size_bytes: int
+    ) -> Sequence[tuple[Entry, bytes]]:
+        found: list[tuple[Entry, bytes]] = []
+        for entry, _ in self.entries(relation, first, first + lines - 1):
+            raw = self._bytes_of(entry.activity)
+            if content_digest(raw) != entry.content_digest:  # refused, and so never kept; or erased since
+                raw = b""
+            size_bytes -= len(raw) + 1
+            if found and size_bytes < 0:
+                break
+            found.append((entry, raw))
+        return found
+
+    def disputed(self, relation: Relation) -> bool:
+        return self.unit.position(relation, relation.stream_in).disputed
+
+    def dispute(self, relation: Relation, dispute: Dispute) -> None:
+        stream = self.unit.stream_id(relation, dispute.stream)
+        what = {"conflict": dispute.conflict, "size": dispute.size, "theirs": dispute.theirs}
+        same = [DISPUTE.c.stream_id == stream, *(DISPUTE.c[name] == value for name, value in what.items())]
+        if self.unit.execute(select(DISPUTE.c.id).where(*same)).first() is not None:
+            return
+        kept = pack(dispute.evidence)
+        row = {"stream_id": stream, "at": self.unit.now, "ours": dispute.ours, "evidence": kept, **what}
         self.unit.execute(insert(DISPUTE), row)
         self.unit.execute(
             update(STREAM)
             .where(STREAM.c.id == stream, STREAM.c.disputed_at.is_(None))
             .values(disputed_at=self.unit.now)
+        )
+        self.ground.events.publish(
+            Disputed(relation.id, relation.node, dispute.stream, dispute.conflict), self.session
         )
 
 
@@ -375,6 +411,73 @@ class Receipts(_Port):
         }
         self.unit.execute(insert_or_leave(self.unit.dialect, TAKEN), row)
         failpoints.hit("receipt.taken")
+
+
+class Checkpoints(_Port):
+    """Answers `ports.Checkpoints`."""
+
+    def leaves(self, relation: Relation, stream: str, first: int, last: int) -> Sequence[bytes]:
+        table = OUT_ENTRY if stream == relation.stream_out else IN_ENTRY
+        rows = self.unit.execute(
+            select(table.c.entry_hash)
+            .where(table.c.stream_id == self._stream(relation, stream), table.c.seq.between(first, last))
+            .order_by(table.c.seq)
+        )
+        return [bytes(each) for each in rows.scalars()]
+
+    def blocks(self, relation: Relation, stream: str, count: int) -> Sequence[bytes]:
+        rows = self.unit.execute(
+            select(BLOCK.c.root)
+            .where(BLOCK.c.stream_id == self._stream(relation, stream), BLOCK.c.number < count)
+            .order_by(BLOCK.c.number)
+        )
+        return [bytes(each) for each in rows.scalars()]
+
+    def keep_blocks(self, relation: Relation, stream: str, first: int, roots: Sequence[bytes]) -> None:
+        key = self._stream(relation, stream)
+        rows = [
+            {"stream_id": key, "number": number, "root": root} for number, root in enumerate(roots, first)
+        ]
+        self.session.connection().execute(insert(BLOCK), rows)
+
+    def keep(
+        self,
+        relation: Relation,
+        checkpoint: Document,
+        receipt: Document,
+        headers: tuple[Headers, Headers] | None = None,
+    ) -> None:
+        sets = None if headers is None else [list(each) for each in headers]
+        row = {
+            "iri": checkpoint["id"],
+            "stream_id": self.unit.stream_id(relation, checkpoint["stream"]),
+            "size": checkpoint["size"],
+            "head": sha256_of(checkpoint["head"]),
+            "ours": checkpoint["attributedTo"] != relation.node,
+            "agreed": receipt["outcome"] == "processed",
+            "at": self.unit.now,
+            "document": pack([checkpoint, receipt, sets]),
+        }
+        self.unit.execute(insert(CHECKPOINT), row)
+        failpoints.hit("checkpoint.kept")
+
+    def answer(self, checkpoint_id: str) -> Document | None:
+        packed = self.unit.execute(
+            select(CHECKPOINT.c.document).where(CHECKPOINT.c.iri == checkpoint_id)
+        ).scalar()
+        receipt: Document | None = None if packed is None else unpack(packed)[1]
+        return receipt
+
+    def of_size(self, relation: Relation, stream: str, size: int) -> Sequence[Document]:
+        rows = self.unit.execute(
+            select(CHECKPOINT.c.document)
+            .where(CHECKPOINT.c.stream_id == self._stream(relation, stream), CHECKPOINT.c.size == size)
+            .order_by(CHECKPOINT.c.id)
+        )
+        return [unpack(each)[0] for each in rows.scalars()]
+
+    def _stream(self, relation: Relation, stream: str) -> int | None:
+        return self.unit.position(relation, stream).id
 
 
 class Nonces(_Port):

@@ -162,17 +162,55 @@ class Taken(Base):
     document: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Checkpoint(Base):
+    """A signed checkpoint with the other side's receipt and, for one of ours, the two header sets, packed.
+
+    `ours` says who signed it, `agreed` what the other side answered; `head` is the hash that the checkpoint names.
+    """
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (Index(None, "stream_id", "size"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    iri: Mapped[str] = mapped_column(Text, unique=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"))
+    size: Mapped[int] = mapped_column(BigKey)
+    head: Mapped[bytes] = mapped_column(LargeBinary)
+    ours: Mapped[bool]
+    agreed: Mapped[bool]
+    at: Mapped[datetime]
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LogBlock(Base):
+    """The root over a complete block (`federation.merkle.BLOCK`) of entries, so that no entry is hashed twice."""
+
+    __tablename__ = "log_block"
+    __table_args__ = (_COMPACT,)
+
+    stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
 class Dispute(Base):
-    """Two histories of one stream: the hashes that part, and the partner's request whole, packed."""
+    """Two histories of one stream, both kept: the hashes at entry `size`, and the evidence (JSON, packed).
+
+    `first`: the first entry that differs, once it was searched for; then `versions` are both of it (JSON, ours first).
+    """
 
     __tablename__ = "dispute"
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), index=True)
     at: Mapped[datetime]
+    conflict: Mapped[str] = mapped_column(String(12))
+    size: Mapped[int] = mapped_column(BigKey)
     ours: Mapped[str] = mapped_column(Text)
     theirs: Mapped[str] = mapped_column(Text)
     evidence: Mapped[bytes] = mapped_column(LargeBinary)
+    first: Mapped[int | None] = mapped_column(BigKey)
+    versions: Mapped[str | None] = mapped_column(Text)
 
 
 class Nonce(Base):

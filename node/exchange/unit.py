@@ -46,6 +46,7 @@ _STREAM_OF = Hot(
         STREAM.c.seq,
         STREAM.c.entry_hash,
         STREAM.c.acknowledged,
+        STREAM.c.disputed_at.is_not(None).label("disputed"),
     )
     .select_from(
         LANE.outerjoin(STREAM, (STREAM.c.lane_id == LANE.c.id) & (STREAM.c.iri == bindparam("stream")))
@@ -99,6 +100,7 @@ class Position:
     entry_hash: bytes
     acknowledged: int
     at: datetime | None = None
+    disputed: bool = False
 
 
 Key = tuple[str, str]
@@ -148,7 +150,14 @@ class Unit:
             if row is None or row.id is None:
                 found = Position(None, row.lane_id if row else None, 0, b"", 0)
             else:
-                found = Position(row.id, row.lane_id, row.seq, row.entry_hash, row.acknowledged)
+                found = Position(
+                    row.id,
+                    row.lane_id,
+                    row.seq,
+                    row.entry_hash,
+                    row.acknowledged,
+                    disputed=bool(row.disputed),
+                )
             self._positions[key] = found
         return found
 

@@ -45,6 +45,9 @@ OPEN_DOORS.update(
         "wire.inbox": "the handshake; the signature of the node is the proof",
         "wire.shared_inbox": "the same as the node inbox",
         "wire.stream": "a partner reads our log to it; the signature of its node is the proof",
+        "wire.checkpoint": "a partner reads what our log to it is at one size; as wire.stream",
+        "wire.copy": "a partner reads what we have of its own log, as after a restore; as wire.stream",
+        "wire.copy_checkpoint": "a partner reads what our copy of its log is at one size; as wire.stream",
         "wire.digest": "a partner compares its copy of a space; the signature of its node is the proof",
         "wire.outbox": "a partner reads what a space announced; the signature of its node is the proof",
         "wire.document": "a partner reads what it may; the signature of its node is the proof",
@@ -94,11 +97,42 @@ def inbox() -> Answer:
 @blueprint.get(f"{READ_PREFIX}/streams/<name>")
 def stream(name: str) -> Answer:
     """Reads our log to a partner, `?from=&to=` (PROTOCOL 2.i), signed; asked for by the IRI of the stream."""
-    del name  # the whole target stands in the request
+    return _read_log(f"{ground().settings.origin}/streams/{name}")
+
+
+@blueprint.get(f"{READ_PREFIX}/streams/<name>/checkpoint")
+def checkpoint(name: str) -> Answer:
+    """Reads the checkpoint of our log to a partner, `?size=` (PROTOCOL 2.b); asked for by the IRI of the stream."""
+    return _read_checkpoint(f"{ground().settings.origin}/streams/{name}")
+
+
+@blueprint.get("/exchange", endpoint="copy")
+def own_log() -> Answer:
+    """Reads what we hold of the log of a partner, `?stream=&from=&to=`: its own words, after it lost them."""
+    return _read_log(request.args.get("stream", ""))
+
+
+@blueprint.get("/exchange/checkpoint", endpoint="copy_checkpoint")
+def own_checkpoint() -> Answer:
+    """Reads the checkpoint of our copy of the log of a partner, `?stream=&size=` (PROTOCOL 2.b)."""
+    return _read_checkpoint(request.args.get("stream", ""))
+
+
+def _read_log(stream: str) -> Answer:
     here = ground()
     first, last = (_seq(each) for each in ("from", "to"))
     received = _received(here)
-    answer = federation_of(here).read_log(received, first, last)
+    answer = federation_of(here).read_log(received, stream, first, last)
+    if answer.status == OK:
+        _proved(received)
+    return messages.given(answer)
+
+
+def _read_checkpoint(stream: str) -> Answer:
+    here = ground()
+    size = _seq("size")
+    received = _received(here)
+    answer = federation_of(here).read_checkpoint(received, stream, size)
     if answer.status == OK:
         _proved(received)
     return messages.given(answer)
