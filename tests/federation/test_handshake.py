@@ -349,13 +349,13 @@ def test_a_log_is_read_back_as_it_was_pushed(two: tuple[Node, Node]) -> None:
     signed = signatures.sign_request(
         unsigned, north.key, created=int(north.clock.now.timestamp()), nonce="abcdefghijklmnopqrstuv"
     )
-    response = south.federation.read_log(signed, 1, 9)
+    response = south.federation.read_log(signed, stream, 1, 9)
     assert response.status == 200
     signatures.verify_response(response, signed, south.key.public, int(north.clock.now.timestamp()))
     assert documents.loads(response.body.split(b"\n")[0])["entries"][0]["type"] == "Accept"
-    assert south.federation.read_log(unsigned, 1, 9).status == 404
-    elsewhere = replace(signed, url=f"{south.settings.origin}/streams/other")
-    assert south.federation.read_log(elsewhere, 1, 9).status == 404
+    assert south.federation.read_log(unsigned, stream, 1, 9).status == 404
+    elsewhere = f"{south.settings.origin}/streams/other"
+    assert south.federation.read_log(signed, elsewhere, 1, 9).status == 404
 
 
 # -- crossing, taking back, and whoever is known already

@@ -871,7 +871,7 @@ def _read(pair: Pair, url: str = "", first: int = 1, last: int = 9, key: Signing
         created=int(pair.clock.now.timestamp()),
         nonce="abcdefghijklmnopqrstuv",
     )
-    return pair.north.federation.read_log(signed, first, last).status
+    return pair.north.federation.read_log(signed, stream, first, last).status
 
 
 def test_a_partner_reads_its_own_stream_and_nothing_else(pair: Pair) -> None:
