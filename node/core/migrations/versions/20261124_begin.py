@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "896838d17854"
+revision: str = "f17a1b4fdd2a"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -794,13 +794,35 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_asked_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "checkpoint",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("iri", sa.Text(), nullable=False),
+        sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("ours", sa.Boolean(), nullable=False),
+        sa.Column("agreed", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_checkpoint_stream_id_stream")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_checkpoint")),
+        sa.UniqueConstraint("iri", name=op.f("uq_checkpoint_iri")),
+    )
+    with op.batch_alter_table("checkpoint", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_checkpoint_stream_id_size"), ["stream_id", "size"], unique=False)
+
+    op.create_table(
         "dispute",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("conflict", sa.String(length=12), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ours", sa.Text(), nullable=False),
         sa.Column("theirs", sa.Text(), nullable=False),
         sa.Column("evidence", sa.LargeBinary(), nullable=False),
+        sa.Column("first", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("versions", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_dispute_stream_id_stream")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dispute")),
     )
@@ -904,6 +926,20 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "log_block",
+        sa.Column("stream_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_log_block_stream_id_stream")),
+        sa.PrimaryKeyConstraint("stream_id", "number", name=op.f("pk_log_block")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "member",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("participant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -996,6 +1032,29 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "relay",
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_relay_space_id_space")),
+        sa.PrimaryKeyConstraint("space_id", name=op.f("pk_relay")),
+    )
+    op.create_table(
+        "relayed_receipt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("organisation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisation.id"],
+            name=op.f("fk_relayed_receipt_organisation_id_organisation"),
+        ),
+        sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_relayed_receipt_space_id_space")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_relayed_receipt")),
+    )
+    op.create_table(
         "turn",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -1026,16 +1085,41 @@ def upgrade() -> None:
     with op.batch_alter_table("key_notice", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_key_notice_about"), ["about"], unique=False)
 
+    op.create_table(
+        "relayed_mark",
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("organisation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("receipt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("outcome", sa.String(length=9), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisation.id"],
+            name=op.f("fk_relayed_mark_organisation_id_organisation"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"], ["relayed_receipt.id"], name=op.f("fk_relayed_mark_receipt_id_relayed_receipt")
+        ),
+        sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_relayed_mark_space_id_space")),
+        sa.PrimaryKeyConstraint("space_id", "rev", "organisation_id", name=op.f("pk_relayed_mark")),
+        sqlite_with_rowid=False,
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("relayed_mark")
     with op.batch_alter_table("key_notice", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_key_notice_about"))
 
     op.drop_table("key_notice")
     op.drop_table("turn")
+    op.drop_table("relayed_receipt")
+    op.drop_table("relay")
     op.drop_table("receipt_taken")
     op.drop_table("receipt_given")
     with op.batch_alter_table("out_entry", schema=None) as batch_op:
@@ -1048,6 +1132,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_member_participant_id"))
 
     op.drop_table("member")
+    op.drop_table("log_block")
     op.drop_table("join_request")
     with op.batch_alter_table("invitation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitation_space_id"))
@@ -1063,6 +1148,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_dispute_stream_id"))
 
     op.drop_table("dispute")
+    with op.batch_alter_table("checkpoint", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_checkpoint_stream_id_size"))
+
+    op.drop_table("checkpoint")
     with op.batch_alter_table("asked", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_asked_person_id"))
 
