@@ -16,8 +16,8 @@ from federation.authorship import write
 from federation.errors import Forbidden, Malformed, OtherAgreement, OutOfScope
 from federation.ports import Relation, State, Work
 from federation.settings import Settings
+from schemas.as2.agreement import DISPOSITIONS
 
-DISPOSITIONS = ("purge-after-retention", "purge-now", "keep-per-law")
 MAX_REASON_CHARS = 500
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 LATE_BY = timedelta(hours=72)

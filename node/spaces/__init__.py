@@ -8,12 +8,12 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.exchange.remote import Learned
 from node.identity.happenings import Renamed
-from node.relations.web import SPACES_OF
+from node.relations.present import SPACES_OF
 from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
-from node.spaces.services import sharing
+from node.spaces.services import relays, sharing
 from node.spaces.web import frame, lines_with, navigation, web
 
 
@@ -39,7 +39,14 @@ capability = Capability(
     name="spaces",
     blueprints=(web, api),
     ports={"spaces": Spaces},
-    jobs=(sharing.admit_organisation, sharing.tell_past, sharing.renew_roster, sharing.finish),
+    jobs=(
+        sharing.admit_organisation,
+        sharing.tell_past,
+        sharing.renew_roster,
+        sharing.finish,
+        relays.pull,
+        relays.pull_all,
+    ),
     navigation=navigation,
     frame=frame,
     set_up=_set_up,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from marshmallow import Schema
-from marshmallow.fields import AwareDateTime, Boolean, Date, Dict, Float, Integer, List, Nested, String
-from marshmallow.validate import Length, OneOf
+from marshmallow.fields import AwareDateTime, Boolean, Date, Dict, Float, Integer, List, Nested, Raw, String
+from marshmallow.validate import Length, OneOf, Regexp
+
+from schemas.as2.agreement import DISPOSITIONS
 
 CHANNELS = ("phone", "in-person", "video")
+LANGUAGE = Regexp(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}\Z")
 
 
 class Health(Schema):
@@ -74,9 +77,51 @@ class Agreement(Schema):
     document = Dict(required=True)
 
 
-class Offer(Agreement):
-    """An agreement on offer."""
+class Difference(Schema):
+    """One thing that the offer says otherwise than the agreement in force. `name`: a field, or a member's path."""
 
+    name = String(required=True)
+    before = Raw(required=True, allow_none=True)
+    after = Raw(required=True, allow_none=True)
+    effect = String(required=True, validate=OneOf(["widens", "narrows", "changes"]))
+
+
+class Version(Agreement):
+    """A version that holds or once held. `approvers`: roles that the accepting side named; nobody checks them."""
+
+    offeredByUs = Boolean(required=True)  # noqa: N815
+    approvers = List(String(), required=True)
+    inForceAt = AwareDateTime(required=True)  # noqa: N815
+    replacedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+
+
+class Versions(Schema):
+    """The versions of an agreement, the newest first."""
+
+    items = List(Nested(Version), required=True)
+
+
+class Suspension(Schema):
+    """One side's suspension, with its words in their language (empty when it named none)."""
+
+    byUs = Boolean(required=True)  # noqa: N815
+    at = AwareDateTime(required=True)
+    reason = String(required=True)
+    language = String(required=True)
+
+
+class Ending(Suspension):
+    """Notice that was given `at` this time, for the end at `endsAt`."""
+
+    endsAt = AwareDateTime(required=True)  # noqa: N815
+    disposition = String(required=True, validate=OneOf(DISPOSITIONS))
+
+
+class Offer(Agreement):
+    """An agreement on offer. `accepted`: we have agreed, and their node has not taken that in yet."""
+
+    accepted = Boolean(required=True)
+    differences = List(Nested(Difference), required=True)
     byUs = Boolean(required=True)  # noqa: N815
     offeredAt = AwareDateTime(required=True)  # noqa: N815
     openUntil = AwareDateTime(required=True)  # noqa: N815
@@ -97,6 +142,9 @@ class Relation(Line):
     confirmedThere = Nested(Confirmed, required=True, allow_none=True)  # noqa: N815
     offer = Nested(Offer, required=True, allow_none=True)
     agreement = Nested(Agreement, required=True, allow_none=True)
+    suspensions = List(Nested(Suspension), required=True)
+    ending = Nested(Ending, required=True, allow_none=True)
+    endedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
     health = Nested(Health, required=True, allow_none=True)
     note = String(required=True)
     pending = String(required=True)
@@ -153,9 +201,26 @@ class NewOffer(Schema):
 
 
 class Agree(Schema):
-    """Which text one agrees to."""
+    """Which text one agrees to, and by whose decision: roles, kept as evidence."""
 
     digest = String(required=True, validate=Length(1, 64))
+    approvers = List(String(validate=Length(1, 80)), load_default=list, validate=Length(max=10))
+
+
+class Suspend(Schema):
+    """Why, for the people of both sides, and in which language (BCP 47)."""
+
+    reason = String(load_default="", validate=Length(max=500))
+    language = String(load_default="en", validate=LANGUAGE)
+
+
+class End(Schema):
+    """Notice: the last day, or null for now; sooner than the notice agreed on, only with a reason."""
+
+    on = Date(required=True, allow_none=True)
+    disposition = String(required=True, validate=OneOf(DISPOSITIONS))
+    reason = String(load_default="", validate=Length(max=500))
+    language = String(load_default="en", validate=LANGUAGE)
 
 
 class RegisterChange(Schema):

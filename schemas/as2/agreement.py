@@ -19,6 +19,8 @@ from schemas.objections import objections as by_schema
 MAX_IRI_CHARS = 2048
 MAX_NAME_CHARS = 255
 MAX_SPACES = 1000
+DISPOSITIONS = ("purge-after-retention", "purge-now", "keep-per-law")
+"""What becomes of the data when an agreement ends (PROTOCOL 2.a.7)."""
 
 IRI = Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z")
 MOMENT = Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", error="A UTC time, RFC 3339.")

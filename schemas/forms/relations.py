@@ -1,10 +1,11 @@
-"""The forms of partners: invitation, fingerprint, charter."""
+"""The forms of partners: invitation, fingerprint, charter, suspension, end."""
 
 from __future__ import annotations
 
 from marshmallow.fields import Boolean, Date, String
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Equal, Length, OneOf
 
+from schemas.as2.agreement import DISPOSITIONS
 from schemas.forms.identity import Form
 
 
@@ -31,3 +32,16 @@ class Charter(Form):
 
 class Agree(Form):
     digest = String(required=True, validate=Length(1, 64))
+    approver = String(load_default="", validate=Length(max=80))
+
+
+class Suspend(Form):
+    reason = String(load_default="", validate=Length(max=500))
+
+
+class End(Form):
+    when = String(required=True, validate=OneOf(["on", "now"]))
+    on = Date(load_default=None, allow_none=True, format="iso")
+    disposition = String(required=True, validate=OneOf(DISPOSITIONS))
+    reason = String(load_default="", validate=Length(max=500))
+    sure = Boolean(required=True, validate=Equal(comparable=True))

@@ -216,8 +216,28 @@ CHARTER = shown.Charter(
     proposed_by=NORD,
     proposed_at=ago(hours=1),
     agreed_at=ago(days=200),
-    changes=["La durée chez Nord Acier passe de 2 ans à 3 ans."],
 )
+LIFE = [
+    shown.Step("présentés", ago(days=420)),
+    shown.Step("vérifiés", ago(days=419)),
+    shown.Step("en vigueur", ago(days=418)),
+    shown.Step("version 3 en vigueur", ago(days=200)),
+]
+DIFFERENCES = [
+    shown.Difference("Nous gardons les messages", "5 ans", "2 ans", "narrows"),
+    shown.Difference("Nord Acier garde les messages", "3 ans", "5 ans", "widens"),
+    shown.Difference(
+        "Sociétés tierces", "jamais", "peuvent être dans un espace partagé, vues de tous", "widens"
+    ),
+    shown.Difference("evidence.receiptSeconds", "300", "600", "changes"),
+]
+VERSIONS = [
+    CHARTER,
+    replace(
+        CHARTER, version=2, agreed_at=ago(days=300), until=ago(days=200), approvers=["Directrice des achats"]
+    ),
+]
+MAY: dict[str, Any] = {"may_propose": True, "may_suspend": True, "may_end": True}
 DIGITS = ("48120", "77316", "90254", "11871", "00345", "62907")
 WHOSE = ("theirs", "ours", "both", "both", "ours", "theirs")
 COVERED = [
@@ -757,7 +777,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "offered",
             ours_confirmed=BY_US,
             theirs_confirmed=BY_THEM,
-            offer=replace(CHARTER, changes=()),
+            offer=CHARTER,
             expires=ago(days=-7),
         ),
     ),
@@ -769,6 +789,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             charter=CHARTER,
             ours_confirmed=BY_US,
             theirs_confirmed=BY_THEM,
+            life=LIFE,
+            **MAY,
         ),
     ),
     "partner-late": (
@@ -803,10 +825,75 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "suspended",
             MEUNIER,
             charter=CHARTER,
-            suspended_by=AUBIER,
-            suspended_at=ago(days=20),
-            reason="Audit de sécurité.",
+            stops=[
+                shown.Stop(AUBIER, ago(days=20), "Audit de sécurité.", "fr"),
+                shown.Stop(MEUNIER, ago(days=2), "Incident IR-7: suspected key theft", "en"),
+            ],
+            life=[*LIFE, shown.Step("suspendue", ago(days=20))],
+            may_resume=True,
+            may_end=True,
         ),
+    ),
+    "partner-ending": (
+        "relations/partner.html",
+        _relation(
+            "terminating",
+            charter=CHARTER,
+            ending=shown.Ending(
+                NORD,
+                ago(days=3),
+                ago(days=-27),
+                "Chaque côté garde ce que la loi exige, et efface le reste.",
+                "Project closed",
+                "en",
+            ),
+            life=[*LIFE, shown.Step("préavis", ago(days=3)), shown.Step("fin", ago(days=-27))],
+            may_suspend=True,
+        ),
+    ),
+    "partner-expired": (
+        "relations/partner.html",
+        _relation(
+            "expired",
+            charter=replace(CHARTER, ends=date(2026, 11, 20)),
+            life=LIFE,
+            may_propose=True,
+        ),
+    ),
+    "charter": (
+        "relations/charter.html",
+        _relation(
+            "in-force",
+            charter=CHARTER,
+            offer=replace(CHARTER, version=4),
+            differences=DIFFERENCES,
+            expires=ago(days=-6),
+        )
+        | {"versions": VERSIONS},
+    ),
+    "charter-ours": (
+        "relations/charter.html",
+        _relation("in-force", charter=CHARTER, offer=replace(CHARTER, version=4, proposed_by=AUBIER))
+        | {"versions": VERSIONS},
+    ),
+    "charter-propose": (
+        "relations/charter.html",
+        _relation("in-force", charter=CHARTER) | {"versions": VERSIONS, "revising": True},
+    ),
+    "suspend": ("relations/suspend.html", _relation("in-force", charter=CHARTER)),
+    "end": (
+        "relations/end.html",
+        _relation("in-force", charter=CHARTER)
+        | {
+            "earliest": date(2026, 12, 23),
+            "dispositions": [
+                ("purge-after-retention", "Effacé quand le délai de la charte est passé.", ""),
+                ("purge-now", "Effacé le jour de la fin, des deux côtés.", ""),
+                ("keep-per-law", "Chaque côté garde ce que la loi exige, et efface le reste.", ""),
+            ],
+            "values": {"when": "on", "on": "2026-12-23"},
+            "errors": {"reason": "Plus tôt que le préavis convenu, il faut un motif."},
+        },
     ),
     "partner-ended": ("relations/partner.html", _relation("rejected", GALVA, health=shown.Health())),
     "audit": (

@@ -586,6 +586,17 @@ class Recall:
     by_node: bool = False  # said for the author, not by him or her
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionRun:
+    """What was erased because its time was over: by us (`ours`), or by a partner who told us."""
+
+    key: str
+    org: Org  # with whom it was shared
+    ours: bool
+    at: datetime
+    count: int
+
+
 HoldOn = Literal["space", "thread", "post"]
 
 

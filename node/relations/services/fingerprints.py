@@ -23,6 +23,7 @@ from node.relations.services.desk import By, NotTheStep
 from node.relations.services.partners import Partner, Partners, read_by_them
 
 CHANNELS = ("phone", "in-person", "video")
+AFTER_FORGERY = "purge-after-retention"
 
 
 class Fingerprints(Partners):
@@ -39,7 +40,7 @@ class Fingerprints(Partners):
         with exchange.open_work(self._ground) as work:
             session: Session = work.session
             row = self._row(session, key)
-            if row["state"] != State.KEYS_EXCHANGED or row["confirmed_here_at"] is not None:
+            if not _is_compared(row) or row["confirmed_here_at"] is not None:
                 raise NotTheStep(row["state"])
             digits = self._digits(session, row)
             for number in read_by_them(row):
@@ -70,14 +71,23 @@ class Fingerprints(Partners):
         """
         with self._ground.database.writing() as session:
             row = self._row(session, key)
-            if row["state"] not in {State.KEYS_EXCHANGED, State.VERIFIED}:
+            if not _is_compared(row) and row["state"] != State.VERIFIED:
                 raise NotTheStep(row["state"])
-            records.change(
-                session,
-                self._ground,
-                row["id"],
-                state=State.TERMINATED,
-                ended_at=self._now(),
-                note="fingerprint-differs",
-            )
+            if row["agreement"]:
+                relation = records.relation_of(row)
+                records.end(session, self._ground, relation, AFTER_FORGERY, "fingerprint-differs")
+            else:
+                records.change(
+                    session,
+                    self._ground,
+                    row["id"],
+                    state=State.TERMINATED,
+                    ended_at=self._now(),
+                    note="fingerprint-differs",
+                )
             self._record(session, "relation.fingerprint-differs", by, peer=row["node"], subject=row["invite"])
+
+
+def _is_compared(row: Mapping[Any, Any]) -> bool:
+    """Whether the comparison is due: at the beginning, or anew since a node key was revoked."""
+    return row["state"] == State.KEYS_EXCHANGED or records.relation_of(row).recompare

@@ -6,7 +6,6 @@ Source: PRODUCT D.15; SECURITY TH-17, C14.
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -183,7 +183,8 @@ class Partners(Desk):
     def turns(self) -> int:
         """How many relations wait for a step of ours; one query, as every page of an administrator asks."""
         ours = or_(
-            (_RELATIONS.state == State.KEYS_EXCHANGED) & _RELATIONS.confirmed_here_at.is_(None),
+            ((_RELATIONS.state == State.KEYS_EXCHANGED) | (_RELATIONS.agreement != ""))
+            & _RELATIONS.confirmed_here_at.is_(None),
             _RELATIONS.state == State.VERIFIED,
             (_RELATIONS.proposal != "")
             & _RELATIONS.proposal_by_us.is_(False)
@@ -316,8 +317,10 @@ def read_by_them(row: Mapping[Any, Any]) -> tuple[int, ...]:
 
 
 def _state(row: Mapping[Any, Any]) -> PartnerState:
-    """As it is shown: notice that was given shows while nothing has stopped yet."""
+    """As it is shown: notice that was given while nothing has stopped yet; the comparison, when a key was revoked."""
     state: PartnerState = row["state"]
+    if row["ended_at"] is None and records.relation_of(row).recompare:
+        return "keys-exchanged"
     if state == "terminated" and row["agreed_at"] is None:
         return "rejected"
     return "terminating" if state == "in-force" and row["ends"] else state

@@ -426,14 +426,21 @@ REFUSED: dict[str, tuple[Any, int]] = {
 }
 
 
-def test_refuses_at_the_door(two: tuple[Peer, Peer]) -> None:
+@pytest.mark.parametrize("kind", ["a suspension", "an end", "a version", ""])
+def test_refuses_at_the_door(two: tuple[Peer, Peer], kind: str) -> None:
     aubier, nord = two
+    kinds = ("a suspension", "an end", "a version")
+    cases = {
+        case: says
+        for case, says in REFUSED.items()
+        if (case.startswith(kind) if kind else not case.startswith(kinds))
+    }
     before, answered = rows_of(aubier), {}
-    for case, (says, _status) in REFUSED.items():
+    for case, (says, _status) in cases.items():
         answer = nord.post(aubier, nord.write(says(nord, aubier)))
         answered[case] = (answer.status, rows_of(aubier) == before)
         assert aubier.audited()[-1].startswith("exchange.refused"), case
-    assert answered == {case: (status, True) for case, (_says, status) in REFUSED.items()}
+    assert answered == {case: (status, True) for case, (_says, status) in cases.items()}
 
 
 def test_refuses_a_resumption_by_the_other_side(two: tuple[Peer, Peer]) -> None:
