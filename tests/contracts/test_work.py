@@ -215,6 +215,21 @@ def test_a_log_counts_how_often_something_was_said(host: Host, relation: Relatio
         assert work.log.times(relation, entry.activity) == 2
 
 
+def test_a_refused_entry_keeps_its_place_and_goes_out_empty(host: Host, relation: Relation) -> None:
+    appended = _append(host, relation, 3)
+    with host.open_work() as work:
+        work.log.refuse(relation, 2, {"type": "https://w3id.org/parvis/v1#out-of-scope"})
+    with host.open_work() as work:
+        read = work.log.read(relation, 1, 9, 99999)
+        assert [entry for entry, _ in read] == appended
+        assert [bool(raw) for _, raw in read] == [True, False, True]
+        assert work.journal.get(appended[1].activity) is not None
+        again = exchange.append(relation, work.journal.get(appended[1].activity), work)
+    with host.open_work() as work:
+        assert work.log.read(relation, 4, 9, 99999)[0][0] == again
+        assert work.log.read(relation, 4, 9, 99999)[0][1]
+
+
 def test_an_acknowledgement_only_grows(host: Host, relation: Relation) -> None:
     _append(host, relation, 4)
     for seq in (3, 2):

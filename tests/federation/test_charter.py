@@ -48,7 +48,7 @@ SPEAKERS = {
 }
 
 
-def _party(node: str, role: str) -> charter.Party:
+def party(node: str, role: str) -> charter.Party:
     origin = node.removesuffix("/actor")
     domain = origin.removeprefix("https://")
     return charter.Party(node, domain, role, (domain,), origin, (), f"{origin}/streams/1", "")
@@ -56,7 +56,7 @@ def _party(node: str, role: str) -> charter.Party:
 
 def _agreement() -> Document:
     drafted = charter.draft(
-        "https://north.example/peering/agreements/1", _party(HOST, "host"), _party(GUEST, "partner"), NOW
+        "https://north.example/peering/agreements/1", party(HOST, "host"), party(GUEST, "partner"), NOW
     )
     drafted["scope"]["maxObjectBytes"] = 2000
     return drafted
