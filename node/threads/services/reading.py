@@ -74,6 +74,7 @@ _OF_THREAD = (
 _WAITING = (
     select(*_POST)
     .where(POST.c.thread_id == bindparam("thread"), POST.c.rev.is_(None), POST.c.author_id == bindparam("me"))
+    .where(POST.c.state != "aside")
     .order_by(POST.c.id)
 )
 _QUOTED = select(*_POST).where(

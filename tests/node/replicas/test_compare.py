@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from node.identity.services.people import Person
-from node.replicas.services import runs
+from node.replicas.services import hosting, runs
+from node.spaces.services import copies
 from node.spaces.services import spaces as use
 from node.threads.services import posting
 from tests.node.spaces.world import House, Role, exchange_all, opened
@@ -51,6 +51,13 @@ def write(house: House, statement: str, **values: Any) -> None:
         session.execute(text(statement), values)
 
 
+def seen_by(house: House, shared: Shared) -> runs.Seen:
+    with house.ground.database.reading() as session:
+        space = copies.by_iri(session, shared.iri)
+        assert space is not None
+        return runs.seen(session, house.ground, space)
+
+
 def test_equal_copies_are_proved_by_one_request(shared: Shared) -> None:
     run = shared.compare()
 
@@ -58,11 +65,7 @@ def test_equal_copies_are_proved_by_one_request(shared: Shared) -> None:
     assert run.count == 5  # three posts, two people
     exchange_all(shared.host, shared.guest)
     for house, other in ((shared.host, shared.guest), (shared.guest, shared.host)):
-        with house.ground.database.reading() as session:
-            space = runs.spaces.by_iri(session, shared.iri)
-            assert space is not None
-            seen = runs.seen(session, house.ground, space)
-        pair = seen.proofs[0]
+        pair = seen_by(house, shared).proofs[0]
         assert (pair.node, pair.as_of) == (other.iri, run.as_of)
         assert pair.ours["root"] == pair.theirs["root"]
 
@@ -121,3 +124,142 @@ def test_a_lost_edit_is_made_again(shared: Shared) -> None:
 
     assert (run.state, run.repaired) == ("equal", 1)
     assert shared.said(shared.guest) == shared.said(shared.host)
+
+
+def test_the_same_rev_with_other_words_is_mended(shared: Shared) -> None:
+    edit(shared)
+    write(shared.guest, "DELETE FROM post_version")  # so that the post seems to say what its Create said
+    shared.compare()
+
+    assert shared.compare().requests == 1
+
+
+def test_a_post_that_the_host_does_not_have_is_hidden_and_kept(shared: Shared) -> None:
+    lose(shared.host, shared.answer.iri)
+
+    run = shared.compare()
+
+    assert run.state == "equal"
+    assert "Merci." not in shared.said(shared.guest)
+    kept = shared.guest.fact("SELECT content FROM post WHERE iri = :iri", iri=shared.answer.iri)
+    assert "Merci." in kept
+    aside = seen_by(shared.guest, shared).aside
+    assert [(each.iri, each.kind, each.theirs) for each in aside] == [(shared.answer.iri, "surplus", None)]
+    assert aside[0].ours is not None
+
+
+def test_a_host_that_receipts_and_drops_is_found(shared: Shared) -> None:
+    dropped = reply(shared.guest, shared.emil, thread_key(shared.guest, shared.emil), "Et le camion ?")
+    shared.guest.deliver(shared.host)
+    lose(shared.host, dropped.iri)
+    write(shared.host, "DELETE FROM turn WHERE rev = (SELECT max(rev) FROM turn)")
+    write(shared.host, "UPDATE space SET rev = rev - 1")
+    shared.guest.clock.move(minutes=1)
+
+    run = shared.compare()
+
+    assert run.state == "equal"
+    assert [(each.iri, each.kind) for each in seen_by(shared.guest, shared).aside] == [
+        (dropped.iri, "dropped")
+    ]
+
+
+def test_a_deleted_post_stays_deleted(shared: Shared) -> None:
+    posting.delete(shared.host.ground, shared.host.by(shared.nora), shared.last.post)
+    exchange_all(shared.host, shared.guest)
+
+    run = shared.compare()
+
+    assert run.state == "equal"
+    assert shared.said(shared.guest) == shared.said(shared.host)
+
+
+def test_a_missed_member_is_let_in(shared: Shared) -> None:
+    runa = shared.host.person("Runa Berg")
+    use.add_member(shared.host.ground, shared.host.by(shared.nora), shared.key, runa.wire_id)
+    exchange_all(shared.host, shared.guest)
+    assert shared.compare().state == "equal"
+    write(
+        shared.guest,
+        "DELETE FROM member WHERE participant_id = (SELECT id FROM participant WHERE iri = :iri)",
+        iri=runa.actor,
+    )
+
+    run = shared.compare()
+
+    assert (run.state, run.repaired) == ("equal", 1)
+    assert "Runa Berg" in shared.guest.names(shared.iri)
+
+
+def test_who_left_is_equal_too(shared: Shared) -> None:
+    use.leave(shared.guest.ground, shared.guest.by(shared.emil), shared.guest.key_of(shared.iri))
+    exchange_all(shared.guest, shared.host)
+
+    assert shared.compare().state == "equal"
+
+
+def test_asking_again_says_the_same(shared: Shared) -> None:
+    lose(shared.host, shared.last.iri)
+    shared.compare()
+
+    again = shared.compare()
+
+    assert (again.state, again.requests) == ("equal", 1)
+    assert shared.said(shared.guest) == ["La grue est à 7 h.", "Merci."]
+    assert [each.kind for each in seen_by(shared.guest, shared).aside] == ["surplus"]
+
+
+def test_a_host_that_forgot_is_found_and_nothing_changes(shared: Shared) -> None:
+    before = shared.said(shared.guest)
+    lose(shared.host, shared.answer.iri)
+    write(shared.host, "UPDATE space SET rev = rev - 1")
+
+    run = shared.compare()
+
+    assert run.state == "older"
+    assert shared.said(shared.guest) == before
+
+
+def test_what_has_not_come_yet_is_read_from_the_host(shared: Shared) -> None:
+    reply(shared.host, shared.nora, thread_key(shared.host, shared.nora), "Le camion est parti.")
+
+    run = shared.compare()
+
+    assert (run.state, run.behind) == ("equal", 1)
+    assert shared.said(shared.guest) == shared.said(shared.host)
+    exchange_all(shared.host, shared.guest)  # the stream brings it too
+    assert shared.said(shared.guest) == shared.said(shared.host)
+    assert shared.compare().state == "equal"
+
+
+def test_history_from_the_day_of_entering_is_a_view_of_its_own(partners: tuple[House, House]) -> None:
+    host, guest = partners
+    nora, emil = host.person("Nora Lind", Role.ADMIN), guest.person("Emil Sund", Role.ADMIN)
+    key = host.space(nora)
+    old = begin(host, nora, key, "Avant.")
+    iri = opened(host, guest, key, nora, emil, past="none")
+    guest.join(emil, iri, host)
+    begin(host, nora, key, "Après.")
+    exchange_all(host, guest)
+    number = int(guest.fact("SELECT id FROM space WHERE iri = :iri", iri=iri))
+
+    run = runs.compare(guest.ground, number)
+
+    assert (run.state, run.requests, run.count) == ("equal", 1, 3)
+    assert guest.fact("SELECT count(*) FROM replica_leaf WHERE iri = :iri", iri=old.iri) == 0
+
+
+def test_a_type_that_the_charter_leaves_out_is_withheld(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(shared.host, "UPDATE post SET type = 'Article' WHERE iri = :iri", iri=shared.last.iri)
+    lose(shared.guest, shared.last.iri)
+    monkeypatch.setattr(hosting, "_types", lambda _relation: frozenset({"Note"}))
+
+    run = shared.compare()
+
+    assert run.state == "equal"
+    withheld = shared.guest.fact("SELECT iri FROM replica_leaf WHERE state = 'withheld'")
+    assert withheld == shared.last.iri
+    assert "À demain." not in shared.said(shared.guest)
+    assert shared.compare().requests == 1
