@@ -37,6 +37,8 @@ class Change:
 
     keys: tuple[PublicKey, ...]
     revoked: tuple[Revoked, ...]
+    compare: bool
+    """The node has changed its key without us; it is compared like one after a revocation."""
 
 
 # -- reading an actor document
@@ -121,10 +123,12 @@ def node_key_for(document: Document, relation: Relation, work: Work) -> PublicKe
 # -- saying it
 
 
-def announcement(document: Document, former: SigningKey, key: SigningKey, moment: str) -> Document:
+def announcement(
+    document: Document, former: SigningKey, key: SigningKey, moment: str, *, compare: bool = False
+) -> Document:
     """The node's actor document, which names both keys, proved by the one that holds and by possession of the new.
 
-    `moment` is a UTC time, RFC 3339.
+    `moment` is a UTC time, RFC 3339. `compare`: the partner was away when the key changed; both compare the new one.
     """
     binding: Document = {
         "@context": list(CONTEXT),
@@ -132,6 +136,7 @@ def announcement(document: Document, former: SigningKey, key: SigningKey, moment
         "actor": former.controller,
         "former": former.public.multibase,
         "key": key.public.multibase,
+        "compare": compare,
         "published": moment,
     }
     return proofs.sign({**document, "rekeying": proofs.sign(binding, key, moment)}, former, moment)
@@ -152,9 +157,11 @@ def take(document: Document, relation: Relation, work: Work) -> None:
     """
     change = check(document, relation.node, relation.keys, work)
     work.actors.learn(document, relation.node)
-    ended = [each for each in change.revoked if each.key in relation.keys]
+    ended = [each.since for each in change.revoked if each.key in relation.keys]
+    if change.compare and change.keys[0] not in relation.keys:
+        ended.append(f"{work.now:%Y-%m-%dT%H:%M:%SZ}")
     if ended:
-        work.handshakes.revoked(relation, change.keys, min(each.since for each in ended))
+        work.handshakes.revoked(relation, change.keys, min(ended))
     elif _dated(change.keys) != _dated(relation.keys):
         work.handshakes.rekeyed(relation, change.keys)
 
@@ -185,7 +192,8 @@ def check(document: Document, node: str, known: Sequence[PublicKey], work: Work)
     live = tuple(each for each in keys if each.holds_at(work.now))
     if not live:
         raise OutOfScope("The document leaves the node without a key.")
-    return Change(live, tuple(revoked))
+    binding = document.get("rekeying")
+    return Change(live, tuple(revoked), isinstance(binding, dict) and binding.get("compare") is True)
 
 
 def _dated(keys: Sequence[PublicKey]) -> list[tuple[PublicKey, str | None]]:

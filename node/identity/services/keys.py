@@ -167,7 +167,8 @@ class Keys:
                 .values(given_up_at=self._now())
             )
             former = self._switch(work, row, by)
-            self._end(work, lost, former, self._actors.signing_key(work.session, self._node), self._now())
+            ends = {**former.public.method, "expires": rfc3339(self._now())}
+            self._end(work, lost, former, ends, compare=True)
             self._record(work.session, "key.gone-on", by, row.key_id, without=len(lost))
 
     def told(self, event: KeyTold, db: Session) -> None:
@@ -237,9 +238,10 @@ class Keys:
                 row.state, row.valid_until, row.compromised_since = State.REVOKED, now, since
                 self._record(db, "key.revoked", by, row.key_id, since=rfc3339(since))
             db.flush()
-            key = self._add(db, self._node, State.CURRENT, now)
+            self._add(db, self._node, State.CURRENT, now)
             self._actors.prove_all_anew(db, now)
-            self._end(work, exchange.live(work), signer, key, since)
+            ends = rekeying.revoked_method(signer.public, rfc3339(now), rfc3339(since))
+            self._end(work, exchange.live(work), signer, ends)
 
     # -- inside
 
@@ -310,21 +312,21 @@ class Keys:
         work: NodeWork,
         relations: Sequence[Relation],
         former: SigningKey,
-        key: SigningKey,
-        since: datetime,
+        ends: Document,
+        *,
+        compare: bool = False,
     ) -> None:
-        """Tells these partners, by the last word of `former`, that it has ended; both sides compare anew."""
+        """Tells these partners, by the last word of `former`, how it `ends`; both sides compare anew."""
         if not relations:
             return
-        now = rfc3339(self._now())
+        key = self._actors.signing_key(work.session, self._node)
         document = self._actors.unproved(work.session, self._node)
         document["assertionMethod"] = [
-            rekeying.revoked_method(former.public, now, rfc3339(since))
-            if each["id"] == former.key_id
-            else each
-            for each in document["assertionMethod"]
+            ends if each["id"] == former.key_id else each for each in document["assertionMethod"]
         ]
-        self._tell(work, relations, rekeying.announcement(document, former, key, now), key, former, "ended")
+        moment = rfc3339(self._now())
+        proved = rekeying.announcement(document, former, key, moment, compare=compare)
+        self._tell(work, relations, proved, key, former, "ended")
         event = KeyRevoked(tuple(each.id for each in relations))
         self._ground.events.publish(event, work.session)
 
