@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "f17a1b4fdd2a"
+revision: str = "8c917e0035f0"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -33,6 +33,18 @@ def upgrade() -> None:
             postgresql_where=sa.text("inside_id IS NOT NULL"),
         )
 
+    op.create_table(
+        "agreement_ending",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("agreement", sa.Text(), nullable=False),
+        sa.Column("disposition", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("classes", sa.Text(), nullable=False),
+        sa.Column("spaces", sa.Text(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement_ending")),
+    )
     op.create_table(
         "attachment",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -450,7 +462,7 @@ def upgrade() -> None:
         "retention_run",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=22), nullable=False),
-        sa.Column("relation_id", sa.String(length=255), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
         sa.Column("ours", sa.Boolean(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
@@ -459,9 +471,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_run")),
         sa.UniqueConstraint("key", name=op.f("uq_retention_run_key")),
     )
-    with op.batch_alter_table("retention_run", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_retention_run_relation_id"), ["relation_id"], unique=False)
-
     op.create_table(
         "sign_in_attempt",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1211,9 +1220,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_sign_in_attempt_account_at"))
 
     op.drop_table("sign_in_attempt")
-    with op.batch_alter_table("retention_run", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_retention_run_relation_id"))
-
     op.drop_table("retention_run")
     with op.batch_alter_table("replica_statement", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_replica_statement_space_id_as_of"))
@@ -1284,6 +1290,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_attachment_digest"))
 
     op.drop_table("attachment")
+    op.drop_table("agreement_ending")
     with op.batch_alter_table("activity", schema=None) as batch_op:
         batch_op.drop_index(
             batch_op.f("ix_activity_inside_id"),
