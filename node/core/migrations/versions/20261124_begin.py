@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "8c917e0035f0"
+revision: str = "31f0fc9a6da9"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
