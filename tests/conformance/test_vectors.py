@@ -27,6 +27,11 @@ NOT_OFFERED = {
         "the base is right; rsa-pss-sha512 is not offered",
         "the base is right; ecdsa-p256-sha256 is not offered",
     },
+    "own-origin-security": {
+        "the open mode is not offered",
+        "an author's proof covers bto and bcc, so that the wire keeps them; pages show neither",
+        "such a name is refused before anybody could be warned: A label of the host mixes scripts.",
+    },
     "fep-vectors": {"identity proofs are not offered", "Multikeys are of Ed25519 alone"},
 }
 
@@ -288,3 +293,43 @@ def test_one_broken_rule_is_what_refuses_a_deletion(
     vector = json.loads((folder / "10n-delete-by-stranger.json").read_bytes())
     change(vector)
     assert _result(folder, "changed.json", vector).outcome == outcome
+
+
+ORIGINS = "own-origin-security"
+SPACE = "https://node.acme.example/spaces/bridge"
+EVE = "https://evil.example/users/eve#main-key"
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("update-by-owner.json", _put("expect", to="reject"), "outcome: processed"),
+        ("update-by-stranger.json", _put("expect", to="accept"), "outcome: "),
+        ("closed-mode-non-peer.json", _put("delivery", "http_signature_valid_for_keyId", to=EVE), ""),
+        ("delete-by-owner.json", _put("expect", to="reject-403"), "answered 200"),
+        ("duplicate-delivery.json", _put("local_state", "seen_activities", to=["x"]), ""),
+        ("duplicate-delivery.json", _put("local_state", to=lambda _: {"seen_activities": [], "x": 1}), ""),
+        (
+            "join-accept-flow.json",
+            _put("delivery", "activity", "instrument", to="https://x.example/i"),
+            "outcome",
+        ),
+        (
+            "moderator-remove-ok.json",
+            _put("remote_world", f"{SPACE}/moderators", "body", "orderedItems", to=[]),
+            "outcome",
+        ),
+        ("space-member-removed.json", _put("local_state", to={}), "outcome: processed"),
+        ("space-member-removed.json", _put("expect", to="nonsense"), "unknown form"),
+    ],
+)
+def test_a_changed_file_of_origins_is_noticed(
+    file: str, change: Callable[[Any], None], reason: str, vectors: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / ORIGINS
+    folder.mkdir()
+    document = json.loads((vectors / ORIGINS / file).read_bytes())
+    change(document)
+    (folder / file).write_text(json.dumps(document))
+    (result,) = conformance.run(folder)
+    assert (result.outcome, reason in result.reason) == ("failed" if reason else "passed", True)
