@@ -327,3 +327,15 @@ def test_cve_2025_13324_an_invitation_is_used_once_and_by_the_one_invited(fence:
         asked = {"id": invite, "type": "Invite", "actor": fence.bridge, "object": fence.bridge}
         fence.refuses("out-of-scope", fence.liar.says("Accept", object=asked))
         fence.refuses("out-of-scope", fence.other.says("Accept", object=asked), by=fence.other)
+
+
+@pytest.mark.advisory("C14")
+def test_who_enters_with_an_invitation_brings_one_of_his_own(fence: Fence) -> None:
+    """Somebody else's, one that was used, and one that never was."""
+    with fence.victim.ground.database.reading() as session:
+        invites = session.execute(text("SELECT activity FROM invitation")).scalars().all()
+    for instrument in (*invites, f"{fence.victim.origin}/a/{new_id()}", {"id": fence.posts["ines"]}, 5, []):
+        said = fence.liar.says(
+            "Join", actor=fence.marie, audience=fence.bridge, object=fence.bridge, instrument=instrument
+        )
+        fence.refuses("out-of-scope", said)
