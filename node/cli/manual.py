@@ -140,9 +140,22 @@ def rights_page() -> str:
                 f" | {_yes((verb, thing) in authority.ORDERED)} |"
                 for (verb, thing), alternatives in rows
             ),
+            "\n## What an agreement lets pass\n",
+            "All that is not control then meets the agreement, on send and on receive: these rules, in this order. The",
+            "first that does not hold refuses, in these words, as `#out-of-scope`; *identity* as",
+            "[`#insufficient-authentication`](../problems/insufficient-authentication.md). What each asks stands in",
+            "[the protocol](../protocol.md#the-agreement). *Recall* is a `Delete` with `recall`.\n",
+            "| rule | words of the refusal | not asked of |\n|---|---|---|",
+            *(
+                f"| {rule.name} | {_PLACE.sub('…', rule.says)} | {', '.join(sorted(rule.spares)) or '–'} |"
+                for rule in charter.RULES
+            ),
             "",
         ],
     )
+
+
+_PLACE = re.compile(r"\{[^}]*\}")
 
 
 def problems_page() -> str:
