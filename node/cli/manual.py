@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 from flask import Flask
 
-from federation import authority, limits
+from federation import authority, charter, limits
 from federation.errors import RemoteError
 from node import config
 from node.core.http.guards import OPEN_DOORS, Guard, guard_of
