@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "31f0fc9a6da9"
+revision: str = "213e410df808"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
