@@ -90,7 +90,7 @@ def edit(shared: Shared) -> None:
 def lose(house: House, iri: str) -> None:
     """The rows of a post are gone, as after a fault of the disk."""
     for table in ("post_version", "mention", "post_like"):
-        write(house, f"DELETE FROM {table} WHERE post_id = (SELECT id FROM post WHERE iri = :iri)", iri=iri)  # noqa: S608
+        write(house, f"DELETE FROM {table} WHERE post_id = (SELECT id FROM post WHERE iri = :iri)", iri=iri)
     write(house, "DELETE FROM post WHERE iri = :iri", iri=iri)
 
 
