@@ -90,13 +90,20 @@ def read(body: bytes, relation: Relation, key: PublicKey, body_digest: str) -> A
     if document.get("agreement") != agreement_of(relation):
         raise DigestMismatch("The receipt is for another agreement.")
     first, last = _seq(document.get("from")), _seq(document.get("to"))
+    if first > last:
+        raise Malformed("The receipt names no range that was processed.")
+    return Acknowledged(first, last, exceptions_of(document), document)
+
+
+def exceptions_of(document: Document) -> dict[int, Outcome]:
+    """What became of entries that were not just processed, by seq. Raises Malformed."""
     exceptions = document.get("exceptions", [])
-    if first > last or document.get("outcome") != "processed" or not isinstance(exceptions, list):
+    if document.get("outcome") != "processed" or not isinstance(exceptions, list):
         raise Malformed("The receipt names no range that was processed.")
     outcomes = dict(map(_read_exception, exceptions))
     if len(outcomes) < len(exceptions):
         raise Malformed("Two exceptions are about one entry.")
-    return Acknowledged(first, last, outcomes, document)
+    return outcomes
 
 
 def agreement_of(relation: Relation) -> str:

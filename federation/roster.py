@@ -6,7 +6,7 @@ before. The document carries a proof by the host's node key. Source: PROTOCOL 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ from federation import iris, proofs
 from federation.activity import CONTEXT, Document
 from federation.errors import Malformed
 from federation.keys import PublicKey, SigningKey
-from federation.ports import MemberNode, Role
+from federation.ports import FormerNode, MemberNode, Role
 from schemas.as2.roster import objections_to_roster
 
 
@@ -39,6 +39,18 @@ class Roster:
     document: Document
 
 
+def former_after(
+    former: Iterable[FormerNode], before: Iterable[MemberNode], nodes: Iterable[MemberNode], rev: int
+) -> tuple[FormerNode, ...]:
+    """Who is former in a version with `nodes`, after one with `before` and `former`, when it takes this rev.
+
+    So that a newcomer can verify what was said by organisations, and by keys, that are gone.
+    """
+    listed = {(each.node, each.key) for each in nodes}
+    gone = (FormerNode(each.node, each.name, each.key, rev) for each in before)
+    return tuple(each for each in (*former, *gone) if (each.node, each.key) not in listed)
+
+
 def write(
     space: str,
     version: int,
@@ -47,6 +59,7 @@ def write(
     members: Sequence[Member],
     key: SigningKey,
     moment: str,
+    former: Sequence[FormerNode] = (),
 ) -> Roster:
     """A version, proved by the host's node key. `moment` is a UTC time, RFC 3339."""
     document: Document = {
@@ -66,6 +79,10 @@ def write(
         ],
         "published": moment,
     }
+    if former:
+        document["formerNodes"] = [
+            {"node": each.node, "name": each.name, "key": each.key, "until": each.until} for each in former
+        ]
     return Roster(space, version, nodes, members, previous, proofs.sign(document, key, moment))
 
 

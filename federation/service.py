@@ -111,6 +111,18 @@ class Federation:
             self.refuse_reading(request, error)
             return _problem(error)
 
+    def answer_reader(self, request: Request, answer: Callable[[Relation, Work], Response | None]) -> Response:
+        """Answer a signed GET, signed, by what `answer` has for this partner; None, and everybody else: not found."""
+        try:
+            with self._reading() as work:
+                response = answer(self.reader(request, work), work)
+                if response is None:
+                    raise NotFound("Not found.") from OutOfScope("It is absent, or not for this partner.")
+                return self._signed(response, request, work)
+        except RemoteError as error:
+            self.refuse_reading(request, error)
+            return _problem(error)
+
     def reader(self, request: Request, work: Work) -> Relation:
         """The partner whose node signed this GET. Raises NotFound for everybody else: see `refuse_reading`."""
         return gate.reader(request, work)

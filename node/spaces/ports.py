@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from federation import digest, documents
 from federation.activity import Activity, Document
 from federation.errors import Malformed, OutOfScope, ReplayedMessage, RosterOutdated
-from federation.ports import Effect, MemberNode, Relation, Role, Space
+from federation.ports import Effect, FormerNode, MemberNode, Relation, Role, Space
 from node.core import ids
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -55,6 +55,9 @@ class Spaces:
 
     def nodes(self, space: str) -> Sequence[MemberNode]:
         return [each.node for each in self._register.named(space)]
+
+    def former(self, space: str) -> Sequence[FormerNode]:
+        return self._register.former(space)
 
     def admit(self, effect: Effect, actor: str, role: Role) -> None:
         self._register.admit(effect, actor, role)

@@ -17,7 +17,7 @@ from node.core.http import shown
 from node.exchange import service as exchange
 from node.relations.services.faces import Face, faces
 from node.spaces.audience import Audience, Difference, Reader, stamped
-from node.spaces.services import reading, requests
+from node.spaces.services import reading, relays, requests
 from node.spaces.services.asking import Asked
 from node.spaces.services.reading import PersonSeen, SpaceSeen
 from node.spaces.services.requests import Request
@@ -105,6 +105,14 @@ class Looks:
             if holes and since is not None:
                 found.append(shown.Gap(self.org(space.host), holes, since, "in"))
         return found
+
+    def relayed(
+        self, space: SpaceSeen, counted: Sequence[reading.Share], rev: int
+    ) -> dict[str, relays.Relayed]:
+        """What organisations behind the host of a space have receipted of what has this rev, by node actor."""
+        if space.hosted or len(counted) < relays.MIN_ORGANISATIONS:
+            return {}
+        return relays.marks(self.session, space.id, rev)
 
     def told(self, space: SpaceSeen, counted: Sequence[reading.Share]) -> list[str]:
         """To whom our node itself sends what is said here: the others as host, else the host alone."""

@@ -8,6 +8,7 @@ Source: PROTOCOL 2.0 (*Order*), 2.j; PERFORMANCE, section 3.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from federation import iris
 from federation.activity import Document
 from federation.errors import LocalError, OutOfScope, ReplayedMessage
-from federation.ports import Effect, MemberNode, Role, Space
+from federation.ports import Effect, FormerNode, MemberNode, Role, Space
 from node.core import events, ids
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -93,6 +94,7 @@ _MOVE = Hot(
     .where(SPACE.c.id == bindparam("number"))
     .values(rev=bindparam("new_rev"), first_rev=bindparam("new_first"), member_rev=bindparam("new_member"))
 )
+_ROSTER = select(SPACE.c.roster).where(SPACE.c.id == bindparam("number"))
 _TURN = Hot(insert(TURN))
 _MISS = insert(MISSING)
 _FOUND = Hot(
@@ -281,6 +283,15 @@ class Register(Reversible):
                 for each in self.execute(_NODES, {"space": row.id})
             )
         return self._nodes[row.id]
+
+    def former(self, iri: str) -> Sequence[FormerNode]:
+        """The organisations and keys that the roster in force names as former."""
+        row = self.find(iri)
+        held = None if row is None else self.execute(_ROSTER, {"number": row.id}).scalar()
+        return [
+            FormerNode(each["node"], each["name"], each["key"], each["until"])
+            for each in (json.loads(held).get("formerNodes", ()) if held else ())
+        ]
 
     def organisation(self, node: str, name: str, key: str) -> int:
         """The row of an organisation, made or brought up to date."""
@@ -516,10 +527,21 @@ class Register(Reversible):
             wake, channel = self.ground.wake, f"person:{person}"
             events.after_commit(self.session, lambda: wake.notify(channel))
 
+    def _home(self, actor: str, iri: str) -> int:
+        """The row of the organisation of somebody in the space, or who was there in its past. Raises OutOfScope."""
+        for each in self.named(iri):
+            if iris.same_origin(each.node.node, actor):
+                return each.id
+        for gone in self.former(iri):
+            if iris.same_origin(gone.node, actor):
+                known = self.execute(
+                    select(ORGANISATION.c.id).where(ORGANISATION.c.node == gone.node)
+                ).scalar()
+                return self.organisation(gone.node, gone.name, gone.key) if known is None else int(known)
+        raise OutOfScope("The roster names no node on the origin of this actor.")
+
     def _enrol(self, actor: str, iri: str) -> int:
-        home = next((each for each in self.named(iri) if iris.same_origin(each.node.node, actor)), None)
-        if home is None:
-            raise OutOfScope("The roster names no node on the origin of this actor.")
+        home = self._home(actor, iri)
         person, person_id = Person("", ""), None
         ours = identity_of(self.ground).people.of_actors(self.session, [actor])
         if actor in ours:
@@ -532,7 +554,7 @@ class Register(Reversible):
         values = {
             "iri": actor,
             "key": ids.wire_id(),
-            "organisation_id": home.id,
+            "organisation_id": home,
             "person_id": person_id,
             "name": person.name,
             "handle": person.handle,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.core.db import Base, BigKey
@@ -186,3 +186,39 @@ class Asked(Base):
     state: Mapped[str] = mapped_column(String(8))
     at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+
+
+class Relay(Base):
+    """A partner's space whose host we ask for receipts of the others: all have all up to `rev`, as far as we know."""
+
+    __tablename__ = "relay"
+
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
+    rev: Mapped[int] = mapped_column(BigKey)
+    asked_at: Mapped[datetime | None]
+
+
+class RelayedReceipt(Base):
+    """A receipt of a member to the host of a space, with its entries, as it was relayed (packed); `at`: as it says."""
+
+    __tablename__ = "relayed_receipt"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    at: Mapped[datetime]
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RelayedMark(Base):
+    """What a relayed receipt says of our own words with this rev."""
+
+    __tablename__ = "relayed_mark"
+    __table_args__ = (_COMPACT,)
+
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
+    rev: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("relayed_receipt.id"))
+    outcome: Mapped[str] = mapped_column(String(9))
+    reason: Mapped[str] = mapped_column(Text)

@@ -13,10 +13,11 @@ from node.exchange.service import Mark
 from node.files.service import HERE, Attached
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
+from node.spaces.services import relays
 from node.spaces.services.reading import SpaceSeen
 from node.threads import markdown
 from node.threads.services.reading import PostSeen, ThreadSeen
-from node.threads.services.reasons import words
+from node.threads.services.reasons import gone
 
 
 def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]) -> shown.Post:
@@ -43,7 +44,7 @@ def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces
         may_edit=seen.mine and accepted and looks.may_write(space),
         may_delete=seen.mine and accepted and looks.may_write(space),
         may_hide=space.managed and accepted and not seen.mine,
-        recalled=words(seen.recalled) if seen.recalled else "",
+        recalled=gone(seen.recalled) if seen.recalled else "",
     )
 
 
@@ -57,9 +58,10 @@ def quote(looks: Looks, seen: PostSeen) -> shown.Quote:
 def deliveries(
     looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]
 ) -> list[shown.Delivery]:
-    """Where one's own post stands at each organisation; those behind the host come through it."""
+    """Where one's own post stands at each organisation; those behind the host say so through it."""
     by_relation = {mark.relation_id: mark for mark in seen.marks}
     host = looks.org(space.host)
+    relayed = {} if seen.rev is None else looks.relayed(space, others, seen.rev)
     found = []
     for each in others:
         org = looks.org(each.organisation.node, each.organisation.name)
@@ -70,7 +72,7 @@ def deliveries(
         if mark is not None and (space.hosted or org == host):
             found.append(_delivery(org, mark))
         elif not space.hosted and org != host:
-            found.append(shown.Delivery(org, "queued", None, host))
+            found.append(_behind(looks, seen, space, org, relayed.get(each.organisation.node)))
     return found
 
 
@@ -130,6 +132,23 @@ def with_gaps(
 
 def _delivery(org: shown.Org, mark: Mark) -> shown.Delivery:
     return shown.Delivery(org, mark.state, mark.at, None, mark.reason)
+
+
+def _behind(
+    looks: Looks,
+    seen: PostSeen,
+    space: SpaceSeen,
+    org: shown.Org,
+    mark: relays.Relayed | None,
+) -> shown.Delivery:
+    """Where a post stands at an organisation that has it through the host: as its own receipt says."""
+    if mark is not None:
+        return shown.Delivery(org, mark.state, mark.at, None, mark.reason)
+    host = looks.org(space.host)
+    late = looks.ground.clock.now() - seen.published >= relays.UNCONFIRMED
+    if late and (seen.rev or 0) > relays.settled(looks.session, space.id):
+        return shown.Delivery(org, "unconfirmed", seen.published, host)
+    return shown.Delivery(org, "queued", None, host)
 
 
 def _file(each: Attached, origin: shown.Org) -> shown.Attachment:

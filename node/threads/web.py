@@ -29,6 +29,7 @@ from node.spaces import audience as readers
 from node.spaces.audience import AudienceChanged, Difference
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
+from node.spaces.services import relays
 from node.spaces.services.reading import SpaceSeen
 from node.spaces.web import by, read_form, sentences
 from node.threads import markdown, places, present
@@ -203,6 +204,8 @@ def live() -> Response:
         raise Absent(f"no cursor: {error}") from error
     with ground().database.reading() as session:
         where, thread_id = _watched(session, args.get("space", ""), args.get("thread", ""))
+        if thread_id is not None:
+            relays.look(ground(), session, where[0])
     visible = {each.id: each.participant_id for each in where}
 
     def look() -> Fresh | None:
@@ -385,6 +388,7 @@ def _thread(
     posts: Sequence[reading.PostSeen],
     older: int | None,
 ) -> shown.Thread:
+    relays.look(ground(), session, where)
     there = _there(session, where)
     listed = readers.audience(session, where.id)
     return shown.Thread(

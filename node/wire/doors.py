@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import cast
 
 from flask import Blueprint, current_app, g, request
 from flask import Response as Answer
@@ -27,8 +28,9 @@ from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
 from node.exchange import messages
-from node.exchange.service import federation_of, open_reading
+from node.exchange.service import NodeWork, federation_of, open_reading
 from node.replicas.services import hosting
+from node.spaces.services import relays
 from node.wire import documents
 from node.wire.rates import Rates
 from node.wire.signed import READ_PREFIX
@@ -50,6 +52,7 @@ OPEN_DOORS.update(
         "wire.copy_checkpoint": "a partner reads what our copy of its log is at one size; as wire.stream",
         "wire.digest": "a partner compares its copy of a space; the signature of its node is the proof",
         "wire.outbox": "a partner reads what a space announced; the signature of its node is the proof",
+        "wire.receipts": "a partner reads receipts of a space that it is in; the signature of its node is the proof",
         "wire.document": "a partner reads what it may; the signature of its node is the proof",
     }
 )
@@ -170,6 +173,20 @@ def outbox(name: str) -> Answer:
         return _answer(MEDIA_TYPE, b"".join(line + b"\n" for line in lines))
 
     return _signed_read(here, answer)
+
+
+@blueprint.get(f"{READ_PREFIX}/spaces/<name>/receipts")
+def receipts(name: str) -> Answer:
+    """Relays what the other organisations of a space of ours have receipted, `?after=rev` (PROTOCOL 2.j), signed."""
+    here = ground()
+    after, space = _seq("after"), f"{here.settings.origin}/spaces/{name}"
+    received = _received(here)
+    answer = federation_of(here).answer_reader(
+        received, lambda relation, work: relays.answer(cast("NodeWork", work), relation, space, after)
+    )
+    if answer.status == OK:
+        _proved(received)
+    return messages.given(answer)
 
 
 @blueprint.get(f"{READ_PREFIX}/<any(a, o, people, spaces):kind>/<path:rest>")

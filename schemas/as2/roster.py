@@ -15,7 +15,9 @@ from schemas.objections import objections
 MAX_NAME_CHARS = 255
 MAX_IRI_CHARS = 2048
 MAX_NODES = 200
+MAX_FORMER = 1_000
 MAX_MEMBERS = 10_000
+KEY = r"z6Mk[1-9A-HJ-NP-Za-km-z]{44}\Z"
 
 _iri = validate.Length(min=1, max=MAX_IRI_CHARS)
 
@@ -28,11 +30,23 @@ class Node(Schema):
 
     node = fields.String(required=True, validate=_iri)
     name = fields.String(required=True, validate=validate.Length(min=1, max=MAX_NAME_CHARS))
-    key = fields.String(required=True, validate=validate.Regexp(r"z6Mk[1-9A-HJ-NP-Za-km-z]{44}\Z"))
+    key = fields.String(required=True, validate=validate.Regexp(KEY))
     role = fields.String(required=True, validate=validate.OneOf(["host", "member"]))
     since = fields.String(
         required=True, validate=validate.Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\Z")
     )
+
+
+class FormerNode(Schema):
+    """An organisation, or a key of one, that proves what was said before the rev `until`."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    node = fields.String(required=True, validate=_iri)
+    name = fields.String(required=True, validate=validate.Length(min=1, max=MAX_NAME_CHARS))
+    key = fields.String(required=True, validate=validate.Regexp(KEY))
+    until = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
 
 
 class Member(Schema):
@@ -63,6 +77,9 @@ class Roster(Schema):
         validate=validate.Regexp(r"z[1-9A-HJ-NP-Za-km-z]{40,60}\Z"),
     )
     nodes = fields.List(fields.Nested(Node), required=True, validate=validate.Length(min=1, max=MAX_NODES))
+    former = fields.List(
+        fields.Nested(FormerNode), data_key="formerNodes", validate=validate.Length(max=MAX_FORMER)
+    )
     members = fields.List(fields.Nested(Member), required=True, validate=validate.Length(max=MAX_MEMBERS))
 
     @validates_schema

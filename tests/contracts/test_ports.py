@@ -17,7 +17,7 @@ from federation.digest import digest
 from federation.errors import OutOfScope, ReplayedMessage, RosterOutdated
 from federation.handshake import MAX_FAILURES
 from federation.keys import SigningKey
-from federation.ports import TOMBSTONE, Effect, Proposal, Relation, Role, Space, State, Stored
+from federation.ports import TOMBSTONE, Effect, FormerNode, Proposal, Relation, Role, Space, State, Stored
 from tests.contracts import made
 from tests.contracts.conftest import ORIGIN, PARTNER, Host, activity
 
@@ -363,6 +363,20 @@ def test_rosters_of_a_partners_space_follow_each_other(host: Host) -> None:
     _told(host, 8, _roster(host, 5, first, here=False))
     space = _get(host, THEIRS)
     assert (space.active, space.roster_version) == (False, 5)
+
+
+def test_a_roster_names_who_is_former(host: Host) -> None:
+    _offered_space(host)
+    made.welcome(host, THEIRS)
+    with host.open_work() as work:
+        assert list(work.spaces.former(THEIRS)) == []
+        assert list(work.spaces.former(f"{THEIRS}x")) == []
+    gone = FormerNode("https://west.example/actor", "West", KEY.public.multibase, 1)
+    document = _roster(host, 1, None)
+    document["formerNodes"] = [{"node": gone.node, "name": gone.name, "key": gone.key, "until": gone.until}]
+    _told(host, 1, document)
+    with host.open_work() as work:
+        assert list(work.spaces.former(THEIRS)) == [gone]
 
 
 def test_revs_of_a_partners_space_come_once_in_whatever_order(host: Host) -> None:

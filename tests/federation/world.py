@@ -210,7 +210,14 @@ class Node:
         }
         members = [roster.Member(actor, role) for actor, role in row.members.items() if actor in kept]
         written = roster.write(
-            space, row.space.roster_version + 1, row.roster, nodes, members, self.key, self.clock.moment
+            space,
+            row.space.roster_version + 1,
+            row.roster,
+            nodes,
+            members,
+            self.key,
+            self.clock.moment,
+            roster.former_after(row.former, row.nodes, nodes, row.space.rev + 1),
         )
         self.say(space, {"type": "Update", "object": written.document}, space)
 

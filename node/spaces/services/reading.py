@@ -102,6 +102,16 @@ class PersonSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A space as its node has it, with the node actor of its host."""
+
+    id: int
+    iri: str
+    host: str
+    hosted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """How many people of an organisation are in a space."""
 
@@ -199,6 +209,22 @@ def people(session: Session, numbers: Iterable[int]) -> dict[int, PersonSeen]:
 def participants_of(session: Session, person_id: int) -> list[int]:
     """The rows under which spaces know a person of ours."""
     return list(session.scalars(select(PARTICIPANT.c.id).where(PARTICIPANT.c.person_id == person_id)))
+
+
+def people_of(session: Session, node: str) -> list[int]:
+    """The rows of the people of an organisation."""
+    query = select(PARTICIPANT.c.id).join(ORGANISATION, ORGANISATION.c.id == PARTICIPANT.c.organisation_id)
+    return list(session.scalars(query.where(ORGANISATION.c.node == node)))
+
+
+def everywhere(session: Session) -> list[Held]:
+    """Every space that this node has or had, whoever is in it."""
+    query = select(SPACE.c.id, SPACE.c.iri, SPACE.c.hosted, ORGANISATION.c.node).join(
+        ORGANISATION, ORGANISATION.c.id == SPACE.c.host_id
+    )
+    return [
+        Held(row.id, row.iri, row.node, row.hosted) for row in session.execute(query.order_by(SPACE.c.id))
+    ]
 
 
 def name_of(session: Session, space_id: int) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select
 
 from federation import charter, digest, roster
+from federation.activity import Document
 from federation.errors import LocalError
 from federation.ports import MemberNode, Role
 from node.core.clock import rfc3339
@@ -46,14 +47,16 @@ def write(
         relation = work.peers.of_node(each.node)
         if relation is not None:
             charter.covers_roster(relation, len(listed))
+    before = _previous(register, row.id)
     document = roster.write(
         iri,
         row.roster_version + 1,
-        _previous(register, row.id),
+        None if before is None else digest.digest(before),
         listed,
         [roster.Member(actor, role, unchanged.get(actor, 0)) for actor, role in people.items()],
         work.actors.signer(work.node),
         rfc3339(work.now),
+        roster.former_after(register.former(iri), _listed(before), listed, row.rev + 1),
     ).document
     said = {"type": "Update", "to": [f"{iri}/members"], "audience": iri, "object": document}
     exchange.publish(work.ground, work, said, iri)
@@ -68,6 +71,11 @@ def our_node(work: NodeWork) -> MemberNode:
     )
 
 
-def _previous(register: Register, space_id: int) -> str | None:
+def _previous(register: Register, space_id: int) -> Document | None:
     held = register.execute(select(SPACE.c.roster).where(SPACE.c.id == space_id)).scalar_one()
-    return digest.digest(json.loads(held)) if held else None
+    document: Document | None = json.loads(held) if held else None
+    return document
+
+
+def _listed(before: Document | None) -> list[MemberNode]:
+    return [] if before is None else [MemberNode(**each) for each in before["nodes"]]
