@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "213e410df808"
+revision: str = "bdc6aaf320dd"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
