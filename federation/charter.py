@@ -21,6 +21,7 @@ from federation.errors import (
     InsufficientAuthentication,
     Malformed,
     NoAgreement,
+    OtherAgreement,
     OutOfScope,
 )
 from federation.limits import CLOCK_SKEW_S
@@ -460,6 +461,17 @@ RULES = (
         _step_up,
     ),
 )
+
+
+def check_digest(named: object, relation: Relation) -> None:
+    """That a digest names the version in force; or the one before, as the partner may not know yet that its Accept
+    has arrived.
+
+    Raises OtherAgreement, which carries ours.
+    """
+    before = (relation.agreement or {}).get("previousVersion")
+    if named is None or named not in {relation.agreement_digest, before}:
+        raise OtherAgreement("Another agreement is in force here.", agreement=relation.agreement_digest)
 
 
 def covers_space(relation: Relation, space: str) -> None:

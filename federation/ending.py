@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from federation import periods
+from federation import charter, periods
 from federation.activity import Activity, Document
 from federation.authorship import write
-from federation.errors import Forbidden, Malformed, OtherAgreement, OutOfScope
+from federation.errors import Forbidden, Malformed, OutOfScope
 from federation.ports import Relation, State, Work
 from federation.settings import Settings
 from schemas.as2.agreement import DISPOSITIONS
@@ -62,7 +62,7 @@ def check_standing(activity: Activity, relation: Relation, *, ours: bool) -> Non
     """
     stated = activity.object or {}
     reason_of(stated)
-    _check_digest(stated.get("objectDigest"), relation)
+    charter.check_digest(stated.get("objectDigest"), relation)
     if relation.state not in {State.IN_FORCE, State.SUSPENDED}:
         raise OutOfScope("No agreement is in force.")
     suspended = relation.suspended_here if ours else relation.suspended_there
@@ -166,7 +166,7 @@ def _check_end(activity: Activity, relation: Relation, work: Work, *, ours: bool
     undone = relation.offer if relation.offered_by_us is ours else relation.accept
     if named in {None, relation.agreement_digest} and activity.object_id != undone:
         raise OutOfScope("Each side undoes its own Offer or Accept.")
-    _check_digest(named, relation)
+    charter.check_digest(named, relation)
     if said.get("disposition") not in DISPOSITIONS:
         raise Malformed(f"`disposition` is one of {', '.join(DISPOSITIONS)}.")
     ends, published = _moment(said.get("startTime")), _moment(activity.published)
@@ -175,13 +175,6 @@ def _check_end(activity: Activity, relation: Relation, work: Work, *, ours: bool
         raise Forbidden("The agreement ends with its notice, unless `summary` says why sooner.")
     if relation.ends and str(said["startTime"]) >= relation.ends:
         raise OutOfScope("It ends then, or sooner, already.")
-
-
-def _check_digest(named: object, relation: Relation) -> None:
-    """The version in force; or the one before it, as the partner may not know yet that its Accept has arrived."""
-    before = (relation.agreement or {}).get("previousVersion")
-    if named is None or named not in {relation.agreement_digest, before}:
-        raise OtherAgreement("Another agreement is in force here.", agreement=relation.agreement_digest)
 
 
 def _summary(reason: str, language: str) -> Document:

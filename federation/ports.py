@@ -345,6 +345,9 @@ class Agreements(Protocol):
     def resumed(self, relation: Relation, said: Activity) -> None:
         """Its actor takes its suspension back; the agreement holds when the other has none."""
 
+    def stopped(self, relation: Relation, said: Activity, spaces: Sequence[str]) -> Relation:
+        """Its actor stops these spaces from now, and no others; answers the relation as it is then."""
+
     def ends(self, relation: Relation, said: Activity) -> None:
         """One of the two has given notice: the agreement ends at the `startTime` of this Undo, or has ended."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import ending, gate, rekeying, roster
+from federation import ending, gate, rekeying, roster, stopping
 from federation.authority import Thing, thing_of
 from federation.charter import check_in_force, covers_roster, covers_space
 from federation.errors import BadProof, Malformed, NoAgreement, OutOfScope
@@ -25,7 +25,8 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         case Thing.AGREEMENT:
             if trusted.relation is None:
                 raise OutOfScope("A partner speaks of its agreement.")
-            ending.take_standing(trusted.activity, trusted.relation, work)
+            take = stopping.take if stopping.is_stop(trusted.activity) else ending.take_standing
+            take(trusted.activity, trusted.relation, work)
         case _:
             _replace(trusted, work)
     return ()
