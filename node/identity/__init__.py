@@ -7,14 +7,14 @@ from flask import Flask
 from node.core.capability import Capability
 from node.core.ground import Ground
 from node.core.http.guards import set_viewer_loader
-from node.identity import browser, jobs
+from node.identity import browser, jobs, keys_web
 from node.identity.api import api
 from node.identity.cli import initialise, keys_group, person_group, token_group
 from node.identity.oidc import RelyingParty
 from node.identity.people_web import navigation
 from node.identity.ports import actors
 from node.identity.services.identity import identity_of
-from node.identity.web import RELYING_PARTY, web
+from node.identity.web import RELYING_PARTY
 
 
 def _set_up(app: Flask, ground: Ground) -> None:
@@ -33,7 +33,7 @@ def _set_up(app: Flask, ground: Ground) -> None:
 
 capability = Capability(
     name="identity",
-    blueprints=(web, api),
+    blueprints=(keys_web.web, api),
     ports={"actors": actors},
     jobs=jobs.ALL,
     commands=(person_group, token_group, keys_group),

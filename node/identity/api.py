@@ -13,6 +13,7 @@ from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.identity.devices import device_of
 from node.identity.services.identity import Identity, identity_of
+from node.identity.services.keys import keys_of
 from node.identity.services.people import Person, Role
 from schemas.api import identity as shapes
 
@@ -144,6 +145,38 @@ def change_person(change: dict[str, Any], key: str) -> dict[str, Any]:
 def new_link(key: str) -> dict[str, Any]:
     """A new one-time link to set the password of a built-in account; older ones end."""
     return {"link": link_of(_identity().password_link(_by_key(key).id, by=viewer().actor))}
+
+
+@api.get("/keys")
+@guarded("admin", scope="people:admin")
+@api.response(200, shapes.NodeKey(many=True))
+def node_keys() -> list[dict[str, Any]]:
+    """The keys of this node, the one that signs first, with what each partner was told."""
+    return [
+        {
+            "id": key.id,
+            "state": key.state,
+            "publicKeyMultibase": key.public,
+            "fingerprint": key.fingerprint,
+            "createdAt": key.created_at,
+            "beganAt": key.began_at,
+            "endsAt": key.ends,
+            "compromisedSince": key.compromised,
+            "notices": [
+                {
+                    "node": each.node,
+                    "name": each.name,
+                    "word": each.word,
+                    "state": each.state,
+                    "saidAt": each.said_at,
+                    "confirmedAt": each.confirmed_at,
+                    "problem": each.problem,
+                }
+                for each in key.notices
+            ],
+        }
+        for key in keys_of(ground()).listed()
+    ]
 
 
 def link_of(secret: str) -> str:

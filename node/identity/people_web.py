@@ -44,9 +44,10 @@ class Oneself(Changed):
 
 
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
-    """The entry of the left column, for administrators."""
+    """The entries of the left column, for administrators."""
     if "admin" in who.roles:
         yield shown.NavItem("people", _("People"), url_for("identity.people"), "users", "u", dock=False)
+        yield shown.NavItem("keys", _("Keys"), url_for("identity.keys"), "key-round", dock=False)
 
 
 @web.get("/admin/people")

@@ -97,3 +97,29 @@ class Token(Schema):
     createdAt = AwareDateTime(required=True)  # noqa: N815
     expiresAt = AwareDateTime(required=True)  # noqa: N815
     usedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+
+
+class KeyNotice(Schema):
+    """What one partner was told of a key: `word` is next, switched or ended; `state` waiting, confirmed or given-up."""
+
+    node = String(required=True)
+    name = String(required=True)
+    word = String(required=True)
+    state = String(required=True)
+    saidAt = AwareDateTime(required=True)  # noqa: N815
+    confirmedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+    problem = String(required=True)
+
+
+class NodeKey(Schema):
+    """A key of this node; `state` is current, next, former, retired or revoked."""
+
+    id = String(required=True)
+    state = String(required=True)
+    publicKeyMultibase = String(required=True)  # noqa: N815
+    fingerprint = String(required=True)
+    createdAt = AwareDateTime(required=True)  # noqa: N815
+    beganAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+    endsAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+    compromisedSince = AwareDateTime(required=True, allow_none=True)  # noqa: N815
+    notices = List(Nested(KeyNotice), required=True)

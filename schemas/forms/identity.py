@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marshmallow import EXCLUDE, Schema
-from marshmallow.fields import Boolean, Integer, List, String
+from marshmallow.fields import Boolean, DateTime, Integer, List, String
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
 MAX_PASSWORD_CHARS = 256
@@ -56,3 +56,7 @@ class NewToken(Form):
     label = String(required=True, validate=Length(1, 80))
     scopes = List(String(), required=True, validate=Length(min=1))
     days = Integer(load_default=90, validate=Range(1, 366))
+
+
+class Compromised(Form):
+    since = DateTime(load_default=None, allow_none=True, format="%Y-%m-%dT%H:%M")  # UTC

@@ -24,6 +24,9 @@ from markupsafe import Markup
 from werkzeug.serving import make_server
 
 from node.core.http import headers, rendering, shown
+from node.exchange import remote
+from node.identity.keyring import State
+from node.identity.services import keys
 
 NODE = Path(rendering.__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 23, 10, 50, tzinfo=UTC)
@@ -53,6 +56,35 @@ def ago(**by: float) -> datetime:
     """A moment before the gallery's now."""
     return NOW - timedelta(**by)
 
+
+def _key(state: State, letter: str, *notices: keys.Notice, **times: datetime | None) -> keys.Key:
+    """A key of the node, its fingerprint made of one letter."""
+    when = {"began_at": None, "ends": None, "compromised": None, **times}
+    return keys.Key("", state, "", letter * 43, ago(days=300), notices=notices, **when)
+
+
+def _notice(name: str, state: keys.Told, problem: str = "") -> keys.Notice:
+    confirmed = ago(minutes=50) if state == "confirmed" else None
+    return keys.Notice("1", "", name, "next", state, ago(hours=1), confirmed, problem)
+
+
+KEYS = [
+    _key(State.CURRENT, "a", began_at=ago(days=300)),
+    _key(
+        State.NEXT,
+        "b",
+        _notice("Nord Acier", "confirmed"),
+        _notice("Leroux & Hart", "waiting", "503 Service unavailable"),
+    ),
+    _key(State.FORMER, "c", began_at=ago(days=600), ends=NOW + timedelta(days=9)),
+    _key(State.RETIRED, "d", began_at=ago(days=700), ends=ago(days=90)),
+    _key(State.REVOKED, "e", began_at=ago(days=800), ends=ago(days=700), compromised=ago(days=701)),
+]
+KEY_PARTNERS = [
+    keys.Partner("1", "", "Nord Acier", "", "f" * 43, None, 0, recompare=False),
+    keys.Partner("2", "", "Leroux & Hart", "", "g" * 43, ago(hours=3), 12, recompare=False),
+    keys.Partner("3", "", "Galva Sambre", "", "h" * 43, None, 0, recompare=True),
+]
 
 AUDIENCE = shown.Audience(
     "tok-1",
@@ -493,6 +525,33 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "next": shown.Next(),
         },
     ),
+    "keys": (
+        "identity/keys.html",
+        {
+            "keys": KEYS,
+            "next": KEYS[1],
+            "partners": KEY_PARTNERS,
+            "flagged": [
+                remote.Flagged(
+                    "2", "https://lerouxhart.example/actor", "", ago(hours=5), ago(hours=1), 1042, 1057
+                )
+            ],
+            "errors": {},
+            "values": {},
+        },
+    ),
+    "keys-first": (
+        "identity/keys.html",
+        {
+            "keys": KEYS[:1],
+            "next": None,
+            "partners": [],
+            "flagged": [],
+            "errors": {"since": "Ce moment est encore à venir."},
+            "values": {"since": "2026-11-24T10:00"},
+        },
+    ),
+    "keys-rehearsal": ("identity/rehearsal.html", {"partners": KEY_PARTNERS, "overlap_days": 14}),
     "person": (
         "identity/person.html",
         {
