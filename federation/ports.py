@@ -59,8 +59,8 @@ class Relation:
     made it, `offered_by_us` says who offered. `genesis` is D of version 1: both streams begin with it, whatever
     version holds by now. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
     that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are "" while there is none.
-    `stopped`: spaces (IRIs) in which either side lets nothing pass now; `proven`: e-mail domains of the partner
-    that the DNS confirms.
+    `stopped_here`, `stopped_there`: spaces (IRIs) in which that side lets nothing pass now; `proven`: e-mail domains
+    of the partner that the DNS confirms.
     """
 
     id: str
@@ -83,11 +83,17 @@ class Relation:
     suspended_here: bool = False
     suspended_there: bool = False
     ends: str = ""
-    stopped: frozenset[str] = frozenset()
+    stopped_here: frozenset[str] = frozenset()
+    stopped_there: frozenset[str] = frozenset()
     proven: frozenset[str] = frozenset()
     confirmed_here: bool = False
     confirmed_there: bool = False
     recompare: bool = False
+
+    @property
+    def stopped(self) -> frozenset[str]:
+        """The spaces in which nothing passes, whoever stopped it."""
+        return self.stopped_here | self.stopped_there
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,6 +349,10 @@ class Agreements(_Port):
         ours = said.actor == self.work.store.node
         self._stand(relation, **{"suspended_here" if ours else "suspended_there": False})
 
+    def stopped(self, relation: Relation, said: Activity, spaces: Sequence[str]) -> Relation:
+        ours = said.actor == self.work.store.node
+        return self._change(relation, **{"stopped_here" if ours else "stopped_there": frozenset(spaces)})
+
     def ends(self, relation: Relation, said: Activity) -> None:
         ends = said.document["startTime"]
         over = ends <= f"{self.work.now:%Y-%m-%dT%H:%M:%SZ}"

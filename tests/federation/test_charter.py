@@ -322,7 +322,7 @@ def test_a_narrower_agreement_lets_nothing_more_pass(data: st.DataObject) -> Non
         after = _decision(_relation(narrower), act, speaker)
         assert before == "passes" or after != "passes"
         agreement, before = narrower, after
-    stopped = _decision(_relation(agreement, stopped=frozenset({SPACE})), act, speaker)
+    stopped = _decision(_relation(agreement, stopped_here=frozenset({SPACE})), act, speaker)
     assert before == "passes" or stopped != "passes"
     unproven = _decision(_relation(agreement, proven=frozenset()), act, speaker)
     assert before == "passes" or unproven != "passes"
@@ -333,7 +333,7 @@ def test_a_narrower_agreement_lets_nothing_more_pass(data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("act", ["a Note", "a Like", "a Delete", "a Join", "a Leave"])
 def test_a_stopped_space_lets_nothing_pass(act: str) -> None:
-    relation = _relation(_agreement(), stopped=frozenset({SPACE}))
+    relation = _relation(_agreement(), stopped_here=frozenset({SPACE}))
     assert {_decision(relation, act, speaker) for speaker in SPEAKERS} == {"stopped"}
     assert _decision(relation, "a recall", "guest") == "passes"
     with pytest.raises(OutOfScope):
@@ -342,7 +342,7 @@ def test_a_stopped_space_lets_nothing_pass(act: str) -> None:
 
 
 def test_another_space_goes_on_while_one_is_stopped() -> None:
-    relation = _relation(_agreement(), stopped=frozenset({UNLISTED}))
+    relation = _relation(_agreement(), stopped_here=frozenset({UNLISTED}))
     assert _decision(relation, "a Note", "guest") == "passes"
 
 
@@ -516,7 +516,7 @@ def test_the_host_does_not_speak_where_only_the_guest_does(pair: Pair) -> None:
 
 
 def test_a_stopped_space_is_closed_at_both_doors(pair: Pair) -> None:
-    _agree(pair, stopped=frozenset({pair.space}))
+    _agree(pair, stopped_here=frozenset({pair.space}))
     before = effects(pair.north)
     assert problem_of(pair.say(pair.line(pair.activity()))) == "out-of-scope"
     assert effects(pair.north) == before
@@ -525,7 +525,7 @@ def test_a_stopped_space_is_closed_at_both_doors(pair: Pair) -> None:
 
 
 def test_a_partner_who_stops_a_space_stops_it_for_nobody_else(worlds: Worlds) -> None:
-    _agree(worlds, stopped=frozenset({worlds.space}))
+    _agree(worlds, stopped_here=frozenset({worlds.space}))
     worlds.north.post(worlds.anna, worlds.space, "to the others")
     worlds.north.write_roster(worlds.space)
     worlds.settle()

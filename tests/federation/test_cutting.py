@@ -127,7 +127,7 @@ def test_a_stop_cuts_what_waits_but_not_what_takes_back_nor_who_is_there(pair: P
     said = next(iter(pair.south.store.rows.objects))
     pair.south.post(pair.sven, pair.space, "waiting")
     pair.south.say(pair.sven, {"type": "Delete", "object": said, "recall": RECALL}, pair.space)
-    relation = _narrow(pair.south, pair.north, stopped=frozenset({pair.space}))
+    relation = _narrow(pair.south, pair.north, stopped_here=frozenset({pair.space}))
     assert _cut(pair.south, relation) == 1
     pair.south.deliver(pair.north)
     assert pair.north.texts(pair.space) == []
