@@ -29,9 +29,7 @@ def stop(relation: Relation, spaces: Iterable[str], work: Work, settings: Settin
         "stopped": sorted(set(spaces)),
         "objectDigest": relation.agreement_digest,
     }
-    said = write(
-        {"type": "Update", "to": [relation.node], "object": stated}, settings.node, work, settings
-    )
+    said = write({"type": "Update", "to": [relation.node], "object": stated}, settings.node, work, settings)
     _take(said, relation, work)
     return said
 
