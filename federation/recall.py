@@ -31,6 +31,8 @@ REASONS = (
 INCLUDES = ("attachments", "derived", "search-index", "exports", "versions")
 TYPES = ("DeliveryReceipt", "ErasureReceipt")
 ERASED, RETAINED = "erased", "retained"
+#: Said by nodes of their own copies: nobody is asked to answer.
+OUT_OF_TIME = frozenset({"expired", "agreement-ended"})
 MAX_INCLUDES = 16
 MAX_ITEMS = 256
 MAX_CODE_CHARS = 200
@@ -112,7 +114,12 @@ def receipt(
 
 
 def of_run(
-    settings: Settings, key: SigningKey, agreement: str, ids: Sequence[str], now: datetime, until: str
+    settings: Settings,
+    key: SigningKey,
+    agreement: str,
+    ids: Sequence[str],
+    now: datetime,
+    residual: Sequence[Mapping[str, object]] = (),
 ) -> Document:
     """The receipt of one run of retention towards one partner: how many, and the root over their ids."""
     moment = f"{now:%Y-%m-%dT%H:%M:%SZ}"
@@ -125,7 +132,7 @@ def of_run(
         "outcome": ERASED,
         "count": len(ids),
         "root": root_of(ids),
-        "residual": [{"store": "backup", "until": until}],
+        "residual": [dict(each) for each in residual],
         "published": moment,
     }
     return proofs.sign(said, key, moment)

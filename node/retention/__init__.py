@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from flask import Flask
+
 from node.core.capability import Capability
+from node.core.ground import Ground
+from node.relations.records import RelationEnded
 from node.retention.api import api
 from node.retention.cli import hold_group, recall_group
 from node.retention.ports import Recalls
-from node.retention.services import erasing
+from node.retention.services import erasing, expiry
 from node.retention.web import navigation, web
+
+
+def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of Capability.set_up
+    ground.events.subscribe(RelationEnded, lambda happened, session: expiry.when_ended(happened, session))
+
 
 capability = Capability(
     name="retention",
     blueprints=(web, api),
     ports={"recalls": Recalls},
-    jobs=(erasing.settle, erasing.watch),
+    jobs=(erasing.settle, erasing.watch, expiry.expire),
     commands=(recall_group, hold_group),
     navigation=navigation,
+    set_up=_set_up,
 )

@@ -14,6 +14,7 @@ from federation import documents
 from federation.activity import Activity, Document
 from federation.digest import object_digest
 from federation.ports import Effect, Mode, Recall, Relation
+from federation.recall import OUT_OF_TIME
 from node.core import events, ids
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -66,7 +67,7 @@ class Recalls:
             "space_id": self._register.get(effect.space.iri).id,
             "author_id": self._author(effect, known),
             "published": now if known is None else datetime.fromtimestamp(known.published, now.tzinfo),
-            "asked": recall is not None,
+            "asked": _is_asked(recall),
             "mode": mode.value,
             "reason": "" if recall is None else recall.reason[:MAX_REASON_CHARS],
             "at": now,
@@ -77,7 +78,7 @@ class Recalls:
             "receipt": "",
         }
         number = self._session.execute(insert(RECALL).returning(RECALL.c.id), values).scalar_one()
-        if recall is not None:
+        if _is_asked(recall):
             self._ask(number, effect)
         self._put_aside(number, known, said, effect, mode, now)
         events.after_commit(self._session, lambda: self._ground.jobs.enqueue(settle))
@@ -114,7 +115,7 @@ class Recalls:
         count = receipt.get("count")
         values = {
             "key": ids.wire_id(),
-            "relation_id": relation.id,
+            "node": relation.node,
             "ours": False,
             "at": self._ground.clock.now(),
             "count": count if isinstance(count, int) else 0,
@@ -228,6 +229,11 @@ class Recalls:
         for number in list(self._session.scalars(earlier)):
             files.let_go(self._session, f"recall {number}")
         return found
+
+
+def _is_asked(recall: Recall | None) -> bool:
+    """Whether organisations are to answer: not for an ordinary Delete, nor where time was simply over."""
+    return recall is not None and recall.reason not in OUT_OF_TIME
 
 
 def _rows(receipt: Document, name: str) -> list[Mapping[str, Any]]:

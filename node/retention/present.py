@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from node.core.errors import Absent
 from node.core.http import shown
 from node.retention.services.holds import Hold
-from node.retention.services.ledger import Recalled, Said
+from node.retention.services.ledger import Recalled, RunSeen, Said
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
 from node.threads.services.reasons import words
@@ -59,6 +59,11 @@ def hold(looks: Looks, seen: Hold, people: dict[str, str]) -> shown.Hold:
         seen.kept,
         overdue=seen.released_at is None and seen.review_by <= looks.ground.clock.now().date(),
     )
+
+
+def run(looks: Looks, seen: RunSeen) -> shown.RetentionRun:
+    """A run of retention in the list."""
+    return shown.RetentionRun(seen.key, looks.org(seen.node), seen.ours, seen.at, seen.count)
 
 
 def waiting(looks: Looks, found: Iterable[Recalled]) -> Iterable[shown.Waiting]:

@@ -124,9 +124,26 @@ class Run(Base):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     key: Mapped[str] = mapped_column(String(KEY_CHARS), unique=True)
-    relation_id: Mapped[str] = mapped_column(String(255), index=True)
+    node: Mapped[str] = mapped_column(Text)
     ours: Mapped[bool]
     at: Mapped[datetime]
     count: Mapped[int]
     receipt: Mapped[str] = mapped_column(Text)
     ids: Mapped[str] = mapped_column(Text)
+
+
+class Ending(Base):
+    """An agreement that ended, and what is to be erased for it. `classes`: class -> how long after the end; `spaces`:
+    IRI -> its class (JSON both). `done_at` is set when nothing is left to do.
+    """
+
+    __tablename__ = "agreement_ending"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    node: Mapped[str] = mapped_column(Text)
+    agreement: Mapped[str] = mapped_column(Text)
+    disposition: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+    classes: Mapped[str] = mapped_column(Text)
+    spaces: Mapped[str] = mapped_column(Text)
+    done_at: Mapped[datetime | None]

@@ -5,6 +5,7 @@ Rule: an author sees what was called back of his or hers, an administrator all. 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ def recalls() -> str:
             "retention/list.html",
             recalls=[present.recall(looks, each) for each in listed],
             everybody=author() is None,
+            runs=[present.run(looks, each) for each in ledger.runs(session)] if author() is None else [],
             next=shown.Next(newer, older),
         )
 
@@ -94,6 +96,18 @@ def receipts(key: str) -> Response:
     lines = "".join(f"{each.document}\n" for each in seen.answers if each.document)
     answer = Response(lines, content_type="application/x-ndjson")
     answer.headers["Content-Disposition"] = f"attachment; filename=receipts-{seen.key}.ndjson"
+    return answer
+
+
+@web.get("/admin/retention/<key>")
+@guarded("admin")
+def run(key: str) -> Response:
+    """The signed receipt of a run of retention, with the ids that ours counted."""
+    with ground().database.reading() as session:
+        found = ledger.run(session, key)
+    said = json.dumps({"receipt": json.loads(found.receipt), "ids": list(found.ids)}, ensure_ascii=False)
+    answer = Response(said, content_type="application/json")
+    answer.headers["Content-Disposition"] = f"attachment; filename=retention-{found.key}.json"
     return answer
 
 

@@ -82,6 +82,7 @@ class Objects:
         )
         asked = recall.read(effect.activity)
         reason = "" if asked is None else asked.reason
+        by_author = by_author or reason in recall.OUT_OF_TIME
         journal = self._ground.work(self._session).journal
         for activity in self._posts.bury(known, effect.rev, by_author=by_author, reason=reason):
             journal.erase(activity)

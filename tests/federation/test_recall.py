@@ -244,9 +244,7 @@ def test_a_run_of_retention_is_receipted_by_its_root(worlds: Worlds) -> None:
     with east.work() as work:
         agreement = str((east.relation(worlds.north).agreement or {})["id"])
         ids = ["https://east.example/o/2", "https://east.example/o/1"]
-        receipt = recall.of_run(
-            east.settings, work.actors.signer(east.iri), agreement, ids, work.now, "2026-12-31T00:00:00Z"
-        )
+        receipt = recall.of_run(east.settings, work.actors.signer(east.iri), agreement, ids, work.now)
     assert receipt["root"] == recall.root_of(sorted(ids))
     tell(east, worlds.north, receipt)
     assert worlds.north.store.rows.purges == [(east.iri, receipt)]

@@ -21,6 +21,7 @@ from node.spaces.services import reading as spaces
 
 RECALL = table_of(tables.Recall)
 ANSWER = table_of(tables.Answer)
+RUN = table_of(tables.Run)
 
 A_PAGE = 30
 REMIND_AFTER = timedelta(days=7)
@@ -164,3 +165,34 @@ def _day(text: str) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """One run of retention with its receipt (JSON), and the ids that it counted, of ours."""
+
+    key: str
+    node: str
+    ours: bool
+    at: datetime
+    count: int
+    receipt: str
+    ids: Sequence[str]
+
+
+def runs(session: Session) -> list[RunSeen]:
+    """The newest runs of retention, ours and those of partners."""
+    query = select(RUN).order_by(RUN.c.id.desc()).limit(A_PAGE)
+    return [_run(row) for row in session.execute(query)]
+
+
+def run(session: Session, key: str) -> RunSeen:
+    """A run by its key. Raises Absent."""
+    row = session.execute(select(RUN).where(RUN.c.key == key)).first()
+    if row is None:
+        raise Absent(f"no run {key!r}")
+    return _run(row)
+
+
+def _run(row: Any) -> RunSeen:
+    return RunSeen(row.key, row.node, row.ours, row.at, row.count, row.receipt, tuple(json.loads(row.ids)))

@@ -26,3 +26,9 @@ OTHERS: Mapping[str, Any] = {
 def words(code: str) -> str:
     """The words for a code; for one that a later version made, the code."""
     return str(REASONS.get(code) or OTHERS.get(code) or code)
+
+
+def gone(code: str) -> str:
+    """What stands in the place of a message."""
+    sentence = _("Called back: %(why)s.") if code in REASONS else _("Erased: %(why)s.")
+    return str(sentence) % {"why": words(code)}

@@ -43,6 +43,18 @@ def of_thread(session: Session, key: str) -> Spot:
     return Spot(row.space_id, row.context, row.id, None, moment(row.published), row.author_id)
 
 
+def written_before(
+    session: Session, space_id: int, before: datetime, *, of_node: str, most: int
+) -> list[str]:
+    """The oldest messages of a space that are still there, by IRI: of everybody, or of the people of `of_node`."""
+    query = select(POST.c.iri).where(
+        POST.c.space_id == space_id, POST.c.state == "accepted", POST.c.published < int(before.timestamp())
+    )
+    if of_node:
+        query = query.where(POST.c.author_id.in_(spaces.people_of(session, of_node)))
+    return list(session.scalars(query.order_by(POST.c.id).limit(most)))
+
+
 def of_post(session: Session, key: str) -> Spot:
     """A post by its key. Raises Absent for none, and for a tombstone."""
     row = session.execute(

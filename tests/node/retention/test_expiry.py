@@ -1,0 +1,130 @@
+"""What goes because its time is over: while an agreement holds, and after its end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from federation import recall
+from node.identity.services.people import Person
+from node.relations import records
+from node.retention.services import expiry, holds, ledger
+from node.threads.services import spots
+from tests.node.relations.peers import verified
+from tests.node.retention.test_recall import CANARY, found_in, tables_with
+from tests.node.spaces.world import House, exchange_all, opened
+from tests.node.threads.talk import begin, seen, texts
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        ("P2Y", datetime(2028, 11, 24, 8, 0, tzinfo=UTC)),
+        ("P90D", NOW + timedelta(days=90)),
+        ("P1W", NOW + timedelta(days=7)),
+        ("P3M", datetime(2027, 2, 24, 8, 0, tzinfo=UTC)),
+        ("P1Y2M3DT4H5M6S", datetime(2028, 1, 27, 12, 5, 6, tzinfo=UTC)),
+    ],
+)
+def test_reads_durations_by_the_calendar(duration: str, expected: datetime) -> None:
+    assert expiry.later(NOW, duration) == expected
+    assert expiry.later(datetime(2026, 1, 31, tzinfo=UTC), "P1M") == datetime(2026, 2, 28, tzinfo=UTC)
+    assert expiry.later(NOW, "P1Y", sign=-1) == datetime(2025, 11, 24, 8, 0, tzinfo=UTC)
+    with pytest.raises(ValueError, match="soon"):
+        expiry.later(NOW, "soon")
+
+
+@pytest.fixture
+def shared(aubier: House, nord: House) -> tuple[House, House, str]:
+    """Aubier keeps 90 days, Nord Acier 180; both have people in a space of Aubier's."""
+    verified(aubier, nord)
+    aubier.propose(nord, keep_ours="P90D", keep_theirs="P180D")
+    nord.agree(aubier)
+    nord.deliver(aubier)
+    ines, marie = aubier.person("Inès Le Goff"), nord.person("Marie Lenoir")
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    nord.join(marie, iri, aubier)
+    begin(aubier, ines, aubier.key_of(iri), CANARY)
+    begin(nord, marie, nord.key_of(iri), f"{CANARY} de Nord")
+    exchange_all(aubier, nord)
+    return aubier, nord, iri
+
+
+def person(house: House, handle: str) -> Person:
+    with house.ground.database.reading() as session:
+        return house.identity.people.by_handle(session, handle)
+
+
+def test_each_erases_its_own_copies_when_its_time_is_over_and_tells_the_other(
+    shared: tuple[House, House, str],
+) -> None:
+    aubier, nord, iri = shared
+    ines = person(aubier, "ines.le.goff")
+    aubier.clock.move(days=89)
+    expiry.expire.run(aubier.ground)
+    assert texts(aubier, ines) != [""]
+    aubier.clock.move(days=2)
+    begin(aubier, ines, aubier.key_of(iri), "Tout neuf")
+    for house in (aubier, nord):
+        expiry.expire.run(house.ground)
+    exchange_all(aubier, nord)
+    assert found_in(aubier, CANARY) == set()
+    assert "post" in tables_with(nord, CANARY)
+    assert [seen(aubier, ines, number)[0].recalled for number in (0, 1, 2)] == ["", "expired", "expired"]
+    with aubier.ground.database.reading() as session:
+        [run] = ledger.runs(session)
+        assert (run.ours, run.node, run.count) == (True, nord.iri, 2)
+        assert ledger.page(session) == []
+        assert ledger.run(session, run.key).ids == run.ids
+    assert f'"root":"{recall.root_of(run.ids)}"' in run.receipt
+    with nord.ground.database.reading() as session:
+        [told] = ledger.runs(session)
+    assert (told.ours, told.node, told.count, told.receipt) == (False, aubier.iri, 2, run.receipt)
+    nord.clock.move(days=90)
+    expiry.expire.run(nord.ground)
+    assert found_in(nord, CANARY) == set()
+
+
+def test_a_hold_is_stronger_than_time(shared: tuple[House, House, str]) -> None:
+    aubier, _nord, iri = shared
+    with aubier.ground.database.reading() as session:
+        spot = spots.of_space(session, aubier.key_of(iri))
+    review = (aubier.clock.now() + timedelta(days=300)).date()
+    holds.place(aubier.ground, "", spot, basis="Enquête", reference="E-2", review_by=review)
+    aubier.clock.move(days=91)
+    expiry.expire.run(aubier.ground)
+    assert tables_with(aubier, CANARY) == {"kept"}
+    with aubier.ground.database.reading() as session:
+        assert ledger.runs(session) == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "days", "is_gone"),
+    [
+        ("purge-now", 0, True),
+        ("purge-after-retention", 29, False),
+        ("purge-after-retention", 31, True),
+        ("keep-per-law", 40, False),
+    ],
+)
+def test_after_the_end_what_was_shared_goes_as_agreed(
+    shared: tuple[House, House, str], disposition: str, days: int, *, is_gone: bool
+) -> None:
+    aubier, nord, _iri = shared
+    ines = person(aubier, "ines.le.goff")
+    own = aubier.space(ines, "À nous")
+    begin(aubier, ines, own, "Entre nous")
+    for house, other in ((aubier, nord), (nord, aubier)):
+        relation = house.relation(other)
+        with house.ground.database.writing() as session:
+            records.end(session, house.ground, relation, disposition)
+    aubier.clock.move(days=days, seconds=1)
+    for house in (aubier, nord):
+        expiry.expire.run(house.ground)
+    assert ("post" not in tables_with(nord, CANARY)) is is_gone
+    assert ("post" not in tables_with(aubier, f"{CANARY} de Nord")) is is_gone
+    assert "post" in tables_with(aubier, CANARY)  # said by ourselves in our own space
+    assert "post" in tables_with(aubier, "Entre nous")
