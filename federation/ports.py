@@ -404,7 +404,8 @@ class Spaces(Protocol):
         that enters (again) takes any later version, and `first_rev` becomes this rev.
 
         Raises:
-            RosterOutdated: it does not follow; carries `version`, the one in force.
+            RosterOutdated: it does not follow; carries `version`, the one in force. Where both cannot be of one
+                history, both are kept as the proof of a fork, though all else is undone.
             OutOfScope: it names our node, and our admin has not accepted the space.
         """
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from federation import iris, proofs
 from federation.activity import CONTEXT, Document
+from federation.digest import digest
 from federation.errors import Malformed
 from federation.keys import PublicKey, SigningKey
 from federation.ports import FormerNode, MemberNode, Role
@@ -115,6 +116,18 @@ def read(document: Document, host_key: PublicKey) -> Roster:
         document["previousVersion"],
         document,
     )
+
+
+def parts(ours: Document, theirs: Document) -> bool:
+    """Whether two versions that the host of a space has proved belong to different histories: a fork.
+
+    False when they lie so far apart that nothing says so.
+    """
+    older, newer = sorted((ours, theirs), key=lambda each: int(each["version"]))
+    if newer["version"] == older["version"]:
+        return digest(newer) != digest(older)
+    follows = newer["version"] == older["version"] + 1
+    return bool(follows and newer["previousVersion"] != digest(older))
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
-from node.spaces.services import relays, sharing
+from node.spaces.services import forks, relays, sharing
 from node.spaces.web import frame, lines_with, navigation, web
 
 
@@ -46,6 +46,9 @@ capability = Capability(
         sharing.finish,
         relays.pull,
         relays.pull_all,
+        forks.keep,
+        forks.compare,
+        forks.compare_all,
     ),
     navigation=navigation,
     frame=frame,

@@ -14,7 +14,7 @@ from node.core.http.guards import guarded, viewer
 from node.spaces import audience as readers
 from node.spaces.audience import Reader
 from node.spaces.roles import Role
-from node.spaces.services import reading, requests, sharing
+from node.spaces.services import forks, reading, requests, sharing
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
 from schemas.api import spaces as shapes
@@ -127,6 +127,16 @@ def join(key: str) -> None:
 def leave(key: str) -> None:
     """Leaves a space."""
     use.leave(ground(), _by(), key)
+
+
+@api.get("/spaces/<key>/forks")
+@guarded(scope="spaces:read")
+@api.response(200, shapes.RosterFork(many=True))
+def forked(key: str) -> list[forks.Fork]:
+    """Proofs that the host of the space has shown different rosters: both, as it signed them."""
+    with ground().database.reading() as session:
+        space = reading.seen(session, key, viewer().person_id)
+        return forks.evidence(session, space.id)
 
 
 @api.get("/spaces/<key>/requests")

@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import digest, documents
+from federation import roster as rosters
 from federation.activity import Activity, Document
 from federation.errors import Malformed, OutOfScope, ReplayedMessage, RosterOutdated
 from federation.ports import Effect, FormerNode, MemberNode, Relation, Role, Space
@@ -22,6 +23,7 @@ from node.spaces import tables
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.plain import plain_text
 from node.spaces.register import INVITATION, MEMBER, MEMBER_NODE, PARTICIPANT, SPACE, Row, register_of
+from node.spaces.services import forks
 
 REQUEST = table_of(tables.JoinRequest)
 ASKED = table_of(tables.Asked)
@@ -236,10 +238,15 @@ class Spaces:
         Raises RosterOutdated, and OutOfScope when our admin never accepted the space.
         """
         held = self._execute(select(SPACE.c.roster).where(SPACE.c.id == row.id)).scalar_one()
-        previous = digest.digest(json.loads(held)) if held else None
+        ours = json.loads(held) if held else None
+        previous = None if ours is None else digest.digest(ours)
         follows = (roster["version"], roster["previousVersion"]) == (row.roster_version + 1, previous)
         enters = not row.active and roster["version"] > row.roster_version
         if not (follows or enters):
+            if ours is not None and not row.hosted and rosters.parts(ours, roster):
+                # A unit of work of its own: this one is undone.
+                theirs = json.dumps(roster, ensure_ascii=False, separators=(",", ":"))
+                self._ground.jobs.enqueue(forks.keep, row.id, theirs, row.host)
             raise RosterOutdated("It does not follow the roster in force.", version=row.roster_version)
         if enters and here and not self._is_welcome(row.id):
             raise OutOfScope("We have not accepted this space.")

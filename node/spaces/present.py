@@ -154,6 +154,7 @@ class Looks:
             history_from=space.history_from,
             gaps=self.gaps(space, counted),
             may_write=self.may_write(space),
+            closed=self.closed(space),
             requests=requests.count(self.session, space) if space.managed and space.hosted else 0,
             may_manage=space.managed and space.hosted,
             may_share=space.managed and space.hosted,
@@ -174,8 +175,27 @@ class Looks:
 
     def may_write(self, space: SpaceSeen) -> bool:
         """Whether what is written now can go out at all."""
+        return not self.closed(space)
+
+    def closed(self, space: SpaceSeen) -> str:
+        """Why nobody here may write now, in a sentence; "" when one may."""
+        if space.hosted:
+            return ""
         face = self.face(space.host)
-        return space.hosted or (face is not None and face.in_force)
+        if face is None:
+            return str(_("The organisation that keeps this space is no partner any more."))
+        match face.state:
+            case State.IN_FORCE:
+                return ""
+            case State.SUSPENDED:
+                sentence = _(
+                    "The relation with %(org)s is suspended: nothing can be written here.", org=face.name
+                )
+            case _:
+                sentence = _(
+                    "No charter with %(org)s is in force: nothing can be written here.", org=face.name
+                )
+        return str(sentence)
 
     def _made(self, node: str, name: str) -> shown.Org:
         settings = self.ground.settings

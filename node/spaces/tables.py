@@ -222,3 +222,16 @@ class RelayedMark(Base):
     receipt_id: Mapped[int] = mapped_column(ForeignKey("relayed_receipt.id"))
     outcome: Mapped[str] = mapped_column(String(9))
     reason: Mapped[str] = mapped_column(Text)
+
+
+class RosterFork(Base):
+    """Two rosters of a space, proved by its host, that cannot be of one history; `seen_at` is who had theirs."""
+
+    __tablename__ = "roster_fork"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), index=True)
+    at: Mapped[datetime]
+    seen_at: Mapped[str] = mapped_column(Text)
+    ours: Mapped[str] = mapped_column(Text)
+    theirs: Mapped[str] = mapped_column(Text)

@@ -25,7 +25,7 @@ from node.identity.services.identity import identity_of
 from node.spaces import audience as readers
 from node.spaces.present import Looks
 from node.spaces.roles import Role
-from node.spaces.services import asking, reading, requests, sharing
+from node.spaces.services import asking, forks, reading, requests, sharing
 from node.spaces.services import spaces as use
 from node.spaces.services.spaces import By
 from schemas.forms.spaces import AddMember, Answer, Ask, GiveRole, NewSpace, RemoveOrganisation, Share
@@ -373,6 +373,7 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
             addable=addable,
             may_withdraw="admin" in who.roles and not space.hosted,
             address=space.iri,
+            forked=forks.forked_at(session, space.id),
             errors=errors or {},
         )
 

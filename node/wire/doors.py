@@ -30,7 +30,7 @@ from node.core.http.guards import OPEN_DOORS
 from node.exchange import messages
 from node.exchange.service import NodeWork, federation_of, open_reading
 from node.replicas.services import hosting
-from node.spaces.services import relays
+from node.spaces.services import forks, relays
 from node.wire import documents
 from node.wire.rates import Rates
 from node.wire.signed import READ_PREFIX
@@ -53,6 +53,7 @@ OPEN_DOORS.update(
         "wire.digest": "a partner compares its copy of a space; the signature of its node is the proof",
         "wire.outbox": "a partner reads what a space announced; the signature of its node is the proof",
         "wire.receipts": "a partner reads receipts of a space that it is in; the signature of its node is the proof",
+        "wire.roster": "members of a space compare its rosters; the signature of their node is the proof",
         "wire.document": "a partner reads what it may; the signature of its node is the proof",
     }
 )
@@ -183,6 +184,19 @@ def receipts(name: str) -> Answer:
     received = _received(here)
     answer = federation_of(here).answer_reader(
         received, lambda relation, work: relays.answer(cast("NodeWork", work), relation, space, after)
+    )
+    if answer.status == OK:
+        _proved(received)
+    return messages.given(answer)
+
+
+@blueprint.get(f"{READ_PREFIX}/rosters")
+def roster() -> Answer:
+    """Reads our copy of the roster of another's space that the partner is in, too, `?space=` (PROTOCOL 2.j), signed."""
+    here, space = ground(), request.args.get("space", "")
+    received = _received(here)
+    answer = federation_of(here).answer_reader(
+        received, lambda relation, work: forks.answer(cast("NodeWork", work), relation, space)
     )
     if answer.status == OK:
         _proved(received)

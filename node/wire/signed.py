@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 READ_PREFIX = "/signed"
-READABLE = ("/a/", "/digest/", "/o/", "/people/", "/spaces/", "/streams/")
+READABLE = ("/a/", "/digest/", "/o/", "/people/", "/rosters", "/spaces/", "/streams/")
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

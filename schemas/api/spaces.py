@@ -145,6 +145,17 @@ class JoinRequest(Schema):
     may_enter = fields.Boolean(required=True, data_key="mayEnter")
 
 
+class RosterFork(Schema):
+    """Two rosters of a space, both proved by the key of its host, that cannot be of one history."""
+
+    at = fields.AwareDateTime(required=True)
+    seen_at = fields.String(
+        required=True, data_key="seenAt", metadata={"description": "Node actor of who had the other roster."}
+    )
+    ours = fields.Dict(required=True)
+    theirs = fields.Dict(required=True)
+
+
 class RequestAnswer(Schema):
     accept = fields.Boolean(required=True)
 

@@ -48,6 +48,49 @@ OWEN = shown.Person("Owen Hart", LEROUX, "structural engineer", "owen")
 SHARES = (shown.Share(AUBIER, 14), shown.Share(NORD, 11, 2), shown.Share(LEROUX, 7))
 BEHIND = (shown.Share(AUBIER, 3), shown.Share(NORD, 2), shown.Share(GALVA, 2))
 OURS = (shown.Share(AUBIER, 14),)
+RECALL = shown.Recall(
+    "r1",
+    CAMILLE,
+    NOW - timedelta(days=12),
+    "Passerelle de l’Ill",
+    "erase",
+    "envoyé aux mauvaises personnes",
+    NOW - timedelta(days=8),
+    NOW - timedelta(days=8, hours=-1),
+    "zQmdMvESrcH3SqWRgc9zwYzY1jTaTgxRomo4LkxuFpBnQVi",
+    [
+        shown.RecallAnswer(
+            AUBIER,
+            "erased",
+            NOW - timedelta(days=8, minutes=-1),
+            residual_until=NOW + timedelta(days=27),
+        ),
+        shown.RecallAnswer(
+            LEROUX,
+            "retained",
+            NOW - timedelta(days=8, minutes=-2),
+            "legal-hold",
+            "LH-2026-04",
+            NOW + timedelta(days=60),
+            NOW + timedelta(days=27),
+        ),
+        shown.RecallAnswer(NORD, "waiting", overdue=True, reminded=1),
+        shown.RecallAnswer(GALVA, "refused", NOW - timedelta(days=8), "out-of-scope"),
+    ],
+)
+HOLD = shown.Hold(
+    "h1",
+    "post",
+    "Passerelle de l’Ill",
+    "/spaces/s1",
+    NOW - timedelta(days=30),
+    "Article 145 du code de procédure civile",
+    "LH-2026-04",
+    date(2027, 1, 31),
+    "Camille Roussel",
+    NOW - timedelta(days=9),
+    kept=3,
+)
 GAP = shown.Gap(NORD, 3, NOW - timedelta(minutes=8))
 GAP_IN = shown.Gap(NORD, 1, NOW - timedelta(hours=2), "in")
 
@@ -667,6 +710,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             ],
             "addable": [PAUL],
             "may_withdraw": True,
+            "forked": None,
             "address": "https://aubier.example/spaces/Jq3fQm0XvP8sLzT1bKcYdw",
             "groups": [
                 shown.MemberGroup(
@@ -760,6 +804,54 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {},
         },
     ),
+    "call-back": (
+        "threads/recall.html",
+        {
+            "thread": THREAD,
+            "post_key": "p1",
+            "excerpt": "80 ou 110 °C, à 5 °C ?",
+            "shares": SHARES,
+            "reasons": [
+                ("wrong-recipient", "envoyé aux mauvaises personnes", ""),
+                ("mistake", "il contient une erreur", ""),
+                ("personal-data", "il contient des données personnelles", ""),
+                ("confidential", "confidentiel", ""),
+            ],
+            "values": {},
+            "errors": {"reason": "Choisissez un motif."},
+        },
+    ),
+    "recalls": (
+        "retention/list.html",
+        {
+            "recalls": [RECALL, replace(RECALL, key="r2", answers=RECALL.answers[:1], at=ago(days=40))],
+            "everybody": True,
+            "runs": [
+                shown.RetentionRun("u1", NORD, True, ago(days=2), 14),
+                shown.RetentionRun("u2", LEROUX, False, ago(days=3), 1203),
+            ],
+            "next": shown.Next("", "/recalls?before=3"),
+        },
+    ),
+    "recalls-none": (
+        "retention/list.html",
+        {"recalls": [], "everybody": False, "runs": [], "next": shown.Next()},
+    ),
+    "recalled": ("retention/recall.html", {"recall": RECALL}),
+    "letter": ("retention/letter.html", {"recall": RECALL, "house": "Aubier", "now": NOW}),
+    "holds": (
+        "retention/holds.html",
+        {
+            "holds": [
+                HOLD,
+                replace(HOLD, key="h2", on="space", written=None, overdue=True, review_by=date(2026, 11, 20)),
+                replace(HOLD, key="h3", on="thread", released_at=ago(days=1), kept=0),
+            ],
+            "values": {"on": "/threads/nowhere"},
+            "errors": {"on": "Il n’y a rien à cette adresse."},
+        },
+    ),
+    "holds-none": ("retention/holds.html", {"holds": [], "values": {}, "errors": {}}),
     "history": (
         "threads/history.html",
         {

@@ -54,6 +54,8 @@ def saying(ground: Ground) -> Iterator[NodeWork]:
             yield work
     except wire.NotMember as error:
         raise Absent(error.detail) from error
+    except wire.AgreementSuspended as error:
+        raise Refused(_("The relation with the host of this space is suspended."), error.detail) from error
     except wire.NoAgreement as error:
         raise Refused(_("The host of this space is no partner any more."), error.detail) from error
     except wire.RemoteError as error:
