@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "bdc6aaf320dd"
+revision: str = "adcd53f20a7d"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -1064,6 +1064,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_relayed_receipt")),
     )
     op.create_table(
+        "roster_fork",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.Text(), nullable=False),
+        sa.Column("ours", sa.Text(), nullable=False),
+        sa.Column("theirs", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_roster_fork_space_id_space")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_fork")),
+    )
+    with op.batch_alter_table("roster_fork", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_roster_fork_space_id"), ["space_id"], unique=False)
+
+    op.create_table(
         "turn",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -1127,6 +1141,10 @@ def downgrade() -> None:
 
     op.drop_table("key_notice")
     op.drop_table("turn")
+    with op.batch_alter_table("roster_fork", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_roster_fork_space_id"))
+
+    op.drop_table("roster_fork")
     op.drop_table("relayed_receipt")
     op.drop_table("relay")
     op.drop_table("receipt_taken")
