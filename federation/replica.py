@@ -240,6 +240,17 @@ def read(document: Document, keys: Iterable[PublicKey]) -> Statement:
         Malformed: it is none.
         BadProof: another node proves it.
     """
+    found = parsed(document)
+    named = proofs.proof_of(document).verification_method
+    key = next((each for each in keys if each.key_id == named and each.controller == found.node), None)
+    if key is None:
+        raise BadProof("The statement is proved by no key of the node that it names.")
+    proofs.verify(document, key)
+    return found
+
+
+def parsed(document: Document) -> Statement:
+    """A statement whose proof nobody looked at. Raises Malformed."""
     node, as_of, count, said = (document.get(each) for each in ("attributedTo", "asOf", "count", "root"))
     if document.get("type") != TYPE or not isinstance(node, str) or not isinstance(said, str):
         raise Malformed("A ReplicaStatement says whose copy it is, and its root.")
@@ -249,10 +260,5 @@ def read(document: Document, keys: Iterable[PublicKey]) -> Statement:
     if not isinstance(published, str) or not MOMENT.fullmatch(published):
         raise Malformed("`published` must be a UTC time, RFC 3339.")
     sha256_of(said)
-    named = proofs.proof_of(document).verification_method
-    key = next((each for each in keys if each.key_id == named and each.controller == node), None)
-    if key is None:
-        raise BadProof("The statement is proved by no key of the node that it names.")
-    proofs.verify(document, key)
     space = iri(document.get("object"), "object")
     return Statement(node, space, as_of, count, said, view_of(document.get("view")), document)
