@@ -49,6 +49,8 @@ SENTENCES: Mapping[str, Any] = {
     "invite.cancelled": _("Cancelled an invitation"),
     "invite.accepted": _("Accepted an invitation link"),
     "invite.alike": _("The address looks like %(alike)s"),
+    "relation.spaces-stopped": _("Stopped single spaces with this partner (%(spaces)s)"),
+    "relation.spaces-stopped-there": _("Stopped single spaces, or let them go on"),
     "relation.introduced": _("Answered an invitation of ours"),
     "relation.domain-proven": _("The DNS confirms the e-mail domain %(domain)s"),
     "relation.domain-lost": _("The DNS does not confirm the e-mail domain %(domain)s any more"),

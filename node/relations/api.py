@@ -159,6 +159,15 @@ def resume(key: str) -> dict[str, Any]:
     return _shape(_relations().resume(key, _by()))
 
 
+@api.put("/relations/<key>/stops")
+@guarded("admin", scope=ADMIN)
+@api.arguments(shapes.Stops)
+@api.response(200, shapes.Relation)
+def stop(new: dict[str, Any], key: str) -> dict[str, Any]:
+    """Stops these spaces, by their addresses, and no others by our will; nothing passes in them, both ways."""
+    return _shape(_relations().stop(key, new["spaces"], _by()))
+
+
 @api.put("/relations/<key>/end")
 @guarded("admin", scope=ADMIN)
 @api.arguments(shapes.End)
@@ -244,6 +253,11 @@ def _shape(partner: Partner) -> dict[str, Any]:
         "suspensions": [
             {"byUs": each.by_us, "at": each.at, "reason": each.why, "language": each.language}
             for each in partner.stops
+        ],
+        "stoppedSpaces": [
+            {"space": space, "byUs": side == "us"}
+            for side, spaces in partner.spaces_stopped.items()
+            for space in spaces
         ],
         "ending": _ending(partner.ending),
         "endedAt": partner.ended_at,

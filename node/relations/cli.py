@@ -247,6 +247,18 @@ def end(
     _partner(ended, as_json)
 
 
+@relation_group.command("stop")
+@click.argument("key")
+@click.option(
+    "--space", "spaces", multiple=True, help="The address of a space, as often as you like; none frees them all."
+)
+@as_json
+@_plainly
+def stop(ground: Ground, key: str, spaces: tuple[str, ...], as_json: bool) -> None:
+    """Stop these spaces with a partner, at once, and no others: nothing passes in them, both ways."""
+    _partner(relations_of(ground).stop(key, spaces, CLI), as_json)
+
+
 @relation_group.command("retry")
 @click.argument("key")
 @as_json
@@ -288,6 +300,8 @@ def _partner(partner: Partner, as_json: bool) -> None:
     for stop in partner.stops:
         by = "us" if stop.by_us else "them"
         lines.append(f"Suspended by {by} since {stop.at:%Y-%m-%d %H:%M} UTC. {stop.why}".rstrip())
+    for side, spaces in partner.spaces_stopped.items():
+        lines += [f"Stopped by {side}: {space}" for space in spaces]
     if partner.ending:
         by = "us" if partner.ending.by_us else "them"
         lines.append(

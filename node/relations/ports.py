@@ -292,6 +292,13 @@ class Agreements:
         if side == "there":
             self._note("relation.resumed-there", relation, said.id, relation.agreement_digest)
 
+    def stopped(self, relation: Relation, said: Activity, spaces: Sequence[str]) -> Relation:
+        side = "here" if said.actor == self._node else "there"
+        changed = self._change(relation, **{f"stopped_{side}": json.dumps(sorted(set(spaces)))})
+        if side == "there":
+            self._note("relation.spaces-stopped-there", relation, said.id, relation.agreement_digest)
+        return changed
+
     def ends(self, relation: Relation, said: Activity) -> None:
         ours, document = said.actor == self._node, said.document
         why, language = ending.reason_of(document)

@@ -105,6 +105,8 @@ def relation_of(row: Mapping[Any, Any]) -> Relation:
         suspended_here=row["suspended_here_at"] is not None,
         suspended_there=row["suspended_there_at"] is not None,
         ends=row["ends"],
+        stopped_here=frozenset(json.loads(row["stopped_here"])),
+        stopped_there=frozenset(json.loads(row["stopped_there"])),
         proven=frozenset(json.loads(row["proven"])),
         confirmed_here=row["confirmed_here_at"] is not None,
         confirmed_there=row["confirmed_there_at"] is not None,

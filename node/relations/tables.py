@@ -99,6 +99,10 @@ class Relation(Base):
     suspended_there_why: Mapped[str] = mapped_column(Text, default="")
     suspended_there_language: Mapped[str] = mapped_column(String(40), default="")
 
+    stopped_here: Mapped[str] = mapped_column(Text, default="[]")
+    stopped_there: Mapped[str] = mapped_column(Text, default="[]")
+    """The spaces (IRIs) that this side has stopped, a JSON list."""
+
     ends: Mapped[str] = mapped_column(String(32), default="")
     """When it ends by notice: UTC, RFC 3339."""
     ends_by_us: Mapped[bool] = mapped_column(Boolean, default=False)

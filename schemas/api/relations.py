@@ -110,6 +110,19 @@ class Suspension(Schema):
     language = String(required=True)
 
 
+class StoppedSpace(Schema):
+    """A space, by its address, in which nothing passes."""
+
+    space = String(required=True)
+    byUs = Boolean(required=True)  # noqa: N815
+
+
+class Stops(Schema):
+    """All the spaces that we stop from now, by their addresses; an empty list frees them all."""
+
+    spaces = List(String(validate=Length(1, 2048)), required=True, validate=Length(max=1000))
+
+
 class Ending(Suspension):
     """Notice that was given `at` this time, for the end at `endsAt`."""
 
@@ -143,6 +156,7 @@ class Relation(Line):
     offer = Nested(Offer, required=True, allow_none=True)
     agreement = Nested(Agreement, required=True, allow_none=True)
     suspensions = List(Nested(Suspension), required=True)
+    stoppedSpaces = List(Nested(StoppedSpace), required=True)  # noqa: N815
     ending = Nested(Ending, required=True, allow_none=True)
     endedAt = AwareDateTime(required=True, allow_none=True)  # noqa: N815
     health = Nested(Health, required=True, allow_none=True)

@@ -5,6 +5,7 @@ Rule: one query for all; what is shown of a partner to everybody, and nothing el
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -24,6 +25,8 @@ class Face:
     hue: int | None
     state: State
     relation_id: str
+    stopped: frozenset[str] = frozenset()
+    """Spaces (IRIs) in which nothing passes, whoever stopped it."""
 
     @property
     def in_force(self) -> bool:
@@ -40,9 +43,19 @@ def faces(session: Session) -> dict[str, Face]:
         tables.Relation.hue,
         tables.Relation.state,
         tables.Relation.id,
+        tables.Relation.stopped_here,
+        tables.Relation.stopped_there,
     )
     query = select(*columns).where(tables.Relation.ended_at.is_(None)).order_by(tables.Relation.id)
     return {
-        row.node: Face(row.node, row.key, row.name, row.hue, State(row.state), str(row.id))
+        row.node: Face(
+            row.node,
+            row.key,
+            row.name,
+            row.hue,
+            State(row.state),
+            str(row.id),
+            frozenset((*json.loads(row.stopped_here), *json.loads(row.stopped_there))),
+        )
         for row in session.execute(query)
     }

@@ -133,6 +133,8 @@ class Partner:
     alike: str = ""
     foreign_script: bool = False
     stops: Sequence[Stop] = ()
+    spaces_stopped: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The spaces (IRIs) that are stopped by "us" and by "them"."""
     ending: Ending | None = None
     ended_at: datetime | None = None
     versions: Sequence[Version] = ()
@@ -251,6 +253,10 @@ class Partners(Desk):
             review_on=row["review_on"],
             expires=offer.ends if offer else None,
             stops=_stops(row),
+            spaces_stopped={
+                "us": tuple(sorted(relation.stopped_here)),
+                "them": tuple(sorted(relation.stopped_there)),
+            },
             ending=_ending(row),
             ended_at=row["ended_at"],
             earliest_end=ending.earliest_end(relation, self._now()) if in_force else None,

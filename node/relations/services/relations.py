@@ -1,6 +1,7 @@
 """The use cases over one node's relations, as doors and other capabilities hold them.
 
-Each noun has its module: `invitations`, `fingerprints`, `charters`, `standing`, and `partners` for what is read.
+Each noun has its module: `invitations`, `fingerprints`, `charters`, `standing`, `stops` (of single spaces), and
+`partners` for what is read.
 Source: PROTOCOL 2.a; PRODUCT D.15 to D.17.
 """
 
@@ -20,9 +21,10 @@ from node.relations.services.fingerprints import Fingerprints
 from node.relations.services.invitations import Invitations
 from node.relations.services.partners import Partner
 from node.relations.services.standing import Standing
+from node.relations.services.stops import Stops
 
 
-class Relations(Invitations, Fingerprints, Charters, Standing):
+class Relations(Invitations, Fingerprints, Charters, Standing, Stops):
     """All of them, and what our own register and delivery need."""
 
     def register(self, key: str, by: By, *, contact: str, review_on: date | None) -> Partner:
