@@ -250,7 +250,10 @@ def end(
 @relation_group.command("stop")
 @click.argument("key")
 @click.option(
-    "--space", "spaces", multiple=True, help="The address of a space, as often as you like; none frees them all."
+    "--space",
+    "spaces",
+    multiple=True,
+    help="The address of a space, as often as you like; none frees them all.",
 )
 @as_json
 @_plainly
