@@ -86,7 +86,7 @@ class Difference(Schema):
     effect = String(required=True, validate=OneOf(["widens", "narrows", "changes"]))
 
 
-class Version(Agreement):
+class AgreementVersion(Agreement):
     """A version that holds or once held. `approvers`: roles that the accepting side named; nobody checks them."""
 
     offeredByUs = Boolean(required=True)  # noqa: N815
@@ -98,7 +98,7 @@ class Version(Agreement):
 class Versions(Schema):
     """The versions of an agreement, the newest first."""
 
-    items = List(Nested(Version), required=True)
+    items = List(Nested(AgreementVersion), required=True)
 
 
 class Suspension(Schema):
