@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from federation import documents, iris, merkle, proofs, signatures
+from federation import documents, iris, merkle, proofs, rekeying, signatures
 from federation.activity import CONTEXT, Document, new_id
 from federation.digest import multibase_of, object_digest, sha256_of
-from federation.errors import BadProof, DigestMismatch, DisputedHistory, Malformed, SequenceGap
+from federation.errors import DigestMismatch, DisputedHistory, Malformed, RemoteError, SequenceGap
 from federation.http import Request, Response
-from federation.keys import PublicKey
 from federation.ports import Conflict, Dispute, Relation, Work
 
 TYPE = "LogCheckpoint"
@@ -93,7 +92,7 @@ def statement(relation: Relation, stream: str, size: int, work: Work) -> Documen
     return proofs.sign(checkpoint, work.actors.signer(work.node), moment)
 
 
-def read(document: Document, relation: Relation, stream: str) -> Extent:
+def read(document: Document, relation: Relation, stream: str, work: Work) -> Extent:
     """What the partner's node says of this stream.
 
     Raises:
@@ -102,8 +101,7 @@ def read(document: Document, relation: Relation, stream: str) -> Extent:
     named = {"type": TYPE, "attributedTo": relation.node, "stream": stream}
     if any(document.get(name) != value for name, value in named.items()):
         raise Malformed("The checkpoint is by another node, or of another stream.")
-    proof = proofs.proof_of(document)
-    proofs.verify(document, _key(relation, proof.verification_method), proof=proof)
+    proofs.verify(document, rekeying.node_key_for(document, relation, work))
     size, head, root = (document.get(name) for name in ("size", "head", "root"))
     if type(size) is not int or size < 1 or not isinstance(head, str) or not isinstance(root, str):
         raise Malformed("A checkpoint has a size, a head and a root.")
@@ -118,7 +116,7 @@ def take(document: Document, relation: Relation, work: Work) -> None:
         Malformed, BadProof: it is none.
         SequenceGap: we do not have that much yet; carries `expected`.
     """
-    said = read(document, relation, relation.stream_in)
+    said = read(document, relation, relation.stream_in, work)
     ours = extent(relation, relation.stream_in, said.size, work, keep=True)
     if ours is None:
         expected = work.streams.head(relation).seq + 1
@@ -186,7 +184,7 @@ def settle(
         return None
     try:
         receipt = _receipt(checkpoint, relation, request, response, work)
-    except (Malformed, BadProof, DigestMismatch):
+    except RemoteError:
         return None
     work.checkpoints.keep(relation, checkpoint, receipt, headers=(request.headers, response.headers))
     if receipt["outcome"] == "processed":
@@ -206,10 +204,9 @@ def _receipt(
 ) -> Document:
     """Raises Unauthentic, Malformed, BadProof or DigestMismatch when the answer is no receipt for this checkpoint."""
     receipt = documents.loads(response.body)
-    proof = proofs.proof_of(receipt)
-    key = _key(relation, proof.verification_method)
+    key = rekeying.node_key(relation, signatures.key_id_of(response), work.now)
     signatures.verify_response(response, request, key, int(work.now.timestamp()))
-    proofs.verify(receipt, key, proof=proof)
+    proofs.verify(receipt, key)
     named = {
         "type": "DeliveryReceipt",
         "attributedTo": relation.node,
@@ -237,10 +234,3 @@ def first_difference(size: int, same: Callable[[int], bool]) -> int:
         else:
             differs = middle
     return differs
-
-
-def _key(relation: Relation, key_id: str) -> PublicKey:
-    for key in relation.keys:
-        if key.key_id == key_id:
-            return key
-    raise BadProof("The proof is by none of the keys of this partner.")

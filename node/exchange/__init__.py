@@ -18,7 +18,7 @@ capability = Capability(
         "nonces": ports.Nonces,
         "introductions": ports.Introductions,
     },
-    jobs=(jobs.try_held_lines, jobs.forget_nonces),
+    jobs=(jobs.try_held_lines, jobs.forget_nonces, jobs.sign_checkpoints, jobs.search_histories),
     commands=(exchange_group,),
     background=(Lanes,),
 )

@@ -5,10 +5,15 @@ from __future__ import annotations
 from sqlalchemy import delete
 
 from federation import limits
+from federation.errors import EgressError
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.jobs import every
-from node.exchange import held, tables
+from node.core.log import get_logger
+from node.exchange import held, histories, tables
+from node.exchange.service import open_reading
+
+log = get_logger(__name__)
 
 NONCE = table_of(tables.Nonce)
 
@@ -17,6 +22,24 @@ NONCE = table_of(tables.Nonce)
 def try_held_lines(ground: Ground) -> None:
     """Tries again what could not be applied through our own fault."""
     held.retry(ground)
+
+
+@every(10, "exchange.checkpoints")
+def sign_checkpoints(ground: Ground) -> None:
+    """Has our logs confirmed by the partners, as often as their agreements ask for it."""
+    with open_reading(ground) as work:
+        due = histories.due(work)
+    for relation_id in due:
+        try:
+            histories.checkpoint(ground, relation_id)
+        except EgressError as error:
+            log.info("checkpoints.unreached", relation=relation_id, cause=str(error))
+
+
+@every(5, "exchange.histories")
+def search_histories(ground: Ground) -> None:
+    """Finds where two histories part."""
+    histories.search(ground)
 
 
 @every(5, "exchange.nonces")

@@ -18,12 +18,13 @@ from typing import Any, Literal, Protocol, cast
 from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from federation import limits, outbox, signatures
+from federation import limits, outbox, rekeying, signatures
 from federation.activity import Activity, Document
 from federation.adapters.egress import Egress, ListName
+from federation.errors import NotFound
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, State, Work
-from federation.service import Federation
+from federation.service import ACTIVITY_TYPE, Federation
 from federation.settings import Settings
 from node.core import events, failpoints
 from node.core.audit import ADVISORY_LOCK
@@ -32,6 +33,7 @@ from node.core.ground import Ground
 from node.exchange import tables
 from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, whole
 
+OK = 200
 LATE = timedelta(seconds=60)
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
 TAKEN = table_of(tables.Taken)
@@ -116,7 +118,7 @@ def federation_of(ground: Ground) -> Federation:
 
 
 def egress_of(ground: Ground) -> Egress:
-    """The way out to partners; list `peers`: those with whom an agreement is in force."""
+    """The way out to partners; list `peers`: those with whom an agreement is in force, or suspended."""
     return _handle(ground).egress
 
 
@@ -183,19 +185,49 @@ def fetch(
 
     Raises EgressError; ValueError for a URL that is not on the partner's origin.
     """
+    request = _asking(ground, relation, url)
+    return egress_of(ground).get("peers", request, max_bytes=max_bytes, **options)
+
+
+def fetch_proved(
+    ground: Ground, relation: Relation, url: str, max_bytes: int = limits.MAX_JSON_ANSWER_BYTES
+) -> Response:
+    """As `fetch`, and the partner's node has signed that this is its answer.
+
+    Raises EgressError; NotFound for any status but 200; Unauthentic, ClockSkew when nothing proves the answer.
+    """
+    request = _asking(ground, relation, url)
+    response = egress_of(ground).get("peers", request, max_bytes=max_bytes)
+    if response.status != OK:
+        raise NotFound(f"The partner answered {response.status}.")
+    now = ground.clock.now()
+    key = rekeying.node_key(relation, signatures.key_id_of(response), now)
+    signatures.verify_response(response, request, key, int(now.timestamp()))
+    return response
+
+
+def post_single(ground: Ground, relation: Relation, said: Activity) -> tuple[Request, Response]:
+    """Posts an activity of our node to the partner's node inbox, at once and once; what was asked and answered.
+
+    Raises EgressError.
+    """
+    unsigned = Request("POST", relation.inbox, Headers((("Content-Type", ACTIVITY_TYPE),)), said.raw)
+    request = _signed(ground, unsigned)
+    return request, egress_of(ground).post("peers", request)
+
+
+def _asking(ground: Ground, relation: Relation, url: str) -> Request:
     if not url.startswith(f"{relation.node.rpartition('/')[0]}/"):
         raise ValueError(f"{url} is not on the origin of {relation.node}.")
-    handle = _handle(ground)
+    accepts = ("Accept", "application/activity+json, application/x-ndjson, */*")
+    return _signed(ground, Request("GET", url, Headers((accepts,))))
+
+
+def _signed(ground: Ground, request: Request) -> Request:
     with open_reading(ground) as work:
-        signed = signatures.sign_request(
-            Request(
-                "GET", url, Headers((("Accept", "application/activity+json, application/x-ndjson, */*"),))
-            ),
-            work.actors.signer(handle.settings.node),
-            created=int(work.now.timestamp()),
-            nonce=secrets.token_urlsafe(16),
-        )
-    return handle.egress.get("peers", signed, max_bytes=max_bytes, **options)
+        key = work.actors.signer(settings_of(ground).node)
+        created = int(work.now.timestamp())
+    return signatures.sign_request(request, key, created=created, nonce=secrets.token_urlsafe(16))
 
 
 def resume(work: NodeWork, relation_id: str) -> None:
@@ -353,7 +385,7 @@ def _made(ground: Ground) -> Handle:
             return False
         with open_reading(ground) as work:
             relation = work.peers.of_origin(origin)
-        return relation is not None and relation.state is State.IN_FORCE
+        return relation is not None and relation.state in {State.IN_FORCE, State.SUSPENDED}
 
     egress = Egress(
         allowed,

@@ -155,6 +155,9 @@ class Way(Line):
     ) -> wire.Response:
         return self.net.send(request)
 
+    def post(self, list_name: str, request: Request) -> wire.Response:
+        return self.net.send(request)
+
 
 class Wires(Net):
     """The wire between nodes, which closes what it was answered, as a server does."""
