@@ -18,6 +18,7 @@ from node.identity.services.identity import Identity, identity_of
 from node.identity.services.keys import Key, Partner, keys_of
 from node.identity.services.people import Claims, Person, Role
 from node.identity.services.resealing import reseal
+from node.identity.services.token_keys import Kind, token_keys_of
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope
 
 P = ParamSpec("P")
@@ -180,14 +181,20 @@ def list_keys(ground: Ground) -> None:
 @click.option("--rehearse", is_flag=True, help="Say what would happen, partner by partner; change nothing.")
 @click.option("--go-on", is_flag=True, help="Use the announced key now; who has not confirmed compares anew.")
 @click.option("--actor", default="", help="IRI of a person or space of this node whose key changes instead.")
+@click.option("--tokens", is_flag=True, help="Change the keys that sign tokens instead.")
 @_grounded
-def rotate(ground: Ground, rehearse: bool, go_on: bool, actor: str) -> None:
+def rotate(ground: Ground, rehearse: bool, go_on: bool, actor: str, tokens: bool) -> None:
     """Change the key of the node: announce the next one; it signs once every partner has confirmed it."""
-    if rehearse + go_on + bool(actor) > 1:
-        raise click.UsageError("--rehearse, --go-on and --actor exclude each other.")
+    if rehearse + go_on + bool(actor) + tokens > 1:
+        raise click.UsageError("--rehearse, --go-on, --actor and --tokens exclude each other.")
     keys = keys_of(ground)
     if rehearse:
         click.echo("\n".join(_rehearsal(keys.partners(), ground.settings.key_overlap_days)))
+        return
+    if tokens:
+        for kind in Kind:
+            with ground.database.writing() as db:
+                click.echo(token_keys_of(ground).rotate(db, kind).id)
         return
     if go_on:
         keys.go_on()

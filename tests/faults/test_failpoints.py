@@ -50,6 +50,8 @@ AT_GUEST = (
 )
 # At the host, while it tries a line again that it kept through its own fault; with what stays poisoned.
 WHILE_HELD = {"held.applied": "", "held.failed": "poison"}
+# In a command, which is then run again: its tests stand beside it.
+IN_COMMANDS = ("secrets.resealed",)
 ON_POSTGRESQL = (
     ("host", "log.flushed"),
     ("host", "inbox.line-taken"),

@@ -23,7 +23,10 @@ def _named() -> Iterator[str]:
 
 
 def test_a_crash_is_tested_at_every_named_instant() -> None:
-    crashed = {name.partition(":")[0] for name in (*faults.AT_HOST, *faults.AT_GUEST, *faults.WHILE_HELD)}
+    crashed = {
+        name.partition(":")[0]
+        for name in (*faults.AT_HOST, *faults.AT_GUEST, *faults.WHILE_HELD, *faults.IN_COMMANDS)
+    }
     assert set(_named()) == crashed
     assert len(crashed) >= 20
     assert {name.partition(":")[0] for _, name in faults.ON_POSTGRESQL} <= crashed
