@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "adcd53f20a7d"
+revision: str = "63a21043112b"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -340,6 +340,8 @@ def upgrade() -> None:
         sa.Column("suspended_there_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("suspended_there_why", sa.Text(), nullable=False),
         sa.Column("suspended_there_language", sa.String(length=40), nullable=False),
+        sa.Column("stopped_here", sa.Text(), nullable=False),
+        sa.Column("stopped_there", sa.Text(), nullable=False),
         sa.Column("ends", sa.String(length=32), nullable=False),
         sa.Column("ends_by_us", sa.Boolean(), nullable=False),
         sa.Column("ends_why", sa.Text(), nullable=False),
