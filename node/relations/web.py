@@ -349,7 +349,7 @@ def _suspend_page(
 def _end_page(
     partner: Partner, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
 ) -> str:
-    if partner.agreement is None or partner.earliest_end is None:
+    if partner.earliest_end is None or partner.ending is not None or partner.ended_at is not None:
         raise NotTheStep(partner.state)
     earliest = partner.earliest_end.date()
     return page(

@@ -206,16 +206,22 @@ def live() -> Response:
         where, thread_id = _watched(session, args.get("space", ""), args.get("thread", ""))
         if thread_id is not None:
             relays.look(ground(), session, where[0])
-    visible = {each.id: each.participant_id for each in where}
 
     def look() -> Fresh | None:
         with ground().database.reading() as session:
+            visible = {each.id: each.participant_id for each in where}
             found = reading.fresh(session, visible, after, thread_id)
         return found if found.rows else None
 
-    channels = [f"person:{who.person_id}", *(f"space:{number}" for number in visible)]
+    def check() -> None:
+        nonlocal where
+        with ground().database.reading() as session:
+            where, _ = _watched(session, args.get("space", ""), args.get("thread", ""))
+
+    channels = [f"space:{each.id}" for each in where]
     try:
-        found = places.places_of(current_app).wait(ground(), channels, look)
+        held = places.places_of(current_app)
+        found = held.wait(ground(), f"person:{who.person_id}", channels, look, check)
     except NoPlace:
         return Response(status=BUSY, headers={"Retry-After": str(RETRY_AFTER_S)})
     cursor = str(found.cursor if found is not None else after)
@@ -324,7 +330,7 @@ def _thread_page(
             errors=errors or {},
             reply_to=None if quoted is None else present.quote(looks, quoted),
             live="" if before is not None else url_for("threads.live", thread=key, after=str(cursor)),
-            closed="" if may_write else _("The organisation that keeps this space is no partner any more."),
+            closed=looks.closed(where),
         )
 
 

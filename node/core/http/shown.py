@@ -242,6 +242,7 @@ class Space(SpaceLine):
     retention: Sequence[str] = ()  # one sentence per organisation
     gaps: Sequence[Gap] = ()
     may_write: bool = False
+    closed: str = ""  # why nobody may write here now
     requests: int = 0  # who ask to come in, for a manager
     may_manage: bool = False
     may_share: bool = False

@@ -352,3 +352,106 @@ def test_a_known_or_plainly_other_host_is_not_alike() -> None:
     assert alike("leroux.example", ["nordacier.example"]) == ""
     assert is_foreign_script("xn--nrdacier-nbh.example")
     assert not is_foreign_script("nordacier.example")
+
+
+# -- the life of an agreement
+
+
+def test_two_administrators_agree_on_another_version_on_pages(
+    aubier: Peer, nord: Peer, language: str
+) -> None:
+    peered(aubier, nord)
+    here, there = signed_in(aubier, language=language), signed_in(nord, language=language)
+    mine, theirs = f"/partners/{aubier.partner(nord).key}", f"/partners/{nord.partner(aubier).key}"
+    assert here.get(f"{mine}/charter").status_code == 200
+    form = {"purpose": "Bridge <two>", "keep_ours": "P5Y", "keep_theirs": "P90D", "onward": "none"}
+    wrong = here.post(f"{mine}/charter", {**form, "ends": "2000-01-01"}, page=mine)
+    assert (wrong.status_code, "Bridge &lt;two&gt;" in wrong.text) == (422, True)
+    assert here.post(f"{mine}/charter", form, page=mine).status_code == 303
+    assert "/charter" in here.get(mine).text
+    shown = there.get(f"{theirs}/charter").text
+    more, less = {"en": ("allows more", "allows less"), "fr": ("permet plus", "permet moins")}[language]
+    assert more in shown
+    assert less in shown
+    assert there.get("/partners").text.count({"en": "Answer the proposed", "fr": "Répondre"}[language]) == 1
+    digest = re.search(r'name="digest" value="([^"]+)"', shown)
+    assert digest is not None
+    form = {"digest": digest[1], "approver": "Head of purchasing"}
+    assert there.post(f"{theirs}/charter/agree", form, page=theirs).status_code == 303
+    for browser, page in ((here, mine), (there, theirs)):
+        text = browser.get(f"{page}/charter").text
+        assert "Head of purchasing" in text
+        assert "Version 2" in text
+        assert browser.get(f"{page}/charter?revise=1").status_code == 200
+
+
+def test_an_administrator_suspends_and_resumes_on_pages(aubier: Peer, nord: Peer, language: str) -> None:
+    peered(aubier, nord)
+    here, there = signed_in(aubier, language=language), signed_in(nord)
+    mine, theirs = f"/partners/{aubier.partner(nord).key}", f"/partners/{nord.partner(aubier).key}"
+    assert here.get(f"{mine}/suspend").status_code == 200
+    assert here.post(f"{mine}/suspend", {"reason": "x" * 501}, page=mine).status_code == 422
+    assert here.post(f"{mine}/suspend", {"reason": "Incident <7>"}, page=mine).status_code == 303
+    for text in (here.get(mine).text, there.get(theirs).text):
+        assert f'<blockquote lang="{language}"><p>Incident &lt;7&gt;</p>' in text
+    assert there.post(f"{theirs}/resume", page=theirs).status_code == 409
+    assert f"{theirs}/resume" not in there.get(theirs).text
+    assert here.post(f"{mine}/resume", page=mine).status_code == 303
+    assert aubier.partner(nord).state == nord.partner(aubier).state == "in-force"
+
+
+def test_an_administrator_ends_the_relation_on_a_page(aubier: Peer, nord: Peer, language: str) -> None:
+    peered(aubier, nord)
+    here, mine = signed_in(aubier, language=language), f"/partners/{aubier.partner(nord).key}"
+    assert here.get(f"{mine}/end").status_code == 200
+    form = {"when": "now", "disposition": "purge-now", "reason": "Projet clos", "sure": "true"}
+    for lacking in ({"sure": ""}, {"reason": ""}, {"disposition": "x"}, {"when": "on"}):
+        assert here.post(f"{mine}/end", form | lacking, page=mine).status_code == 422
+    assert aubier.partner(nord).state == "in-force"
+    assert here.post(f"{mine}/end", form, page=mine).status_code == 303
+    assert aubier.partner(nord).state == nord.partner(aubier).state == "terminated"
+    assert here.get(mine).status_code == 200
+    assert here.get(f"{mine}/end").status_code == 409
+
+
+def test_the_life_of_an_agreement_through_the_api(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    token = token_of(aubier, Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
+    other = token_of(nord, Scope.RELATIONS_READ, Scope.RELATIONS_ADMIN)
+    mine, theirs = f"/relations/{aubier.partner(nord).key}", f"/relations/{nord.partner(aubier).key}"
+    proposed = api(aubier, token, "PUT", f"{mine}/offer", {"keepOurs": "P5Y", "onward": "none"})
+    assert proposed.status_code == 200
+    offer = api(nord, other, "GET", theirs).get_json()["offer"]
+    effects = {each["name"]: each["effect"] for each in offer["differences"]}
+    assert (effects["onward"], effects["keep_theirs"], offer["version"]) == ("narrows", "widens", 2)
+    agreed = {"digest": offer["digest"], "approvers": ["Board"]}
+    assert api(nord, other, "PUT", f"{theirs}/agreement", agreed).status_code == 200
+    versions = api(aubier, token, "GET", f"{mine}/versions").get_json()["items"]
+    assert [each["version"] for each in versions] == [2, 1]
+    assert versions[0]["approvers"] == ["Board"]
+    suspended = api(aubier, token, "PUT", f"{mine}/suspension", {"reason": "IR-7", "language": "fr"})
+    assert suspended.get_json()["state"] == "suspended"
+    seen = api(nord, other, "GET", theirs).get_json()["suspensions"]
+    assert [(each["byUs"], each["reason"], each["language"]) for each in seen] == [(False, "IR-7", "fr")]
+    assert api(nord, other, "DELETE", f"{theirs}/suspension").status_code == 409
+    assert api(aubier, token, "PUT", f"{mine}/suspension", {}).status_code == 409
+    assert api(aubier, token, "DELETE", f"{mine}/suspension").get_json()["state"] == "in-force"
+    notice = {"on": (aubier.clock.now() + timedelta(days=40)).date().isoformat(), "disposition": "purge-now"}
+    assert api(aubier, token, "PUT", f"{mine}/end", notice | {"on": "2020-01-01"}).status_code == 422
+    assert api(aubier, token, "PUT", f"{mine}/end", notice).get_json()["state"] == "terminating"
+    assert api(nord, other, "GET", theirs).get_json()["ending"]["byUs"] is False
+    reader = token_of(aubier, Scope.RELATIONS_READ)
+    for method, path in (("PUT", "suspension"), ("DELETE", "suspension"), ("PUT", "end")):
+        assert api(aubier, reader, method, f"{mine}/{path}", {}).status_code == 403
+
+
+def test_the_life_of_an_agreement_by_command(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    key, other = aubier.partner(nord).key, nord.partner(aubier).key
+    assert parvis(aubier, "offer", key, "--onward", "none", "--json")["offer"]["by_us"]
+    assert parvis(nord, "agree", other, "--approver", "Board", "--json")["agreement"]["version"] == 2
+    assert [each["terms"]["version"] for each in parvis(aubier, "versions", key, "--json")] == [2, 1]
+    assert parvis(aubier, "suspend", key, "--reason", "IR-7", "--json")["state"] == "suspended"
+    assert parvis(aubier, "resume", key, "--json")["state"] == "in-force"
+    ended = parvis(aubier, "end", key, "--disposition", "keep-per-law", "--reason", "done", "--yes", "--json")
+    assert ended["state"] == "terminated"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from federation import documents
 from federation.activity import Document
 from federation.delivery import Delivered, Refused, Retry
 from federation.digest import digest
