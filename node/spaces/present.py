@@ -186,9 +186,8 @@ class Looks:
             return str(_("The organisation that keeps this space is no partner any more."))
         match face.state:
             case State.IN_FORCE if space.iri in face.stopped:
-                return _(
-                    "Exchange with %(org)s is stopped in this space: nothing can be written here until it goes on.",
-                    org=face.name,
+                sentence = _(
+                    "Exchange with %(org)s is stopped in this space: nothing can be written here.", org=face.name
                 )
             case State.IN_FORCE:
                 return ""
