@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "spaces": (_("Spaces"), ("space.",)),
     "exchange": (_("Exchange with partners"), ("exchange.", "delivery.", "receipt.", "refused.")),
     "keys": (_("Keys"), ("key.", "secrets.")),
+    "retention": (_("Recalls, holds and erasure"), ("recall.", "hold.", "retention.")),
     "audit": (_("Reading of the audit"), ("audit.",)),
 }  # fmt: skip
 """What one may filter by -> its name, and how its actions begin."""
@@ -86,12 +87,21 @@ SENTENCES: Mapping[str, Any] = {
     "space.request-accepted": _("Let a person into a space who had asked"),
     "space.request-declined": _("Declined a person who had asked to come into a space"),
     "space.organisation-removed": _("Removed an organisation from a space"),
+    "recall.erased": _("Erased what was called back (%(reason)s)"),
+    "recall.retained": _("Kept out of sight what was called back (%(reason)s)"),
+    "recall.unanswered": _("Has not answered a recall for %(days)s days"),
+    "recall.for-somebody": _("Called a message back for its author (%(reason)s)"),
+    "hold.placed": _("Placed a legal hold (%(reference)s)"),
+    "hold.released": _("Released a legal hold; %(erased)s messages go"),
+    "hold.exported": _("Read %(kept)s messages that a legal hold keeps"),
+    "retention.run": _("Erased %(count)s messages whose time was over"),
     "audit.read": _("Read the audit"),
     "audit.exported": _("Exported the audit"),
 }
 """Action -> what was done."""
 
 REFUSALS: Mapping[str, Any] = {
+    "receipt.unproved": _("Passed on a receipt that proves nothing"),
     "invite.burnt": _("An invitation was tried five times with a wrong key and ended"),
     "invite.other-key": _("The node that answered showed another key than the invitation"),
     "relation.other-key": _("Their node shows another key than the one that answered"),

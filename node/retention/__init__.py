@@ -15,7 +15,7 @@ from node.retention.web import navigation, web
 
 
 def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of Capability.set_up
-    ground.events.subscribe(RelationEnded, lambda happened, session: expiry.when_ended(happened, session))
+    ground.events.subscribe(RelationEnded, expiry.when_ended)
 
 
 capability = Capability(

@@ -89,12 +89,16 @@ def live(query: dict[str, Any], key: str) -> Response:
                 return None
             return found, reading.posts(session, found.rows, space.participant_id, quotes=False, marks=False)
 
+    def check() -> None:
+        with ground().database.reading() as session:
+            spaces.seen(session, key, who.person_id)
+
     headers = {}
     found: tuple[Fresh, list[PostSeen]] | None = None
     try:
         if query["wait"]:
-            channels = (f"space:{space.id}", f"person:{who.person_id}")
-            found = places_of(current_app).wait(ground(), channels, look)
+            own = f"person:{who.person_id}"
+            found = places_of(current_app).wait(ground(), own, (f"space:{space.id}",), look, check)
         else:
             found = look()
     except NoPlace:

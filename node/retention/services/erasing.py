@@ -18,7 +18,6 @@ from federation import authorship, documents, iris, recall
 from federation.activity import Document
 from federation.errors import NAMESPACE
 from federation.ports import Erasure, Relation, State
-from node.core import failpoints
 from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -54,7 +53,6 @@ def settle(ground: Ground) -> None:
     if numbers:
         erase_files(ground, numbers)
         if scrub(ground.database):
-            failpoints.hit("retention.scrubbed")
             for number in numbers:
                 _receipt(ground, number)
         else:
@@ -192,7 +190,7 @@ def _receipt(ground: Ground, number: int) -> None:
         )
         work.recalls.answered(row.activity, settings.node, receipt)
         work.audit.note(
-            f"recall.{receipt['outcome']}",
+            "recall.erased" if kept is None else "recall.retained",
             activity=row.activity,
             digest=row.former_digest or "",
             reason=row.reason,

@@ -193,7 +193,7 @@ def recall_for(ground: Ground, admin: str, post_key: str, wish: Wish) -> None:
         space = register.by_id(spot.space_id)
         asked = _asked(work, space.iri, space.id, wish)
         recalls.say(ground, work, work.node, recalls.What(space.iri, spot.iri), asked)
-        work.audit.note("recall.for_somebody", actor=admin, subject=spot.iri, reason=wish.reason)
+        work.audit.note("recall.for-somebody", actor=admin, subject=spot.iri, reason=wish.reason)
 
 
 def hide(ground: Ground, by: By, post_key: str) -> str:
