@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import discovery, offers, outbox, roster
+from federation import discovery, ending, offers, outbox, roster
 from federation.activity import Activity, Document
 from federation.digest import digest
 from federation.errors import SequenceGap
@@ -77,6 +77,7 @@ def made() -> dict[str, str]:
         batch = batches[-2]  # the last is the hello that ends every delivery
         host.deliver(guest)
         hello = guest.parcel(host, lines=0).request
+    paused, resumed, notice = _life(host, guest)
     said = [*host.store.rows.activities.values(), *guest.store.rows.activities.values()]
     first, second = [each.object or {} for each in said if each.object_type == "Roster"][:2]
     read = roster.read(second, host.key.public)
@@ -92,6 +93,9 @@ def made() -> dict[str, str]:
         "reject-offer": _json(_first(singles, "Reject")),
         "withdraw-offer": _json(_first(singles, "Undo")),
         "accept-offer": _json(_said(said, "Accept", "Offer")),
+        "suspend": _json(paused.document),
+        "resume": _json(resumed.document),
+        "end": _json(notice.document),
         "introduction": _json(_said(said, "Update", "Person")),
         "invite-space": _json(_said(said, "Invite", "Group")),
         "accept-space": _json(_said(reversed(said), "Accept", "Invite")),
@@ -125,6 +129,21 @@ def _peer(host: Node, guest: Node) -> str:
     host.offer(guest)
     guest.agree(host)
     return link
+
+
+def _life(host: Node, guest: Node) -> tuple[Activity, Activity, Activity]:
+    """The guest suspends and resumes, then gives notice."""
+    with guest.work() as work:
+        paused = ending.suspension(guest.relation(host), "Incident IR-7", "en", work, guest.settings)
+    with guest.work() as work:
+        resumed = ending.resumption(guest.relation(host), work, guest.settings)
+    with guest.work() as work:
+        relation = guest.relation(host)
+        at = ending.earliest_end(relation, work.now)
+        notice = ending.termination(
+            relation, at, "purge-after-retention", "Le chantier est fini.", "fr", work, guest.settings
+        )
+    return paused, resumed, notice
 
 
 def _share(host: Node, space: str, guest: Node) -> str:
