@@ -49,6 +49,7 @@
       await visible();
       try {
         const answer = await fetch(address, { headers: { Accept: "text/html", "X-Requested-With": "live" }, redirect: "error", credentials: "same-origin" });
+        if (answer.status === 404) location.reload(); // one may not see it any more
         if (answer.status === 401 || answer.status === 404 || answer.status === 403) return;
         if (answer.status === 200) {
           const parsed = new DOMParser().parseFromString(`<ol>${await answer.text()}</ol>`, "text/html");
