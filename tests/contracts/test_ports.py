@@ -191,6 +191,21 @@ def test_an_agreement_holds_when_neither_side_suspends_it(host: Host) -> None:
     assert _relation(host) == first
 
 
+def test_each_side_stops_spaces_for_itself_and_the_last_word_says_all(host: Host) -> None:
+    first = _held(host)
+    ours, theirs = activity(kind="Update", actor=host.node), activity(PARTNER, kind="Update", actor=NODE)
+    one, two = f"{PARTNER}/spaces/1", f"{PARTNER}/spaces/2"
+    with host.open_work() as work:
+        changed = work.agreements.stopped(first, ours, [one, two])
+        assert changed == work.peers.of_node(NODE)
+        work.agreements.stopped(changed, theirs, [two])
+    seen = _relation(host)
+    assert (seen.stopped_here, seen.stopped_there, seen.stopped) == ({one, two}, {two}, {one, two})
+    with host.open_work() as work:
+        work.agreements.stopped(seen, ours, [])
+    assert _relation(host).stopped == {two}
+
+
 def test_notice_names_the_day_and_an_end_that_is_here_ends(host: Host) -> None:
     first, moment = _held(host), f"{host.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     members = {"kind": "Undo", "actor": NODE, "disposition": "purge-now"}
