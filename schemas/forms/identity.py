@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import EXCLUDE, Schema
+from marshmallow import EXCLUDE, Schema, pre_load
 from marshmallow.fields import Boolean, DateTime, Integer, List, String
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
@@ -59,4 +59,8 @@ class NewToken(Form):
 
 
 class Compromised(Form):
-    since = DateTime(load_default=None, allow_none=True, format="%Y-%m-%dT%H:%M")  # UTC
+    since = DateTime(load_default=None, allow_none=True, format="%Y-%m-%dT%H:%M")  # UTC; empty means now
+
+    @pre_load
+    def _empty_is_absent(self, sent: dict[str, str], **_: object) -> dict[str, str]:
+        return {name: value for name, value in sent.items() if value}
