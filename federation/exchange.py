@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from federation import authority, documents, limits
-from federation.activity import MOMENT, Activity, iri
+from federation.activity import MOMENT, Activity, Document, iri
 from federation.digest import digest
 from federation.errors import (
     DisputedHistory,
@@ -87,19 +87,28 @@ def entry(stream: str, seq: int, prev: str, activity: str, kind: str, content: s
         content_digest=content,
         time=time,
         prev=prev,
-        entry_hash=digest(
-            {
-                "v": VERSION,
-                "stream": stream,
-                "seq": seq,
-                "prev": prev,
-                "activity": activity,
-                "type": kind,
-                "contentDigest": content,
-                "time": time,
-            }
-        ),
+        entry_hash=digest(_members(stream, seq, prev, activity, kind, content, time)),
     )
+
+
+def document_of(stream: str, entry: Entry) -> Document:
+    """The eight members of an entry, of which its hash is D."""
+    return _members(
+        stream, entry.seq, entry.prev, entry.activity, entry.type, entry.content_digest, entry.time
+    )
+
+
+def _members(stream: str, seq: int, prev: str, activity: str, kind: str, content: str, time: str) -> Document:
+    return {
+        "v": VERSION,
+        "stream": stream,
+        "seq": seq,
+        "prev": prev,
+        "activity": activity,
+        "type": kind,
+        "contentDigest": content,
+        "time": time,
+    }
 
 
 def append(relation: Relation, activity: Activity, work: Work) -> Entry:

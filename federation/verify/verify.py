@@ -126,7 +126,7 @@ class Keys:
         """By the agreement, for a node; by an actor document that the node of the same origin has proved."""
         actor, text, document = owner(key["id"]), key["publicKeyMultibase"], key["document"]
         if actor in self.nodes and (actor, text) in self.named:
-            return True
+            return document is None  # none is needed
         nodes = [each for each in self.nodes if each.split("/")[:3] == actor.split("/")[:3]]
         try:
             expect(document is not None and document["id"] == actor and nodes, "Nothing is shown.")
@@ -195,13 +195,13 @@ def check_item(item: Json, stream: Json, keys: Keys) -> None:
     for following in item["chain"]:
         expect(following["prev"] == hashes[-1], "The chain breaks.")
         hashes.append(digest(following))
-    if item["path"] is None:
+    if item["paths"] is None:
         reached = entry["seq"] + len(hashes) - 1, hashes[-1]
         expect(reached == (receipt["to"], receipt["entryHash"]), "The receipt is for another entry.")
     else:
         size, root = stream["checkpoint"]["size"], unbase(stream["checkpoint"]["root"], HASH)
-        last = receipt["to"], receipt["entryHash"], item["lastPath"]
-        for seq, entry_hash, path in ((entry["seq"], hashes[0], item["path"]), last):
+        ends = (entry["seq"], hashes[0]), (receipt["to"], receipt["entryHash"])
+        for (seq, entry_hash), path in zip(ends, item["paths"], strict=True):
             steps = [unbase(each, HASH) for each in path]
             expect(root_of(unbase(entry_hash, HASH), seq - 1, size, steps) == root, "Not in the checkpoint.")
     keys.check(receipt, stream["reader"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.core.capability import Capability
 from node.exchange import jobs, ports
-from node.exchange.cli import exchange_group
+from node.exchange.cli import exchange_group, verify_file
 from node.exchange.lanes import Lanes
 
 capability = Capability(
@@ -19,6 +19,6 @@ capability = Capability(
         "introductions": ports.Introductions,
     },
     jobs=(jobs.try_held_lines, jobs.forget_nonces, jobs.sign_checkpoints, jobs.search_histories),
-    commands=(exchange_group,),
+    commands=(exchange_group, verify_file),
     background=(Lanes,),
 )

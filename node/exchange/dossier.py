@@ -1,0 +1,262 @@
+"""A file of evidence for one partner: what was exchanged, with all that proves it, for `federation.verify.verify`.
+
+Rule: everything that was signed goes in as it was signed; what was erased leaves its entry alone. Of the log nothing
+else is shown: one entry, its path, and the checkpoint that both have signed. Source: PROTOCOL 2.b; PRODUCT B20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from federation import checkpoints, documents, jcs, proofs
+from federation.activity import CONTEXT, MOMENT, Document
+from federation.digest import content_digest
+from federation.exchange import document_of
+from federation.keys import controller_of
+from federation.ports import Conflict, Relation
+from federation.verify.verify import FORM
+from node.core.clock import rfc3339
+from node.core.db import table_of
+from node.exchange import histories, tables
+from node.exchange.histories import CHECKPOINT
+from node.exchange.packing import unpack
+from node.exchange.service import NodeWork, live
+from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, OUT_ENTRY, STREAM
+
+GIVEN = table_of(tables.Given)
+TAKEN = table_of(tables.Taken)
+MAX_ENTRIES = 10_000
+SIGNED = frozenset({"content-digest", "signature", "signature-input"})
+COVERED = frozenset({"content-type", "exchange-log"})
+
+
+class NoSuchRelation(Exception):
+    """There is no live relation by this id."""
+
+
+class TooMuch(Exception):
+    """More than `MAX_ENTRIES` entries: ask for less at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: those of one activity, alone or announced; or those from `begin` up to, not including, `end`."""
+
+    activity: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A stream of either side, and the newest checkpoint that both have signed (0, None, None: there is none)."""
+
+    iri: str
+    ours: bool
+    key: int
+    size: int
+    checkpoint: Document | None
+    answer: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipted:
+    """The receipt that covers an entry, with the two header sets where we have them."""
+
+    receipt: Document
+    sent: Document | None
+
+
+def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
+    """The file: canonical JSON, one line, sealed by our node.
+
+    Raises NoSuchRelation, TooMuch.
+    """
+    relation = next((each for each in live(work) if each.id == relation_id), None)
+    if relation is None:
+        raise NoSuchRelation(relation_id)
+    streams = _streams(work, relation)
+    items = [each for stream in streams for each in _items(work, relation, stream, wanted)]
+    consents = [
+        said.raw.decode()
+        for said in map(work.journal.get, (relation.offer, relation.accept))
+        if said is not None
+    ]
+    moment = rfc3339(work.now)
+    evidence: Document = {
+        "@context": list(CONTEXT),
+        "form": FORM,
+        "by": work.node,
+        "with": relation.node,
+        "made": moment,
+        "agreements": [] if relation.agreement is None else [relation.agreement],
+        "consents": consents,
+        "streams": [
+            {
+                "stream": each.iri,
+                "writer": work.node if each.ours else relation.node,
+                "reader": relation.node if each.ours else work.node,
+                "checkpoint": each.checkpoint,
+                "answer": each.answer,
+            }
+            for each in streams
+        ],
+        "statements": _statements(work, relation_id),
+        "items": items,
+    }
+    signer = work.actors.signer(work.node)
+    evidence["keys"] = _keys(work, relation, evidence, {signer.key_id: moment})
+    return jcs.canonicalize(proofs.sign(evidence, signer, moment)) + b"\n"
+
+
+def _streams(work: NodeWork, relation: Relation) -> list[_Stream]:
+    rows = work.session.execute(
+        select(STREAM.c.id, STREAM.c.iri, STREAM.c.ours)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .where(LANE.c.relation == relation.id, STREAM.c.iri.in_((relation.stream_out, relation.stream_in)))
+        .order_by(STREAM.c.id)
+    )
+    found = []
+    for row in rows.all():
+        signed = work.session.execute(
+            select(CHECKPOINT.c.size, CHECKPOINT.c.document)
+            .where(CHECKPOINT.c.stream_id == row.id, CHECKPOINT.c.agreed, CHECKPOINT.c.ours == bool(row.ours))
+            .order_by(CHECKPOINT.c.size.desc())
+            .limit(1)
+        ).first()
+        size, said, answer = (0, None, None) if signed is None else (signed[0], *unpack(signed[1])[:2])
+        found.append(_Stream(row.iri, row.ours, row.id, size, said, answer))
+    return found
+
+
+def _items(work: NodeWork, relation: Relation, stream: _Stream, wanted: Wanted) -> Iterator[Document]:
+    log = work.log if stream.ours else work.streams
+    for seq in _wanted(work, stream, wanted):
+        read = log.read(relation, seq, 1, 1)
+        receipted = _receipted(work, relation, stream, seq)
+        if receipted is None:
+            continue  # not receipted yet: nothing proves that it arrived
+        entry, raw = read[0]
+        receipt, last = receipted.receipt, int(receipted.receipt["to"])
+        covered = stream.size >= last
+        chain = [] if covered or last == seq else log.read(relation, seq + 1, last - seq, 2**60)
+        exceptions = {each["seq"]: each["outcome"] for each in receipt["exceptions"]}
+        yield {
+            "entry": document_of(stream.iri, entry),
+            "activity": raw.decode() if raw else None,
+            "outcome": exceptions.get(seq, "processed"),
+            "receipt": receipt,
+            "sent": receipted.sent,
+            "paths": [
+                checkpoints.inclusion(relation, stream.iri, each, stream.size, work) for each in (seq, last)
+            ]
+            if covered
+            else None,
+            "chain": [document_of(stream.iri, each) for each, _ in chain],
+        }
+
+
+def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
+    table = OUT_ENTRY if stream.ours else IN_ENTRY
+    query = select(table.c.seq).where(table.c.stream_id == stream.key)
+    if wanted.activity is not None:
+        named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri == wanted.activity).scalar_subquery()
+        query = query.join(ACTIVITY, ACTIVITY.c.id == table.c.activity_id).where(
+            or_(ACTIVITY.c.id == named, ACTIVITY.c.inside_id == named)
+        )
+    if wanted.begin is not None:
+        query = query.where(table.c.time >= rfc3339(wanted.begin))
+    if wanted.end is not None:
+        query = query.where(table.c.time < rfc3339(wanted.end))
+    found = work.session.scalars(query.order_by(table.c.seq).limit(MAX_ENTRIES + 1)).all()
+    if len(found) > MAX_ENTRIES:
+        raise TooMuch
+    return found
+
+
+def _receipted(work: NodeWork, relation: Relation, stream: _Stream, seq: int) -> _Receipted | None:
+    table = TAKEN if stream.ours else GIVEN
+    packed = work.session.scalar(
+        select(table.c.document)
+        .where(table.c.stream_id == stream.key, table.c.first <= seq, table.c.last >= seq)
+        .order_by(table.c.last)
+        .limit(1)
+    )
+    if packed is None:
+        return None
+    kept = unpack(packed)
+    if not stream.ours:
+        return _Receipted(kept, None)
+    request, response, receipt = kept
+    body = documents.dumps(receipt)
+    signed = next((value for name, value in response if name.lower() == "content-digest"), "")
+    if signed != content_digest(
+        body
+    ):  # another JSON of the same: the header sets prove nothing without its bytes
+        return _Receipted(receipt, None)
+    request = [each for each in request if each[0].lower() in SIGNED | COVERED]
+    response = [each for each in response if each[0].lower() in SIGNED]
+    sent = {"target": relation.exchange, "request": request, "response": response, "body": body.decode()}
+    return _Receipted(receipt, sent)
+
+
+def _statements(work: NodeWork, relation_id: str) -> list[Any]:
+    """What the partner has signed twice, and not alike."""
+    return [
+        said
+        for dispute in histories.disputes(work, relation_id)
+        if dispute.conflict == Conflict.EQUIVOCATION
+        for said in dispute.evidence
+    ]
+
+
+def _keys(work: NodeWork, relation: Relation, evidence: Document, used: dict[str, str]) -> list[Document]:
+    """The keys of every proof in the file, each with the actor document that names it, unless the agreement does.
+
+    `used`: further ones, and when they were used.
+    """
+    texts = [*evidence["consents"], *(each["activity"] for each in evidence["items"] if each["activity"])]
+    waiting = {**used, **_methods([evidence, *(documents.loads(each.encode()) for each in texts)])}
+    ours = {each.key_id: each for each in relation.keys}
+    agreed = {
+        (party["node"], key)
+        for agreement in evidence["agreements"]
+        for party in agreement["parties"]
+        for key in party["keys"]
+    }
+    found: dict[str, Document] = {}
+    while waiting:
+        key_id, moment = waiting.popitem()
+        key = ours.get(key_id) or work.actors.key_at(key_id, datetime.fromisoformat(moment))
+        if key_id in found or key is None:
+            continue
+        known = (controller_of(key_id), key.multibase) in agreed
+        document = None if known else work.actors.document(controller_of(key_id))
+        found[key_id] = {
+            "id": key_id,
+            "publicKeyMultibase": key.multibase,
+            "validUntil": key.expires,
+            "document": document,
+        }
+        waiting.update(_methods([document]))
+    return [found[key_id] for key_id in sorted(found)]
+
+
+def _methods(values: list[Any]) -> dict[str, str]:
+    """The keys of all proofs in these documents, at any depth, and when they were used."""
+    found = {}
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            proof = value.get("proof")
+            if isinstance(proof, dict) and MOMENT.fullmatch(str(proof.get("created"))):
+                found[str(proof.get("verificationMethod"))] = str(proof["created"])
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+    return found

@@ -1,0 +1,195 @@
+"""A file of evidence verifies anywhere, and no change of it goes unseen (RELIABILITY R13, R14)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation import jcs, proofs
+from federation.verify import verify
+from node.exchange import histories
+from node.exchange.dossier import Wanted, dossier
+from node.exchange.service import open_reading
+from tests.node.exchange.talk import Talk
+from tests.node.spaces.world import House
+
+ALONE = Path(verify.__file__)
+STANDARD = {
+    "__future__",
+    "base64",
+    "collections",
+    "datetime",
+    "functools",
+    "hashlib",
+    "json",
+    "pathlib",
+    "re",
+    "sys",
+}
+
+
+def _file(house: House, talk: Talk, wanted: Wanted | None = None) -> bytes:
+    with open_reading(house.ground) as work:
+        return dossier(work, talk.relation_id(house), wanted or Wanted())
+
+
+def _wrong(raw: bytes) -> list[tuple[str, str]]:
+    return [(what, why) for what, why in verify.findings(raw) if why]
+
+
+def _resealed(house: House, document: dict[str, Any]) -> bytes:
+    """As the maker of the file would write it, had it changed something."""
+    with open_reading(house.ground) as work:
+        signer, moment = work.actors.signer(house.iri), document["made"]
+    return jcs.canonicalize(proofs.sign(document, signer, moment)) + b"\n"
+
+
+@pytest.fixture
+def spoken(talk: Talk) -> Talk:
+    for number in range(3):
+        talk.from_guest(f"guest {number}")
+        talk.from_host(f"hôte {number} “é”")
+        talk.settle()
+    return talk
+
+
+def test_everything_delivered_is_verified_with_and_without_a_checkpoint(spoken: Talk) -> None:
+    for house in (spoken.aubier, spoken.nord):
+        assert _wrong(_file(house, spoken)) == []
+        assert histories.checkpoint(house.ground, spoken.relation_id(house)) is True
+    for house in (spoken.aubier, spoken.nord):
+        raw = _file(house, spoken)
+        assert _wrong(raw) == []
+        items = json.loads(raw)["items"]
+        acknowledged = house.fact("SELECT acknowledged FROM stream WHERE ours")
+        taken = house.fact("SELECT seq FROM stream WHERE NOT ours")
+        assert len(items) == acknowledged + taken
+        assert all(each["paths"] is not None for each in items)
+        ours = [each for each in items if each["sent"] is not None]
+        assert len(ours) == acknowledged  # level 1, for each delivery of ours
+
+
+def test_one_post_is_proved_without_showing_another(spoken: Talk) -> None:
+    said = spoken.from_host("only this")
+    spoken.from_host("not that")
+    spoken.settle()
+    histories.checkpoint(spoken.aubier.ground, spoken.relation_id(spoken.aubier))
+    raw = _file(spoken.aubier, spoken, Wanted(activity=said.id))
+    assert _wrong(raw) == []
+    (item,) = json.loads(raw)["items"]
+    assert said.id in item["activity"]
+    assert b"not that" not in raw
+    assert b"guest 0" not in raw
+
+
+def test_the_verifier_runs_alone(spoken: Talk, tmp_path: Path) -> None:
+    histories.checkpoint(spoken.nord.ground, spoken.relation_id(spoken.nord))
+    file, alone = tmp_path / "evidence.json", tmp_path / "verify.py"
+    file.write_bytes(_file(spoken.nord, spoken))
+    alone.write_bytes(ALONE.read_bytes())
+    run = [sys.executable, "-I", str(alone), str(file)]
+    good = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (good.returncode, "NOT VERIFIED" in good.stdout) == (0, False)
+    file.write_bytes(file.read_bytes().replace(b"guest 1", b"guest 9"))
+    bad = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (bad.returncode, "NOT VERIFIED" in bad.stdout) == (1, True)
+    gone = subprocess.run([*run[:-1], "nowhere"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert gone.returncode == 2
+
+
+def test_the_verifier_is_one_short_file_that_needs_nothing_of_ours() -> None:
+    source = ALONE.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 300
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).partition(".")[0])
+    assert imported - STANDARD == {"cryptography", "typing"}
+
+
+def test_no_change_of_a_byte_goes_unseen(spoken: Talk) -> None:
+    histories.checkpoint(spoken.nord.ground, spoken.relation_id(spoken.nord))
+    raw = _file(spoken.nord, spoken)
+    chance = random.Random(3)
+    for _ in range(400):
+        changed = bytearray(raw)
+        match chance.randrange(4):
+            case 0:
+                changed[chance.randrange(len(raw))] ^= chance.randrange(1, 256)
+            case 1:
+                del changed[chance.randrange(len(raw))]
+            case 2:
+                changed.insert(chance.randrange(len(raw)), chance.randrange(256))
+            case _:
+                del changed[chance.randrange(1, len(raw)) :]
+        assert bytes(changed) == raw or _wrong(bytes(changed)), changed
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the leaves of a JSON value stand."""
+    if isinstance(value, dict):
+        return [place for key in value for place in _places(value[key], (*path, key))]
+    if isinstance(value, list) and value:
+        return [place for index, each in enumerate(value) for place in _places(each, (*path, index))]
+    return [path]
+
+
+def _changed(value: Any, chance: random.Random) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + chance.choice((-1, 1))
+        case str() if value:
+            at = chance.randrange(len(value))
+            return f"{value[:at]}{'x' if value[at] != 'x' else 'y'}{value[at + 1 :]}"
+        case None:
+            return "x"
+        case _:
+            return [1]
+
+
+def test_its_maker_cannot_change_what_the_other_has_signed(spoken: Talk) -> None:
+    """600 changes under a valid seal: of what was said, logged, receipted, confirmed and agreed."""
+    histories.checkpoint(spoken.nord.ground, spoken.relation_id(spoken.nord))
+    raw = _file(spoken.nord, spoken)
+    chance = random.Random(4)
+    proved = ("items", "agreements", "consents", "streams", "keys")
+    places = [place for place in _places(json.loads(raw)) if place[0] in proved and place[-1] != "validUntil"]
+    for _ in range(600):
+        document = json.loads(raw)
+        place = chance.choice(places)
+        holder: Any = document
+        for step in place[:-1]:
+            holder = holder[step]
+        holder[place[-1]] = _changed(holder[place[-1]], chance)
+        assert _wrong(_resealed(spoken.nord, document)), place
+
+
+def test_entries_cannot_change_places_nor_receipts_their_entries(spoken: Talk) -> None:
+    histories.checkpoint(spoken.nord.ground, spoken.relation_id(spoken.nord))
+    raw = _file(spoken.nord, spoken)
+    document = json.loads(raw)
+    ours = [each for each in document["items"] if each["sent"]]
+    for name in ("entry", "activity", "receipt", "sent", "paths"):
+        changed = json.loads(raw)
+        mine = [each for each in changed["items"] if each["sent"]]
+        mine[0][name], mine[-1][name] = mine[-1][name], mine[0][name]
+        if ours[0][name] != ours[-1][name]:
+            assert _wrong(_resealed(spoken.nord, changed)), name
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{}", b"null", b'{"form": 1}', b"\xff", b'{"form":' + b"[" * 100_000]
+)
+def test_what_is_no_evidence_is_not_verified(raw: bytes) -> None:
+    assert _wrong(raw)
