@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "63a21043112b"
+revision: str = "2cd664be4362"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -413,7 +413,7 @@ def upgrade() -> None:
         sa.Column("until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("iri", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=9), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("born", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("space_id", "place", "rev", name=op.f("pk_replica_leaf")),
