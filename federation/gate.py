@@ -6,6 +6,7 @@ is fetched while something is received. Source: PROTOCOL 2.k, steps 1 to 6; SECU
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from federation import activity as activities
@@ -37,7 +38,7 @@ from federation.errors import (
 )
 from federation.http import Request
 from federation.keys import PublicKey
-from federation.ports import MemberNode, Relation, Space, State, Work
+from federation.ports import FormerNode, MemberNode, Relation, Space, State, Work
 from federation.proofs import Proof
 from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received, Trusted
@@ -209,10 +210,11 @@ def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:
     if actor == member.node:
         rekeying.check(document, actor, _node_keys(member, proofs.proof_of(document), work), work)
         return document, member.node
-    resolver.check(document, _vouched(member, document, work))
+    former = [each for each in work.spaces.former(trusted.space.iri) if each.node == member.node]
     known = work.actors.document(actor)
+    resolver.check(document, _vouched(member, document, work, () if known else former))
     if known is not None:  # another host, or the node itself, named the key before
-        proofs.verify(known, _vouched(member, known, work))
+        proofs.verify(known, _vouched(member, known, work, former))
         _check_names(document, work)
     return document, member.node
 
@@ -225,8 +227,10 @@ def _check_names(document: Document, work: Work) -> None:
         raise ReplayedMessage("The id of a key was given to another key.")
 
 
-def _vouched(member: MemberNode, document: Document, work: Work) -> PublicKey:
-    """The key of its node by which a document is proved.
+def _vouched(
+    member: MemberNode, document: Document, work: Work, former: Sequence[FormerNode] = ()
+) -> PublicKey:
+    """The key of its node by which a document is proved; of a node that only the roster names, also a `former` one.
 
     Raises BadProof when it is by none of them; as `_node_keys`.
     """
@@ -234,7 +238,18 @@ def _vouched(member: MemberNode, document: Document, work: Work) -> PublicKey:
     key = rekeying.key_for(proof, _node_keys(member, proof, work), work)
     if key is None:
         raise BadProof("The proof is by no key of its node.")
+    if not _is_known(member, work):
+        for each in former:
+            was = replace(key, raw=roster.key_of(MemberNode(each.node, each.name, each.key, "", "")).raw)
+            if proofs.holds(document, was, proof):
+                return was
     return key
+
+
+def _is_known(member: MemberNode, work: Work) -> bool:
+    """Whether we know the node by more than a roster: ours, or a partner's."""
+    relation = work.peers.of_node(member.node)
+    return member.node == work.node or (relation is not None and relation.state in _VERIFIED)
 
 
 def _node_keys(member: MemberNode, proof: Proof, work: Work) -> tuple[PublicKey, ...]:
@@ -254,7 +269,8 @@ def _node_keys(member: MemberNode, proof: Proof, work: Work) -> tuple[PublicKey,
         method = proof.verification_method
         if proof.controller != member.node:
             return (named,)
-        return (work.actors.key(method) or replace(named, key_id=method),)
+        held = work.actors.key_at(method, rekeying.moment_of(proof))
+        return (held or replace(named, key_id=method),)
     if relation.state is State.SUSPENDED or relation.recompare:
         raise AgreementSuspended(f"The relation with {member.node} is suspended.")
     if all(named.raw != known.raw for known in relation.keys) and not _was_key(named, member, work):

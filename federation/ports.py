@@ -324,7 +324,7 @@ class Handshakes(Protocol):
         """The partner's node says with these from now on, the current first."""
 
     def revoked(self, relation: Relation, keys: Sequence[PublicKey], since: str) -> None:
-        """A key of the partner's was compromised since `since` (UTC, RFC 3339): it has ended, these are named beside it.
+        """A key of the partner's was compromised since `since` (UTC, RFC 3339) and has ended; `keys` are left.
 
         The relation is to be compared anew: neither side has confirmed it.
         """
@@ -381,6 +381,9 @@ class Spaces(Protocol):
 
     def nodes(self, space: str) -> Sequence[MemberNode]:
         """The organisations of the roster in force, the host first."""
+
+    def hosted_with(self, node: str) -> Sequence[str]:
+        """The spaces that we host in which the organisation of `node` takes part."""
 
     def former(self, space: str) -> Sequence[FormerNode]:
         """The organisations and keys that the roster in force names as former."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from federation import ending, gate, rekeying, roster, stopping
+from federation.activity import Document
 from federation.authority import Thing, thing_of
 from federation.charter import check_in_force, covers_roster, covers_space
 from federation.errors import BadProof, Malformed, NoAgreement, OutOfScope
 from federation.kind import ActivityType, Reply, effect_of, is_history, spoken_of
-from federation.ports import Space, Work
+from federation.ports import Relation, Space, State, Work
 from federation.trust import Trusted
 
 
@@ -17,7 +18,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     """Replace what the object says by what it says now."""
     match thing_of(trusted.activity):
         case Thing.ACTOR:
-            _learn(trusted, work)
+            return _learn(trusted, work)
         case Thing.ROSTER:
             _take_roster(trusted, work)
         case Thing.INVITE:
@@ -32,13 +33,31 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
     return ()
 
 
-def _learn(trusted: Trusted, work: Work) -> None:
+def _learn(trusted: Trusted, work: Work) -> Sequence[Reply]:
     """What the partner's node says of its people and spaces; of itself, with which keys it says it."""
     document, relation = trusted.activity.object, trusted.relation
-    if document is not None and relation is not None and document.get("id") == relation.node:
-        rekeying.take(document, relation, work)
-    else:
+    if document is None or relation is None or document.get("id") != relation.node:
         work.actors.learn(*gate.introduced_by(trusted, work))
+        return ()
+    known = work.actors.digest(relation.node)
+    rekeying.take(document, relation, work)
+    return () if known == work.actors.digest(relation.node) else list(_pass_on(document, relation, work))
+
+
+def _pass_on(document: Document, relation: Relation, work: Work) -> Iterator[Reply]:
+    """Who shares a space of ours with this node hears of its keys before its words come proved by them (2.j)."""
+    told = {relation.node, work.node}
+    for space in work.spaces.hosted_with(relation.node):
+        for each in work.spaces.nodes(space):
+            other = work.peers.of_node(each.node)
+            if each.node in told or other is None or other.state not in _HAS_LOG:
+                continue
+            told.add(each.node)
+            said = {"type": "Announce", "to": [other.node], "audience": space, "object": document}
+            yield Reply(other, space, said)
+
+
+_HAS_LOG = frozenset({State.IN_FORCE, State.SUSPENDED})
 
 
 def _replace(trusted: Trusted, work: Work) -> None:
@@ -72,16 +91,16 @@ def _take_roster(trusted: Trusted, work: Work) -> None:
 
 def _check_partners(taken: roster.Roster, space: Space, work: Work) -> None:
     """Nobody enters a space of ours without an agreement, or where another's agreement forbids it."""
-    known = {each.node for each in work.spaces.nodes(space.iri)}
-    if known.issuperset(each.node for each in taken.nodes):
+    there = {each.node for each in work.spaces.nodes(space.iri)}
+    if there.issuperset(each.node for each in taken.nodes):
         return
     for each in taken.nodes[1:]:
         relation = work.peers.of_node(each.node)
         if relation is None:
             raise NoAgreement(f"There is no agreement with {each.node}.")
-        if each.node not in known:
+        if each.node not in there:
             check_in_force(relation, work.now)
-        if roster.key_of(each) not in relation.keys:
+        if all(roster.key_of(each).raw != known.raw for known in relation.keys):
             raise BadProof(f"This is not the key of {each.node}.")
         covers_space(relation, space.iri)
         covers_roster(relation, len(taken.nodes))

@@ -405,6 +405,12 @@ class Spaces(_Port):
         row = self.rows.spaces.get(space)
         return row.nodes if row else ()
 
+    def hosted_with(self, node: str) -> Sequence[str]:
+        rows = self.rows.spaces.items()
+        return [
+            iri for iri, row in rows if row.space.hosted and any(each.node == node for each in row.nodes[1:])
+        ]
+
     def former(self, space: str) -> Sequence[FormerNode]:
         row = self.rows.spaces.get(space)
         return row.former if row else ()

@@ -58,6 +58,9 @@ class Spaces:
     def nodes(self, space: str) -> Sequence[MemberNode]:
         return [each.node for each in self._register.named(space)]
 
+    def hosted_with(self, node: str) -> Sequence[str]:
+        return self._register.hosted_with(node)
+
     def former(self, space: str) -> Sequence[FormerNode]:
         return self._register.former(space)
 

@@ -284,6 +284,17 @@ class Register(Reversible):
             )
         return self._nodes[row.id]
 
+    def hosted_with(self, node: str) -> Sequence[str]:
+        """The spaces of ours in which the organisation of `node` takes part, the oldest first."""
+        query = (
+            select(SPACE.c.iri)
+            .join(MEMBER_NODE, MEMBER_NODE.c.space_id == SPACE.c.id)
+            .join(ORGANISATION, ORGANISATION.c.id == MEMBER_NODE.c.organisation_id)
+            .where(SPACE.c.hosted, ORGANISATION.c.node == node)
+            .order_by(SPACE.c.id)
+        )
+        return self.session.execute(query).scalars().all()
+
     def former(self, iri: str) -> Sequence[FormerNode]:
         """The organisations and keys that the roster in force names as former."""
         row = self.find(iri)

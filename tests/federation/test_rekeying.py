@@ -13,7 +13,7 @@ from federation.authorship import write
 from federation.errors import BadProof
 from federation.http import Headers, Request, Response
 from federation.keys import PublicKey, SigningKey
-from tests.federation.world import Node, Pair, three_nodes, two_nodes
+from tests.federation.world import Node, Pair, enter, post_batch, three_nodes, two_nodes
 
 DAY_S = 86400
 
@@ -364,3 +364,39 @@ def test_a_person_has_a_new_key_and_the_old_posts_stay_proved() -> None:
     with world.east.work() as work:
         assert work.actors.key(former.key_id) is None
         assert work.actors.key_at(former.key_id, world.clock.now.replace(hour=0)) is not None
+
+
+def test_who_knows_a_node_through_its_host_alone_hears_of_its_keys_in_time() -> None:
+    world = three_nodes()
+    new = fresh(world.south, "two")
+    assert announce(world.south, world.north, new).status == 202
+    assert say(world.south, world.north, switch(world.south, new)).status == 202
+    late = world.south.person("Late")
+    enter(late, world.south, world.space, world.north)
+    world.settle()
+    world.south.post(late, world.space, "proved by the new key")
+    world.settle()
+    assert world.east.texts(world.space) == ["proved by the new key"]
+    assert not world.north.store.rows.refusals
+    world.clock.advance(20 * DAY_S)
+    world.south.post(late, world.space, "after the overlap")
+    world.settle()
+    assert world.east.texts(world.space) == ["proved by the new key", "after the overlap"]
+
+
+def test_refuses_keys_of_a_node_that_only_its_host_says() -> None:
+    world = three_nodes()
+    false, thief = fresh(world.south, "ed25519"), fresh(world.south, "two")
+    document = rekeying.announcement(
+        actor(world.south, false.public, thief.public), false, thief, world.clock.moment
+    )
+    with world.north.work() as work:
+        said = write(
+            {"type": "Announce", "to": [world.east.iri], "audience": world.space, "object": document},
+            world.space, work, world.north.settings,
+        )  # fmt: skip
+    before = dict(world.east.store.rows.documents), dict(world.east.store.rows.keys)
+    response, receipt = post_batch(world.north, world.east, [said.raw])
+    assert response.status == 200
+    assert receipt["exceptions"][0]["outcome"] == "rejected"
+    assert (world.east.store.rows.documents, world.east.store.rows.keys) == before
