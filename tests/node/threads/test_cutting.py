@@ -1,0 +1,77 @@
+"""What waits when an agreement grows narrower, as its author sees it: a stopped space, and a next version."""
+
+from __future__ import annotations
+
+import pytest
+
+from federation import documents
+from node.identity.services.people import Person, Role
+from node.relations.jobs import send_due
+from node.spaces.services.spaces import Refused as NotSaid
+from tests.node.identity.houses import PASSWORD
+from tests.node.relations.peers import MARIE
+from tests.node.spaces.world import House, exchange_all, opened
+from tests.node.threads.talk import begin, texts
+
+
+@pytest.fixture
+def talking(partners: tuple[House, House]) -> tuple[House, House, str, Person, Person]:
+    """Aubier hosts, Nord Acier is in: Inès and Marie."""
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff", Role.ADMIN), nord.person("Marie Lenoir", Role.ADMIN, PASSWORD)
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    nord.join(marie, iri, aubier)
+    return aubier, nord, iri, ines, marie
+
+
+def test_a_space_that_is_stopped_refuses_what_waits_and_says_so(
+    talking: tuple[House, House, str, Person, Person],
+) -> None:
+    aubier, nord, iri, ines, marie = talking
+    key = nord.key_of(iri)
+    begin(nord, marie, key, "Une question.")
+    aubier.relations.stop(aubier.partner(nord).key, [iri], MARIE)
+    send_due.run(aubier.ground)
+    assert nord.fact("SELECT state FROM post") == "refused"
+    assert nord.fact("SELECT source FROM post") == "Une question."
+    assert "stopped" in str(nord.fact("SELECT problem FROM post"))
+    assert "charter.cut" in "".join(nord.audited())
+    exchange_all(aubier, nord)
+    assert aubier.fact("SELECT count(*) FROM post") == 0
+    assert nord.fact("SELECT count(*) FROM activity WHERE raw IS NOT NULL AND type = 'Create'") == 1
+
+    browser = nord.browser()
+    browser.sign_in(marie)
+    shown = browser.get(f"/spaces/{key}").text
+    assert "Exchange with Aubier is stopped in this space" in shown
+    assert 'name="audience"' not in shown
+    with pytest.raises(NotSaid):
+        begin(nord, marie, key, "Encore.", title="Encore")
+
+    begin(aubier, ines, aubier.key_of(iri), "Entre nous.")  # the host goes on without this partner
+    exchange_all(aubier, nord)
+    assert texts(aubier, ines) == ["Entre nous."]
+    aubier.relations.stop(aubier.partner(nord).key, [], MARIE)
+    send_due.run(aubier.ground)
+    begin(nord, marie, key, "De retour.", title="De retour")
+    exchange_all(aubier, nord)
+    assert texts(aubier, ines, 0) == ["De retour."]
+
+
+def test_a_next_version_refuses_what_waits_outside_of_it(
+    talking: tuple[House, House, str, Person, Person],
+) -> None:
+    aubier, nord, iri, _ines, marie = talking
+    begin(nord, marie, nord.key_of(iri), "Une question.")
+    nord.propose(aubier, new_spaces="none")
+    aubier.agree(nord)
+    send_due.run(aubier.ground)
+    exchange_all(aubier, nord)
+    agreement = nord.relation(aubier).agreement
+    assert agreement is not None
+    assert (agreement["version"], agreement["scope"]["spaces"]) == (2, [])
+    assert nord.fact("SELECT state FROM post") == "refused"
+    assert documents.loads(str(nord.fact("SELECT problem FROM post")).encode())["type"].endswith(
+        "#out-of-scope"
+    )
+    assert aubier.fact("SELECT count(*) FROM post") == 0
