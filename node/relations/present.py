@@ -95,6 +95,7 @@ def line(partner: Partner) -> shown.RelationLine:
         health=_health(partner),
         spaces=len(spaces(partner)) if partner.agreed_at else 0,
         our_turn=partner.our_turn,
+        to_renew=partner.to_renew and partner.offer is None,
     )
 
 

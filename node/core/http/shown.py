@@ -456,6 +456,7 @@ class RelationLine:
     health: Health = field(default_factory=Health)
     spaces: int = 0
     our_turn: bool = False  # the next step is ours
+    to_renew: bool = False  # namely to propose another version, as this one ends soon
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,8 @@ class Partner:
 
     `id` is 0 for an invitation. `waits` says why something of the handshake has not arrived ("": it has), `alike`
     names a known host that looks the same. `agreement` is the one in force, `offer` the open proposal beside it;
-    `earliest_end` is when notice given today would end it. `versions`, newest first, for one partner alone.
+    `earliest_end` is when notice given today would end it; `to_renew`: it ends soon, or has run out.
+    `versions`, newest first, for one partner alone.
     """
 
     key: str
@@ -139,6 +140,7 @@ class Partner:
     ended_at: datetime | None = None
     versions: Sequence[Version] = ()
     earliest_end: datetime | None = None
+    to_renew: bool = False
 
     @property
     def uncovered(self) -> tuple[str, ...]:
@@ -154,8 +156,10 @@ class Partner:
                 return self.ours is None
             case "verified":
                 return True
+            case _ if self.offer is None:
+                return self.to_renew
             case _:
-                return self.offer is not None and not self.offer.by_us and not self.offer.accepted
+                return not self.offer.by_us and not self.offer.accepted
 
 
 class Partners(Desk):
@@ -188,6 +192,7 @@ class Partners(Desk):
             ((_RELATIONS.state == State.KEYS_EXCHANGED) | (_RELATIONS.agreement != ""))
             & _RELATIONS.confirmed_here_at.is_(None),
             _RELATIONS.state == State.VERIFIED,
+            _RELATIONS.warned_days.is_not(None) & (_RELATIONS.proposal == "") & (_RELATIONS.ends == ""),
             (_RELATIONS.proposal != "")
             & _RELATIONS.proposal_by_us.is_(False)
             & (_RELATIONS.proposal_accept == ""),
@@ -259,6 +264,7 @@ class Partners(Desk):
             },
             ending=_ending(row),
             ended_at=row["ended_at"],
+            to_renew=row["warned_days"] is not None and not row["ends"] and row["ended_at"] is None,
             earliest_end=ending.earliest_end(relation, self._now()) if in_force else None,
             groups=self._groups(session, row),
             ours=Confirmed(row["confirmed_here_by"], ours, row["confirmed_channel"]) if ours else None,

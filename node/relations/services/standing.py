@@ -109,7 +109,7 @@ class Standing(Partners):
         work.agreements.declined(records.relation_of(row), row["proposal_offer"])
 
     def _expire(self, row: Mapping[Any, Any], work: exchange.NodeWork) -> None:
-        records.change(work.session, self._ground, row["id"], state=State.EXPIRED)
+        records.change(work.session, self._ground, row["id"], state=State.EXPIRED, warned_days=0)
         records.wake_lanes(work.session, self._ground, row["id"])
         self._record(work.session, "relation.expired", _NOBODY, peer=row["node"])
 

@@ -309,11 +309,13 @@ def test_an_agreement_runs_out_and_is_renewed(two: tuple[Peer, Peer], clock: Set
     watch.run(aubier.ground)
     soon = [line for line in aubier.audited() if line.startswith("relation.ends-soon")]
     assert len(soon) == 2
+    assert (aubier.relations.turns(), aubier.partner(nord).our_turn, nord.relations.turns()) == (1, True, 0)
     clock.move(days=10)
     assert isinstance(aubier.deliver(nord), Refused)
     for here, there in (two, two[::-1]):
         watch.run(here.ground)
         assert here.partner(there).state == "expired"
+        assert here.relations.turns() == 1
     renewed(aubier, nord)
     for here, there in (two, two[::-1]):
         assert here.partner(there).state == "in-force"
