@@ -12,16 +12,18 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import discovery, ending, offers, outbox, roster
+from federation import discovery, ending, offers, outbox, recall, roster
 from federation.activity import Activity, Document
-from federation.digest import digest
+from federation.digest import digest, object_digest
 from federation.errors import SequenceGap
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
+from federation.ports import Erasure, Mode, Recall
 from federation.service import Federation
 from tests.federation.world import Clock, Node, enter
 
@@ -77,6 +79,7 @@ def made() -> dict[str, str]:
         batch = batches[-2]  # the last is the hello that ends every delivery
         host.deliver(guest)
         hello = guest.parcel(host, lines=0).request
+        recalled, erased = _called_back(host, guest, yann, space)
     paused, resumed, notice = _life(host, guest)
     said = [*host.store.rows.activities.values(), *guest.store.rows.activities.values()]
     first, second = [each.object or {} for each in said if each.object_type == "Roster"][:2]
@@ -103,11 +106,30 @@ def made() -> dict[str, str]:
         "join": _json(_said(said, "Join", None)),
         "create": _json(_said(said, "Create", "Note")),
         "announce": _json(_said(said, "Announce", "Create")),
+        "recall": _json(recalled.document),
+        "erasure-receipt": _json(erased),
         "batch": _request(batch[0]),
         "receipt": _response(batch[1]),
         "hello": _request(hello),
         "problem": _json(SequenceGap("Entry 7 is expected.", expected=7).document()),
     }
+
+
+def _called_back(host: Node, guest: Node, author: str, space: str) -> tuple[Activity, Document]:
+    """A message that its author calls back, and what the host says it did."""
+    wrong = guest.post(author, space, "Le prix est de 48 000 euros.")
+    guest.deliver(host)
+    deadline = f"{host.clock.now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    asked = Recall(Mode.ERASE, "wrong-recipient", deadline, ("attachments", "versions"))
+    former = object_digest(guest.store.rows.objects[wrong].document or {})
+    said = guest.say(author, {"type": "Delete", "object": wrong, **recall.document(asked)}, space)
+    guest.deliver(host)
+    moment = host.clock.moment
+    erased = {"id": wrong, "formerDigest": former, "stores": ["database", "media-store"], "at": moment}
+    residual = {"store": "backup", "until": "2026-12-29T08:01:00Z"}
+    named = {"id": said.id, "contentDigest": said.content_digest}
+    done = Erasure(erased=[erased], residual=[residual])
+    return said, recall.receipt(host.settings, host.key, named, done, host.clock.now)
 
 
 def _peer(host: Node, guest: Node) -> str:
