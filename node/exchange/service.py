@@ -285,7 +285,9 @@ def marks(
 
 
 def said_to(session: Session, relation_id: str, activity_iri: str) -> bytes | None:
-    """The bytes of an activity that our log to this partner has, alone or inside an Announce; None for any other."""
+    """The bytes of an activity that our log to this partner has, alone or inside an Announce; None for any other, and
+    for what was refused, as it may never have left.
+    """
     inner = ACTIVITY.alias("inside")
     wrapper = ACTIVITY.alias("wrapper")
     # Correlated by name: two levels down, SQLAlchemy would take any wrapper of any activity.
@@ -296,6 +298,7 @@ def said_to(session: Session, relation_id: str, activity_iri: str) -> bytes | No
         .join(LANE, LANE.c.id == STREAM.c.lane_id)
         .where(
             LANE.c.relation == relation_id,
+            OUT_ENTRY.c.problem.is_(None),
             or_(OUT_ENTRY.c.activity_id == ACTIVITY.c.id, OUT_ENTRY.c.activity_id.in_(wrappers)),
         )
         .exists()

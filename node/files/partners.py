@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from federation import digest, iris
+from federation import charter, digest, iris
 from federation.errors import Malformed, OutOfScope, RemoteError
 from federation.http import Request
 from federation.ports import State
@@ -43,6 +43,7 @@ def _allowed(ground: Ground, request: Request, space: str, name: str) -> tuple[F
             on_roster = any(each.node == relation.node for each in work.spaces.nodes(space))
             if relation.state is not State.IN_FORCE or not on_roster:
                 raise Absent(f"{relation.node} is not on the roster of {space}")
+            charter.covers_space(relation, space)
             found = service.for_partner(ground, work.session, space, sha256)
     except (RemoteError, ValueError) as error:
         raise Absent(str(error)) from error

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from federation import charter, replica
+from federation import charter, cutting, replica
 from federation.activity import Activity
 from federation.errors import AsOfGone, NotFound, OutOfScope, TooLarge
 from federation.limits import MAX_BATCH_LINES, MAX_LEAVES, MAX_OUTBOX_BYTES
@@ -127,7 +127,7 @@ def announced(
             size += len(each.raw)
             if size > MAX_OUTBOX_BYTES:
                 break
-            if _covered(relation, each):
+            if cutting.outside(relation, each, work) is None:
                 lines.append(each.raw)
     return lines
 
@@ -145,13 +145,6 @@ def _announces(work: NodeWork, turns: Sequence[str]) -> list[Activity]:
     return [said[each] for each in turns if each in said]
 
 
-def _covered(relation: Relation, announce: Activity) -> bool:
-    """Whether the charter lets through what is wrapped."""
-    spoken = announce.document["object"]["object"]
-    kind = spoken.get("type") if isinstance(spoken, dict) else None
-    return kind is None or kind == "Roster" or kind not in charter.OBJECT_TYPES or kind in _types(relation)
-
-
 def _types(relation: Relation) -> frozenset[str]:
     scope = (relation.agreement or {}).get("scope", {})
     return frozenset(scope.get("objectTypes", ()))
@@ -159,7 +152,7 @@ def _types(relation: Relation) -> frozenset[str]:
 
 def _space(ground: Ground, relation: Relation, iri: str) -> Copied:
     with ground.database.reading() as session:
-        space = spaces.by_iri(session, iri)
+        space = None if iri in relation.stopped else spaces.by_iri(session, iri)
         if space is not None and space.hosted and relation.node in spaces.nodes(session, space.id)[1:]:
             return space
     raise NotFound("Not found.") from OutOfScope("It is absent, or not for this partner.")
