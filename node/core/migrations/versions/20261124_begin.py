@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "2cd664be4362"
+revision: str = "4f9e823a4b9e"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
