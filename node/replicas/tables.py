@@ -19,7 +19,7 @@ _COMPACT = {"sqlite_with_rowid": False}
 
 class Leaf(Base):
     """A leaf from `rev` on, up to before `until`; the present one has none. `place` is SHA-256(id), in whose order
-    leaves stand. `digest` is null when the host withholds the object from us. `born` and `kind`: see
+    leaves stand. `digest` is empty when the host withholds the object from us. `born` and `kind`: see
     `federation.replica.Leaf`.
     """
 
@@ -32,7 +32,7 @@ class Leaf(Base):
     until: Mapped[int | None] = mapped_column(BigKey)
     iri: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(9))
-    digest: Mapped[bytes | None] = mapped_column(LargeBinary(SHA256_BYTES))
+    digest: Mapped[str] = mapped_column(String(64))
     born: Mapped[int] = mapped_column(BigKey)
     kind: Mapped[str] = mapped_column(String(16))
 

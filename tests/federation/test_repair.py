@@ -125,6 +125,11 @@ class Copy(Held):
         self.disagreed = theirs
 
 
+def nothing(lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
+    """Nothing of it has an effect."""
+    return 0
+
+
 def two(theirs: dict[str, Leaf], ours: dict[str, Leaf], **members: Any) -> tuple[Host, Copy]:
     host, copy = Host(dict(theirs)), Copy(dict(ours), **members)
     copy.source = host
@@ -200,7 +205,7 @@ def test_what_has_not_come_is_read_first() -> None:
 
 def test_a_hole_that_nothing_fills_does_not_hold_the_run() -> None:
     host, copy = two(some(1), some(1), rev_=7)
-    copy.take = lambda _lines, _wanted: 0  # type: ignore[method-assign]
+    copy.take = nothing  # type: ignore[method-assign]
 
     assert repair.run(host, copy).equal
 
@@ -264,7 +269,7 @@ def test_refuses_what_does_not_lead_to_the_root_that_was_signed(liar: type[Host]
 
 def test_a_host_that_never_gives_what_it_lists_is_found() -> None:
     host, copy = two(some(1, 2), some(1))
-    copy.take = lambda _lines, _wanted: 0  # type: ignore[method-assign]
+    copy.take = nothing  # type: ignore[method-assign]
 
     report = repair.run(host, copy)
 

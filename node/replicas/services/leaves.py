@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from federation import documents, replica
-from federation.digest import multibase_of, object_digest, sha256_of
-from federation.replica import Leaf, LeafState, place_of
+from federation.digest import object_digest
+from federation.replica import Leaf, place_of
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import history
@@ -41,22 +41,21 @@ _taking = threading.Lock()
 
 
 def bring_up_to_date(ground: Ground, space: Copied) -> int:
-    """Make the leaves those of the space as it is now; the rev that they are of."""
-    with _turn(space.id):
-        found = 0
-        with ground.database.reading() as session:
-            now = spaces.by_id(session, space.id)
-            as_of = spaces.whole_to(session, now)
-            for some in _present(session, now):
-                found += len(some) - _take(ground, session, space.id, some)
-        with ground.database.reading() as session:
-            present = (
-                select(func.count()).select_from(LEAF).where(LEAF.c.until.is_(None), LEAF.c.state != WITHHELD)
-            )
-            lost = (session.scalar(present.where(LEAF.c.space_id == space.id)) or 0) > found
-        if lost:
-            _forget_lost(ground, now)
-    return as_of
+    """Make the leaves those of the space as it is now; the rev that they are of.
+
+    What changed since is found by its rev; all is looked at when the sums of posts and leaves differ.
+    """
+    with _turn(space.id), ground.database.reading() as session:
+        now = spaces.by_id(session, space.id)
+        newest = select(func.max(LEAF.c.rev)).where(LEAF.c.space_id == space.id, LEAF.c.kind != "")
+        for some in _present(session, now, (session.scalar(newest) or 0) + 1):
+            _take(ground, session, space.id, some)
+        if not _is_whole(ground, session, now):
+            _forget_lost(ground, session, now)
+        if not _is_whole(ground, session, now):
+            for some in _present(session, now, 0):
+                _take(ground, session, space.id, some)
+        return spaces.whole_to(session, now)
 
 
 def bring_some(ground: Ground, space: Copied, iris: Sequence[str]) -> None:
@@ -76,7 +75,7 @@ def stream(
 ) -> Iterator[Leaf]:
     """The leaves as of a rev, in the order of SHA-256(id); of these buckets alone, when they are given."""
     here = (
-        select(LEAF.c.place, LEAF.c.iri, LEAF.c.rev, LEAF.c.state, LEAF.c.digest, LEAF.c.born, LEAF.c.kind)
+        select(LEAF.c.iri, LEAF.c.rev, LEAF.c.state, LEAF.c.digest, LEAF.c.born, LEAF.c.kind)
         .where(LEAF.c.space_id == space_id, LEAF.c.rev <= as_of)
         .where(or_(LEAF.c.until.is_(None), LEAF.c.until > as_of))
         .order_by(LEAF.c.place)
@@ -86,10 +85,10 @@ def stream(
         after = first
         while True:
             rows = session.execute(here.where(LEAF.c.place > after, LEAF.c.place <= last)).all()
-            yield from map(_leaf, rows)
+            yield from (Leaf(*row) for row in rows)
             if len(rows) < READ_AT_ONCE:
                 break
-            after = rows[-1].place
+            after = place_of(rows[-1].iri)
 
 
 def withhold(session: Session, space_id: int, known: Iterable[Leaf], over: Iterable[Leaf]) -> None:
@@ -117,9 +116,9 @@ def _turn(space_id: int) -> threading.Lock:
         return _turns.setdefault(space_id, threading.Lock())
 
 
-def _present(session: Session, space: Copied) -> Iterator[Sequence[threads.Copied | Leaf]]:
-    """What is there: posts without their digest, people as leaves."""
-    yield from threads.posts(session, space.id)
+def _present(session: Session, space: Copied, since: int) -> Iterator[Sequence[threads.Copied | Leaf]]:
+    """What is there: posts that changed with this rev or later, without their digest; all people, as leaves."""
+    yield from threads.posts(session, space.id, since)
     people = _people(session, space)
     for first in range(0, len(people), WRITTEN_AT_ONCE):
         yield people[first : first + WRITTEN_AT_ONCE]
@@ -145,6 +144,24 @@ def _take(ground: Ground, session: Session, space_id: int, some: Sequence[thread
     made = _made(session, changed)
     _write(ground, space_id, made)
     return len(changed) - len(made)
+
+
+def _is_whole(ground: Ground, session: Session, space: Copied) -> bool:
+    """Whether our leaves are as many as what is there, and of the same revs."""
+    return (*threads.summary(session, space.id), len(_people(session, space))) == _summary(ground, space.id)
+
+
+def _summary(ground: Ground, space_id: int) -> tuple[int, int, int, int]:
+    """The same of our leaves as `threads.summary` gives of posts; and how many people."""
+    person = func.sum(case((LEAF.c.state.in_(("member", "left")), 1), else_=0))
+    rev = case((LEAF.c.state.in_(("live", "tombstone")), LEAF.c.rev), else_=0)
+    live = func.sum(case((LEAF.c.state == "live", 1), else_=0))
+    query = select(func.count(), func.sum(rev), live, person).where(
+        LEAF.c.space_id == space_id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD
+    )
+    with ground.database.reading() as session:
+        count, revs, alive, people = (int(each or 0) for each in session.execute(query).one())
+    return count - people, revs, alive, people
 
 
 def _iri(each: threads.Copied | Leaf) -> str:
@@ -203,17 +220,33 @@ def _write(ground: Ground, space_id: int, made: Sequence[Leaf]) -> None:
         session.execute(insert(LEAF), rows)
 
 
-def _forget_lost(ground: Ground, space: Copied) -> None:
-    """Drop the leaves of what is not here any more."""
-    with ground.database.reading() as session:
-        here = {place_of(_iri(each)) for some in _present(session, space) for each in some}
-        query = select(LEAF.c.place).where(
-            LEAF.c.space_id == space.id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD
-        )
-        lost = [row.place for row in session.execute(query) if row.place not in here]
-    for first in range(0, len(lost), WRITTEN_AT_ONCE):
-        with ground.database.writing() as session:
-            _drop(session, space.id, lost[first : first + WRITTEN_AT_ONCE])
+def _forget_lost(ground: Ground, session: Session, space: Copied) -> None:
+    """Drop the leaves of what is not here any more, some hundred at a time."""
+    people = {each.id for each in _people(session, space)}
+    for iris in _leaves_here(ground, space.id):
+        here = threads.here(session, iris) | people
+        lost = [place_of(each) for each in iris if each not in here]
+        if lost:
+            with ground.database.writing() as writing:
+                _drop(writing, space.id, lost)
+
+
+def _leaves_here(ground: Ground, space_id: int) -> Iterator[Sequence[str]]:
+    """The ids of our present leaves."""
+    present = (
+        select(LEAF.c.iri)
+        .where(LEAF.c.space_id == space_id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD)
+        .order_by(LEAF.c.place)
+        .limit(WRITTEN_AT_ONCE)
+    )
+    after = b""
+    while True:
+        with ground.database.reading() as session:
+            found = session.execute(present.where(LEAF.c.place > after)).scalars().all()
+        if not found:
+            return
+        yield found
+        after = place_of(found[-1])
 
 
 def _drop(session: Session, space_id: int, places: Sequence[bytes], state: str | None = None) -> None:
@@ -229,15 +262,10 @@ def _row(space_id: int, leaf: Leaf) -> dict[str, Any]:
         "until": None,
         "iri": leaf.id,
         "state": leaf.state,
-        "digest": sha256_of(leaf.digest) if leaf.digest else None,
+        "digest": leaf.digest,
         "born": leaf.born,
         "kind": leaf.kind,
     }
-
-
-def _leaf(row: Any) -> Leaf:
-    said = "" if row.digest is None else multibase_of(row.digest)
-    return Leaf(row.iri, row.rev, cast("LeafState", row.state), said, row.born, row.kind)
 
 
 def _ranges(numbers: Sequence[int] | None) -> list[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from node.core.db import table_of
@@ -54,10 +54,10 @@ class Copied(NamedTuple):
     activity: str
 
 
-def posts(session: Session, space_id: int) -> Iterator[Sequence[Copied]]:
-    """All posts of a space, tombstones included, some hundred at a time."""
+def posts(session: Session, space_id: int, since: int) -> Iterator[Sequence[Copied]]:
+    """The posts of a space that changed with this rev or later, tombstones included, some hundred at a time."""
     last = 0
-    here = _COPIES.where(POST.c.space_id == space_id, POST.c.changed_rev.is_not(None))
+    here = _COPIES.where(POST.c.space_id == space_id, POST.c.changed_rev >= since)
     placed = here.order_by(POST.c.rev).limit(READ_AT_ONCE)
     while rows := session.execute(placed.where(POST.c.rev > last)).all():
         yield [_copied(row) for row in rows]
@@ -69,6 +69,18 @@ def posts(session: Session, space_id: int) -> Iterator[Sequence[Copied]]:
         last = rows[-1].id
 
 
+def summary(session: Session, space_id: int) -> tuple[int, int, int]:
+    """How many posts and tombstones have a place, the sum of the revs that changed them, and how many live: what two
+    lists of them have in common unless something was lost.
+    """
+    live = func.sum(case((POST.c.state == ACCEPTED, 1), else_=0))
+    query = select(func.count(), func.sum(POST.c.changed_rev), live).where(
+        POST.c.space_id == space_id, POST.c.changed_rev.is_not(None)
+    )
+    count, revs, alive = session.execute(query).one()
+    return int(count), int(revs or 0), int(alive or 0)
+
+
 def named(session: Session, space_id: int, iris: Iterable[str]) -> Sequence[Copied]:
     """Those of these that are posts with a place in the space, or tombstones."""
     here = _COPIES.where(POST.c.space_id == space_id, POST.c.changed_rev.is_not(None))
@@ -78,6 +90,14 @@ def named(session: Session, space_id: int, iris: Iterable[str]) -> Sequence[Copi
 
 def _copied(row: Any) -> Copied:
     return Copied(row.iri, row.type, row.rev or 0, row.changed_rev, row.state == ACCEPTED, row.activity)
+
+
+def here(session: Session, iris: Iterable[str]) -> set[str]:
+    """Which of these are posts with a place, or tombstones."""
+    query = select(POST.c.iri).where(
+        POST.c.digest.in_([digest_of(each) for each in iris]), POST.c.changed_rev.is_not(None)
+    )
+    return set(session.execute(query).scalars())
 
 
 def born(session: Session, iris: Iterable[str]) -> dict[str, int]:
