@@ -16,7 +16,6 @@ from node.core.http.guards import Viewer, guarded, viewer
 from node.core.http.rendering import page
 from node.retention import present as recalls
 from node.retention.services import ledger
-from node.retention.web import author
 from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
 from node.spaces.services import requests
@@ -57,11 +56,18 @@ def home() -> str:
         offered = spaces.offered(session) if "admin" in who.roles else []
         joinable = spaces.joinable(session, who.person_id)
         lines = present.lines(looks, listed, where, there)
+        whose = ledger.whose(who.roles, who.person_id)
+        silent = ledger.unanswered(session, ground().clock.now(), author=whose)
         waiting = [
             *(_offered(looks, each) for each in offered),
             *(_joinable(looks, each) for each in joinable),
             *(_asked(looks, each) for each in requests.waiting(session, who.person_id)),
-            *recalls.waiting(looks, ledger.unanswered(session, ground().clock.now(), author=author())),
+            *recalls.waiting(
+                looks,
+                ledger.unanswered(
+                    session, ground().clock.now(), author=ledger.whose(who.roles, who.person_id)
+                ),
+            ),
         ]
         return page(
             "home.html",

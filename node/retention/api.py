@@ -17,8 +17,8 @@ from node.core.http.guards import guarded, viewer
 from node.retention.services import holds, ledger
 from node.retention.services.holds import Hold
 from node.retention.services.ledger import Recalled
-from node.retention.web import author, spot_at
 from node.spaces.services import reading as spaces
+from node.threads.services import spots
 from schemas.api import retention as shapes
 
 api = Blueprint(
@@ -33,7 +33,7 @@ api = Blueprint(
 def recalls(page: dict[str, Any]) -> dict[str, Any]:
     """What was called back of one's own messages, for an administrator of all; the newest first."""
     with ground().database.reading() as session:
-        found = ledger.page(session, author=author(), before=page["before"])
+        found = ledger.page(session, author=_author(), before=page["before"])
         items = [_recall(each, spaces.name_of(session, each.space_id)[0]) for each in found[: ledger.A_PAGE]]
     return {"items": items, "before": found[ledger.A_PAGE - 1].id if len(found) > ledger.A_PAGE else None}
 
@@ -44,7 +44,7 @@ def recalls(page: dict[str, Any]) -> dict[str, Any]:
 def recall(key: str) -> dict[str, Any]:
     """One recall with the signed receipt of each organisation."""
     with ground().database.reading() as session:
-        found = ledger.one(session, key, author=author())
+        found = ledger.one(session, key, author=_author())
         return _recall(found, spaces.name_of(session, found.space_id)[0])
 
 
@@ -64,7 +64,7 @@ def all_holds() -> dict[str, Any]:
 def place(new: dict[str, Any]) -> dict[str, Any]:
     """Places a hold on a space, a thread or a post, named by the address of its page."""
     with ground().database.reading() as session:
-        spot = spot_at(session, new["on"])
+        spot = spots.at_address(session, new["on"])
     if spot is None:
         sentence = _("There is nothing at this address.")
         raise Invalid(sentence, errors={"on": sentence})
@@ -85,6 +85,10 @@ def place(new: dict[str, Any]) -> dict[str, Any]:
 def release(key: str) -> dict[str, Any]:
     """Ends a hold; what only it kept is erased."""
     return {"erased": holds.release(ground(), viewer().actor, key)}
+
+
+def _author() -> int | None:
+    return ledger.whose(viewer().roles, viewer().person_id)
 
 
 def _recall(found: Recalled, space: str) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from node.core.commands import needs_ground
 from node.core.errors import NodeError
 from node.core.ground import Ground
 from node.retention.services import holds, ledger
-from node.retention.web import spot_at
-from node.threads.services import posting
+from node.threads.services import posting, spots
 from node.threads.services.reasons import REASONS
 
 
@@ -87,7 +86,7 @@ def list_holds(ground: Ground) -> None:
 def place(ground: Ground, address: str, basis: str, reference: str, review_by: datetime) -> None:
     """Place a hold on the space, discussion or message at ADDRESS; prints its key."""
     with ground.database.reading() as session:
-        spot = spot_at(session, address)
+        spot = spots.at_address(session, address)
     if spot is None:
         raise click.ClickException("There is nothing at this address.")
     try:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from node.core.errors import Absent, Invalid
+from node.core.errors import Invalid
 from node.core.http import shown
 from node.core.http.context import ground
 from node.core.http.guards import Viewer, guarded, viewer
@@ -27,7 +26,6 @@ from node.retention.services.ledger import Recalled
 from node.spaces.present import Looks
 from node.spaces.web import read_form, sentences
 from node.threads.services import spots
-from node.threads.services.spots import Spot
 from schemas.forms.retention import PlaceHold
 
 FOUND_ELSEWHERE = 303
@@ -43,7 +41,7 @@ def recalls() -> str:
     before = request.args.get("before", "")
     place = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
     with ground().database.reading() as session:
-        found = ledger.page(session, author=author(), before=place)
+        found = ledger.page(session, author=_author(), before=place)
         looks = Looks(session, ground())
         listed = found[: ledger.A_PAGE]
         older = url_for("retention.recalls", before=listed[-1].id) if len(found) > ledger.A_PAGE else ""
@@ -51,8 +49,8 @@ def recalls() -> str:
         return page(
             "retention/list.html",
             recalls=[present.recall(looks, each) for each in listed],
-            everybody=author() is None,
-            runs=[present.run(looks, each) for each in ledger.runs(session)] if author() is None else [],
+            everybody=_author() is None,
+            runs=[present.run(looks, each) for each in ledger.runs(session)] if _author() is None else [],
             next=shown.Next(newer, older),
         )
 
@@ -62,7 +60,7 @@ def recalls() -> str:
 def recall(key: str) -> str:
     """What became of one message that was called back, organisation by organisation."""
     with ground().database.reading() as session:
-        return _recall_page(session, ledger.one(session, key, author=author()))
+        return _recall_page(session, ledger.one(session, key, author=_author()))
 
 
 @web.get("/posts/<key>/recalled")
@@ -70,7 +68,7 @@ def recall(key: str) -> str:
 def of_post(key: str) -> str:
     """The same, by the tombstone."""
     with ground().database.reading() as session:
-        return _recall_page(session, ledger.of_post(session, key, author=author()))
+        return _recall_page(session, ledger.of_post(session, key, author=_author()))
 
 
 @web.get("/recalls/<key>/letter")
@@ -78,7 +76,7 @@ def of_post(key: str) -> str:
 def letter(key: str) -> str:
     """The same as a letter, to be printed or saved."""
     with ground().database.reading() as session:
-        seen = ledger.one(session, key, author=author())
+        seen = ledger.one(session, key, author=_author())
         return page(
             "retention/letter.html",
             recall=present.recall(Looks(session, ground()), seen),
@@ -92,7 +90,7 @@ def letter(key: str) -> str:
 def receipts(key: str) -> Response:
     """The signed receipts, to be verified elsewhere."""
     with ground().database.reading() as session:
-        seen = ledger.one(session, key, author=author())
+        seen = ledger.one(session, key, author=_author())
     lines = "".join(f"{each.document}\n" for each in seen.answers if each.document)
     answer = Response(lines, content_type="application/x-ndjson")
     answer.headers["Content-Disposition"] = f"attachment; filename=receipts-{seen.key}.ndjson"
@@ -126,7 +124,7 @@ def place_hold() -> AnyResponse | tuple[str, int]:
     if errors:
         return _holds_page(values, errors), UNPROCESSABLE
     with ground().database.reading() as session:
-        spot = spot_at(session, values["on"])
+        spot = spots.at_address(session, values["on"])
     if spot is None:
         return _holds_page(values, {"on": _("There is nothing at this address.")}), UNPROCESSABLE
     try:
@@ -162,22 +160,8 @@ def navigation(who: Viewer) -> Iterable[shown.NavItem]:
         )
 
 
-def author() -> int | None:
-    """Whose recalls the viewer reads: None, all of them, for an administrator."""
-    return None if "admin" in viewer().roles else viewer().person_id
-
-
-def spot_at(session: Session, address: str) -> Spot | None:
-    """What the address of a page names, or the key alone of a post; None for anything else."""
-    parts = urlsplit(address.strip())
-    folder, _slash, key = parts.path.strip("/").rpartition("/")
-    if parts.fragment.startswith("post-"):
-        folder, key = "posts", parts.fragment.removeprefix("post-")
-    find = {"spaces": spots.of_space, "threads": spots.of_thread, "posts": spots.of_post, "": spots.of_post}
-    try:
-        return find[folder](session, key) if folder in find else None
-    except Absent:
-        return None
+def _author() -> int | None:
+    return ledger.whose(viewer().roles, viewer().person_id)
 
 
 def _recall_page(session: Session, seen: Recalled) -> str:

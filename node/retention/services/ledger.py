@@ -74,6 +74,11 @@ class Recalled:
         return now > self.deadline and any(each.outcome == "waiting" for each in self.answers)
 
 
+def whose(roles: Iterable[str], person_id: int) -> int | None:
+    """Whose recalls somebody reads: those of this person, or None, all of them, for an administrator."""
+    return None if "admin" in roles else person_id
+
+
 def page(session: Session, *, author: int | None = None, before: int | None = None) -> list[Recalled]:
     """The newest recalls, those of one person of ours or all, at most `A_PAGE` and one more."""
     query = select(RECALL).where(RECALL.c.asked).order_by(RECALL.c.id.desc()).limit(A_PAGE + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -41,6 +42,19 @@ def of_thread(session: Session, key: str) -> Spot:
     if row is None:
         raise Absent(f"no thread {key!r}")
     return Spot(row.space_id, row.context, row.id, None, moment(row.published), row.author_id)
+
+
+def at_address(session: Session, address: str) -> Spot | None:
+    """What the address of a page names, or the bare key of a post; None for anything else."""
+    parts = urlsplit(address.strip())
+    folder, _slash, key = parts.path.strip("/").rpartition("/")
+    if parts.fragment.startswith("post-"):
+        folder, key = "posts", parts.fragment.removeprefix("post-")
+    find = {"spaces": of_space, "threads": of_thread, "posts": of_post, "": of_post}
+    try:
+        return find[folder](session, key) if folder in find else None
+    except Absent:
+        return None
 
 
 def written_before(

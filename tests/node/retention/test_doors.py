@@ -14,8 +14,10 @@ from node.identity.services.people import Person, Role
 from node.identity.services.tokens import Scope
 from node.retention.cli import hold_group, recall_group
 from node.retention.services import erasing
+from node.threads.services import posting
+from node.threads.services.posting import Wish
 from tests.node.identity.houses import PASSWORD, Browser
-from tests.node.spaces.world import House
+from tests.node.spaces.world import House, opened
 from tests.node.threads.talk import begin, seen
 from tests.node.threads.test_api import ALL, Script
 
@@ -85,6 +87,26 @@ def test_the_ledger_is_the_authors_and_the_administrators(aubier: House, ines: P
         assert signed_in(aubier, person).get(f"/posts/{said.post}/recalled").status_code == status
     assert "Nothing was called back" in words(signed_in(aubier, zoe).get("/recalls").text)
     assert "1 to come" in words(signed_in(aubier, ines).get("/recalls").text)
+
+
+def test_the_first_page_says_who_does_not_answer(partners: tuple[House, House], ines: Person) -> None:
+    aubier, nord = partners
+    marie = nord.person("Marie Lenoir")
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    said = begin(aubier, ines, aubier.key_of(iri), "kingfisher")
+    posting.recall(aubier.ground, aubier.by(ines), said.post, Wish("mistake"))
+    erasing.watch.run(aubier.ground)
+    assert "has not said that it erased" not in words(signed_in(aubier, ines).get("/").text)
+    aubier.clock.move(days=8)
+    erasing.watch.run(aubier.ground)
+    page = signed_in(aubier, ines).get("/").text
+    assert "Nord Acier" in words(page)
+    assert "has not said that it erased the message" in words(page)
+    found = re.search(r'href="(/recalls/[^"/]+)"', page)
+    assert found is not None
+    ledger_page = words(signed_in(aubier, ines).get(found[1]).text)
+    assert "overdue" in ledger_page
+    assert "noted as unanswered" in ledger_page
 
 
 def test_holds_are_administrators_own(aubier: House, ines: Person, paul: Person) -> None:

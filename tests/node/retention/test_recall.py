@@ -266,6 +266,7 @@ def test_who_does_not_answer_is_noted_after_a_week_and_after_three(three: Three)
     assert newest(aubier).is_overdue(aubier.clock.now())
     with aubier.ground.database.reading() as session:
         assert ledger.unanswered(session, aubier.clock.now(), author=ines.id)
+        assert ledger.unanswered(session, aubier.clock.now(), author=ines.id + 1) == []
 
 
 def test_the_write_ahead_log_is_emptied_before_anything_is_called_erased(three: Three) -> None:
