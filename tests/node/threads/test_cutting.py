@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from io import BytesIO
+from urllib.parse import quote
+
 import pytest
 
-from federation import documents
+from federation import digest, documents
+from federation.http import Headers, Request
+from node.files import service as files
 from node.identity.services.people import Person, Role
 from node.relations.jobs import send_due
 from node.spaces.services.spaces import Refused as NotSaid
@@ -56,6 +62,32 @@ def test_a_space_that_is_stopped_refuses_what_waits_and_says_so(
     begin(nord, marie, key, "De retour.", title="De retour")
     exchange_all(aubier, nord)
     assert texts(aubier, ines, 0) == ["De retour."]
+
+
+def _asked(house: House, of: House, url: str) -> int:
+    """What a node's signed request is answered."""
+    return house.net.send(house.sign(Request("GET", url, Headers((("Accept", "application/json"),))))).status
+
+
+def test_nobody_reads_by_asking_what_does_not_pass(talking: tuple[House, House, str, Person, Person]) -> None:
+    aubier, nord, iri, ines, marie = talking
+    plan = b"%PDF-1.7 plan"
+    taken = files.take_in(aubier.ground, "plan.pdf", BytesIO(plan))
+    begin(aubier, ines, aubier.key_of(iri), "Le plan.", files=(taken,))
+    exchange_all(aubier, nord)
+    held = digest.multibase_of(hashlib.sha256(plan).digest())
+    doors = (
+        f"{aubier.origin}/files/{held}?space={quote(iri, safe='')}",
+        f"{aubier.origin}/digest/{iri.rpartition('/')[2]}",
+    )
+    assert [_asked(nord, aubier, url) for url in doors] == [200, 200]
+    begin(nord, marie, nord.key_of(iri), "En attente.", title="En attente")
+    waiting = str(nord.fact("SELECT iri FROM activity WHERE type = 'Create' ORDER BY id DESC LIMIT 1"))
+    assert _asked(aubier, nord, waiting) == 200
+    aubier.relations.stop(aubier.partner(nord).key, [iri], MARIE)
+    send_due.run(aubier.ground)
+    assert [_asked(nord, aubier, url) for url in doors] == [404, 404]
+    assert _asked(aubier, nord, waiting) == 404
 
 
 def test_a_next_version_refuses_what_waits_outside_of_it(
