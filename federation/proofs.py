@@ -122,6 +122,13 @@ def _check_times(proof: Proof, now: str) -> None:
         raise BadProof("A time of the proof is on no calendar.") from error
 
 
+def holds(document: Mapping[str, Any], key: PublicKey, proof: Proof) -> bool:
+    """Whether `proof`, which `proof_of` gave for this document, is by this key; times are left alone."""
+    return proof.verification_method == key.key_id and key.verify(
+        proof.raw, hash_data(document, proof.options)
+    )
+
+
 def verify(
     document: Mapping[str, Any], key: PublicKey, now: str | None = None, *, proof: Proof | None = None
 ) -> None:

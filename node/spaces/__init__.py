@@ -43,6 +43,7 @@ capability = Capability(
         sharing.admit_organisation,
         sharing.tell_past,
         sharing.renew_roster,
+        sharing.renew_keys,
         sharing.finish,
         relays.pull,
         relays.pull_all,

@@ -187,7 +187,8 @@ class Looks:
         match face.state:
             case State.IN_FORCE if space.iri in face.stopped:
                 sentence = _(
-                    "Exchange with %(org)s is stopped in this space: nothing can be written here.", org=face.name
+                    "Exchange with %(org)s is stopped in this space: nothing can be written here.",
+                    org=face.name,
                 )
             case State.IN_FORCE:
                 return ""

@@ -119,7 +119,10 @@ def whole_to(session: Session, space: Copied) -> int:
 
 
 def seen_from(session: Session, space: Copied, node: str) -> tuple[int, int]:
-    """From which rev on a partner on the roster of a space of ours sees posts, and since which it takes part."""
+    """What a partner on the roster of a space of ours sees: posts from which rev on, people who left after which.
+
+    The second is the last leaving that it was not there for, so that those who miss the same have the same view.
+    """
     query = (
         select(INVITATION.c.history, INVITATION.c.history_from, INVITATION.c.entered_rev)
         .join(ORGANISATION, ORGANISATION.c.id == INVITATION.c.organisation_id)
@@ -130,10 +133,17 @@ def seen_from(session: Session, space: Copied, node: str) -> tuple[int, int]:
     offered = session.execute(query).first()
     if offered is None:
         return 0, 0
+    gone = select(func.max(MEMBER.c.rev)).where(
+        MEMBER.c.space_id == space.id, MEMBER.c.until.is_not(None), MEMBER.c.rev <= offered.entered_rev
+    )
+    return _told_from(session, space, offered), session.scalar(gone) or 0
+
+
+def _told_from(session: Session, space: Copied, offered: Any) -> int:
     if offered.history == "all":
-        return 0, offered.entered_rev
+        return 0
     if offered.history == "none":
-        return offered.entered_rev, offered.entered_rev
+        return int(offered.entered_rev)
     begins = datetime.combine(offered.history_from, time.min, UTC)
     first = session.scalar(
         select(func.min(TURN.c.rev)).where(
@@ -142,7 +152,7 @@ def seen_from(session: Session, space: Copied, node: str) -> tuple[int, int]:
             TURN.c.rev < offered.entered_rev,
         )
     )
-    return first or offered.entered_rev, offered.entered_rev
+    return int(first or offered.entered_rev)
 
 
 def turns_after(session: Session, space_id: int, rev: int, most: int) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -39,7 +40,8 @@ def write(
     row = register.get(iri)
     if not row.hosted:
         raise LocalError(f"{iri} is not ours.")
-    listed = list(nodes) if nodes is not None else [each.node for each in register.named(iri)]
+    named = nodes if nodes is not None else [each.node for each in register.named(iri)]
+    listed = [replace(each, key=key_of(work, each)) for each in named]
     standing = register.standings(iri)
     people = dict(members) if members is not None else {actor: role for actor, (role, _) in standing.items()}
     unchanged = {actor: rev for actor, (role, rev) in standing.items() if people.get(actor) is role}
@@ -69,6 +71,14 @@ def our_node(work: NodeWork) -> MemberNode:
     return MemberNode(
         work.node, exchange.settings_of(work.ground).name, key.multibase, HOST, rfc3339(work.now)
     )
+
+
+def key_of(work: NodeWork, member: MemberNode) -> str:
+    """The key of an organisation as we know it now: ours, a partner's; else as the roster has it."""
+    if member.node == work.node:
+        return work.actors.signer(work.node).public.multibase
+    relation = work.peers.of_node(member.node)
+    return member.key if relation is None or not relation.keys else relation.keys[0].multibase
 
 
 def _previous(register: Register, space_id: int) -> Document | None:

@@ -311,6 +311,20 @@ def renew_roster(ground: Ground, space_id: int) -> None:
         rosters.write(work, register_of(work.session, ground).by_id(space_id).iri)
 
 
+@every(1, "spaces.keys")
+def renew_keys(ground: Ground) -> None:
+    """A node that has changed its key is named by it to those who know it by the roster alone."""
+    with exchange.open_reading(ground) as work:
+        hosted = work.session.execute(select(SPACE.c.id, SPACE.c.iri).where(SPACE.c.hosted)).all()
+        stale = [
+            row.id
+            for row in hosted
+            if any(rosters.key_of(work, each) != each.key for each in work.spaces.nodes(row.iri))
+        ]
+    for space_id in stale:
+        ground.jobs.enqueue(renew_roster, space_id)
+
+
 @every(1, "spaces.finish")
 def finish(ground: Ground) -> None:
     """What a crash interrupted: accepted invitations without a roster, pasts half told."""

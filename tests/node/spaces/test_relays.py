@@ -14,8 +14,9 @@ from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from node.core.http import shown
 from node.exchange import service as exchange
+from node.identity.services.keys import keys_of
 from node.spaces.present import Looks
-from node.spaces.services import reading, relays
+from node.spaces.services import reading, relays, sharing
 from node.threads import present
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads import talk
@@ -88,6 +89,24 @@ def test_the_author_sees_the_mark_of_who_is_behind_the_host(three: Three) -> Non
     assert (after.state, after.via) == ("delivered", None)
     assert three.nord.count("relayed_receipt") == 2  # of her words, and of her entering
     assert three.nord.fact("SELECT rev FROM relay") == three.nord.fact("SELECT rev FROM space")
+
+
+def test_a_member_that_has_changed_its_key_is_believed_by_the_new_roster(three: Three) -> None:
+    keys_of(three.leroux.ground).rotate()
+    for _ in range(4):
+        three.leroux.settle_jobs()
+        three.aubier.settle_jobs()
+    exchange_all(three.aubier, three.leroux)
+    three.says()
+    three.aubier.deliver(three.leroux)
+    three.pull()
+    assert three.leroux_mark().state == "queued"
+    sharing.renew_keys.run(three.aubier.ground)
+    three.aubier.settle_jobs()
+    exchange_all(three.aubier, three.nord, three.leroux)
+    three.nord.clock.move(seconds=31)
+    three.pull()
+    assert three.leroux_mark().state == "delivered"
 
 
 def test_what_is_not_confirmed_in_a_day_is_said_to_be_so(three: Three) -> None:
