@@ -347,6 +347,10 @@ def _relation(state: shown.RelationState, org: shown.Org = NORD, **more: Any) ->
     }
 
 
+def _without(context: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in context.items() if name not in names}
+
+
 ACCOUNT = shown.Account(
     "camille",
     CAMILLE,
@@ -1013,28 +1017,37 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "charter": (
         "relations/charter.html",
-        _relation(
-            "in-force",
-            charter=CHARTER,
-            offer=replace(CHARTER, version=4),
-            differences=DIFFERENCES,
-            expires=ago(days=-6),
+        _without(
+            _relation(
+                "in-force",
+                charter=CHARTER,
+                offer=replace(CHARTER, version=4),
+                differences=DIFFERENCES,
+                expires=ago(days=-6),
+            ),
+            "spaces",
         )
         | {"versions": VERSIONS},
     ),
     "charter-ours": (
         "relations/charter.html",
-        _relation("in-force", charter=CHARTER, offer=replace(CHARTER, version=4, proposed_by=AUBIER))
+        _without(
+            _relation("in-force", charter=CHARTER, offer=replace(CHARTER, version=4, proposed_by=AUBIER)),
+            "spaces",
+        )
         | {"versions": VERSIONS},
     ),
     "charter-propose": (
         "relations/charter.html",
-        _relation("in-force", charter=CHARTER) | {"versions": VERSIONS, "revising": True},
+        _without(_relation("in-force", charter=CHARTER), "spaces") | {"versions": VERSIONS, "revising": True},
     ),
-    "suspend": ("relations/suspend.html", _relation("in-force", charter=CHARTER)),
+    "suspend": (
+        "relations/suspend.html",
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices"),
+    ),
     "end": (
         "relations/end.html",
-        _relation("in-force", charter=CHARTER)
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
         | {
             "earliest": date(2026, 12, 23),
             "dispositions": [
