@@ -67,6 +67,7 @@ TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
         frozenset({_S.OWNER, _S.MEMBER}),
         frozenset({_S.OWNERS_NODE}),
         frozenset({_S.MANAGER}),
+        frozenset({_S.SPACE}),
     ),
     ("Like", Thing.OBJECT): (frozenset({_S.MEMBER}),),
     ("Undo", Thing.LIKE): (frozenset({_S.OWNER, _S.MEMBER}),),
@@ -278,7 +279,7 @@ class _Case:
             case Standing.MANAGER:
                 return self.role is Role.MANAGER and self.is_here
             case Standing.SPACE:
-                return self._is_space()
+                return self._is_space() and self.is_here
             case Standing.ADMITTED:
                 return self._names_space() and (self.claim.announced or self._on_roster())
             case _:  # of a node with an agreement, as everybody here is

@@ -78,11 +78,16 @@ def document(recall: Recall) -> Document:
 
 
 def check_may(recall: Recall | None, actor: str, stored: Stored, space: Space, work: Work) -> None:
-    """That no mere manager asks for more than hiding; the table of `authority` has let the Delete pass already.
+    """That no mere manager asks for more than hiding, and the space itself only says that time is over; the table of
+    `authority` has let the Delete pass already.
 
     Raises OutOfScope.
     """
-    if recall is None or recall.mode is Mode.HIDE or actor in {stored.attributed_to, space.iri}:
+    if actor == space.iri:
+        if recall is None or recall.reason not in OUT_OF_TIME:
+            raise OutOfScope("A space deletes what people wrote when its time is over, and for nothing else.")
+        return
+    if recall is None or recall.mode is Mode.HIDE or actor == stored.attributed_to:
         return
     if actor == work.node or any(each.node == actor for each in work.spaces.nodes(space.iri)):
         return

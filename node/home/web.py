@@ -62,12 +62,7 @@ def home() -> str:
             *(_offered(looks, each) for each in offered),
             *(_joinable(looks, each) for each in joinable),
             *(_asked(looks, each) for each in requests.waiting(session, who.person_id)),
-            *recalls.waiting(
-                looks,
-                ledger.unanswered(
-                    session, ground().clock.now(), author=ledger.whose(who.roles, who.person_id)
-                ),
-            ),
+            *recalls.waiting(looks, silent),
         ]
         return page(
             "home.html",

@@ -13,7 +13,7 @@ import pytest
 from federation import activity as activities
 from federation import documents, outbox, proofs, recall
 from federation.activity import Activity, Document
-from federation.errors import NAMESPACE, AgreementSuspended, BadProof, Malformed
+from federation.errors import NAMESPACE, AgreementSuspended, BadProof, Malformed, OutOfScope
 from federation.keys import PublicKey, SigningKey
 from federation.ports import Erasure, Mode, Recall, Role, State
 from tests.federation.world import Node, Pair, Worlds, post_batch, problem_of
@@ -147,6 +147,20 @@ def announced(host: Node, actor: str, document: Document, space: str) -> bytes:
     said = host.say(actor, document, space)
     wraps = [each for each in host.store.rows.activities.values() if each.type == "Announce"]
     return next(each.raw for each in wraps if each.object_id == said.id)
+
+
+def test_the_space_says_that_time_is_over_and_nothing_else(worlds: Worlds) -> None:
+    north, south, space = worlds.north, worlds.south, worlds.space
+    note = south.post(worlds.sven, space, "old")
+    worlds.settle()
+    for members in ({}, {"recall": ASKED}):
+        with pytest.raises(OutOfScope):
+            north.say(space, {"type": "Delete", "object": note, **members}, space)
+    assert north.texts(space) == ["old"]
+    expired = {**ASKED, "reason": f"{NAMESPACE}#expired"}
+    north.say(space, {"type": "Delete", "object": note, "recall": expired}, space)
+    worlds.settle()
+    assert north.texts(space) == south.texts(space) == worlds.east.texts(space) == []
 
 
 # -- receipts
