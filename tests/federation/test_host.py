@@ -860,7 +860,9 @@ def _introduced(liar: Liar, node: Node) -> str:
     said = liar.said(
         liar.world.north,
         liar.space,
-        **{"type": "Announce", "object": node.store.rows.documents[person], "to": [liar.space]},
+        type="Announce",
+        object=node.store.rows.documents[person],
+        to=[liar.space],
     )
     assert liar.tell(said)["outcome"] == "processed"
     return person
@@ -891,7 +893,9 @@ def test_a_former_key_that_the_host_invents_proves_nothing_of_a_partner(liar: Li
     said = liar.said(
         liar.world.north,
         liar.space,
-        **{"type": "Announce", "object": invented.store.rows.documents[person], "to": [liar.space]},
+        type="Announce",
+        object=invented.store.rows.documents[person],
+        to=[liar.space],
     )
     assert problem_of(liar.tell(said)) == "bad-proof"
     assert person not in liar.world.south.store.rows.documents
