@@ -736,6 +736,25 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             ],
         },
     ),
+    "members-guest": (
+        "spaces/members.html",
+        {
+            "space": replace(SPACE, host=NORD, may_manage=False, may_share=False, role="member"),
+            "errors": {},
+            "requests": [],
+            "addable": [],
+            "may_withdraw": True,
+            "forked": ago(hours=2),
+            "address": "https://nordacier.example/spaces/Jq3fQm0XvP8sLzT1bKcYdw",
+            "groups": [
+                shown.MemberGroup(AUBIER, [shown.Member(CAMILLE, "member", ago(days=20), you=True)]),
+                shown.MemberGroup(NORD, [shown.Member(MARIE, "manager", ago(days=90))]),
+                shown.MemberGroup(
+                    GALVA, [shown.Member(shown.Person("Saskia Timmers", GALVA), "member", ago(days=2))]
+                ),
+            ],
+        },
+    ),
     "share": (
         "spaces/share.html",
         {

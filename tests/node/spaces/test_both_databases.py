@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 
 import pytest
 
 from federation.ports import Role
 from node.files import service as files
-from node.spaces.services import sharing
+from node.spaces.services import asking, forks, relays, requests, sharing
+from node.spaces.services import reading as spaces
 from node.spaces.services import spaces as use
 from node.threads.services import posting, reading
 from node.threads.services.posting import Draft
@@ -97,3 +99,54 @@ def test_a_hole_is_marked_and_closed(pair: tuple[House, House]) -> None:
         register = register_of(work.session, guest.ground)
         register.advance(iri, register.get(iri).rev - 1)
     assert guest.count("missing_rev") == 1
+
+
+@pytest.fixture(params=["host", "author"])
+def trio(request: pytest.FixtureRequest, make_house: MakeHouse, postgresql_url: str) -> list[House]:
+    """Host, author and a third; one of the first two on PostgreSQL."""
+    urls = {request.param: {"database_url": postgresql_url}}
+    names = (("host", "aubier", "Aubier"), ("author", "nord-acier", "Nord Acier"), ("", "leroux", "Leroux"))
+    return [make_house(name, called, **urls.get(part, {})) for part, name, called in names]
+
+
+@pytest.mark.postgresql
+def test_three_organisations_their_receipts_and_their_rosters(trio: list[House]) -> None:
+    host, author, third = trio
+    for one, other in ((host, author), (host, third), (author, third)):
+        peered(one, other)
+    ines, marie = host.person("Inès Le Goff"), author.person("Marie Lenoir")
+    key = host.space(ines)
+    asking.ask(author.ground, author.by(marie), host.iri_of(key))
+    exchange_all(host, author)
+    iri = opened(host, author, key, ines, marie)
+    opened(host, third, key, ines, third.person("Owen Hart"))
+    requests.answer(host.ground, host.by(ines), key, host.fact("SELECT key FROM join_request"), accept=True)
+    exchange_all(host, author, third)
+    assert author.fact("SELECT state FROM asked") == "accepted"
+    begin(author, marie, author.key_of(iri), "Voici la note.")
+    exchange_all(author, host, third)
+    number = author.fact("SELECT id FROM space WHERE iri = :iri", iri=iri)
+    relays.pull_all.run(author.ground)
+    author.settle_jobs()
+    with author.ground.database.reading() as session:
+        space = spaces.of_person(session, marie.id)[0]
+        relays.look(author.ground, session, space)
+        rev = author.fact("SELECT rev FROM post")
+        assert {node: mark.state for node, mark in relays.marks(session, number, rev).items()} == {
+            third.iri: "delivered"
+        }
+        assert relays.settled(session, number) == space.rev
+    forks.compare_all.run(author.ground)
+    author.settle_jobs()
+    assert author.count("roster_fork") == 0
+    other = json.dumps({"version": 99})
+    forks.keep.run(author.ground, number, other, third.iri)
+    forks.keep.run(author.ground, number, other, third.iri)
+    assert author.count("roster_fork") == 1
+    sharing.renew_keys.run(host.ground)
+    sharing.remove_organisation(host.ground, host.by(ines), key, third.iri)
+    exchange_all(host, author, third)
+    with author.ground.database.reading() as session:
+        assert forks.forked_at(session, number) is not None
+        former = author.ground.work(session).spaces.former(iri)
+    assert [each.node for each in former] == [third.iri]
