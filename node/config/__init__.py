@@ -115,6 +115,12 @@ class Settings:
         "Addresses or networks (CIDR) of the reverse proxies whose X-Forwarded headers count.", ()
     )
 
+    email_domains: tuple[str, ...] = setting(
+        "Domains of your people's e-mail addresses, as charters name them; each needs a record in the DNS:"
+        " `parvis relation domains` shows it.",
+        (),
+    )
+
     background: bool = setting(
         "Whether `parvis serve` also delivers and works off jobs; else run `parvis worker`.", True
     )
@@ -198,6 +204,8 @@ class Settings:
             check_network(network)
         for proxy in self.proxies:
             check_proxy(proxy)
+        for domain in self.email_domains:
+            check_domain(domain)
 
     def check_key(self) -> None:
         """Raises `SettingsError` when the secret key is absent or weak."""

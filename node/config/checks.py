@@ -13,6 +13,7 @@ from pathlib import Path
 from node.config.errors import SettingsError
 
 LOCAL_NAMES = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
+DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
 MIN_SECRET_BYTES = 32
 STA_UNSYNC = 0x0040  # <sys/timex.h>
 
@@ -49,6 +50,14 @@ def refuse_readable(path: Path) -> None:
         raise SettingsError(f"{path} cannot be read.") from gone
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"{path} holds a secret and others may read it; run: chmod 600 {path}")
+
+
+def check_domain(text: str) -> None:
+    """Raises `SettingsError` when it is no domain as the DNS writes it."""
+    if not DOMAIN.fullmatch(text):
+        raise SettingsError(
+            f"PARVIS_EMAIL_DOMAINS names {text!r}; write a domain like example.com, lower case, in ASCII."
+        )
 
 
 def check_network(text: str) -> None:

@@ -262,6 +262,18 @@ def stop(ground: Ground, key: str, spaces: tuple[str, ...], as_json: bool) -> No
     _partner(relations_of(ground).stop(key, spaces, CLI), as_json)
 
 
+@relation_group.command("domains")
+@as_json
+@_plainly
+def show_domains(ground: Ground, as_json: bool) -> None:
+    """Show what the DNS must say for our e-mail domains, and which of the partners' it proves."""
+    own, others = domains.ours(ground), domains.theirs(ground)
+    said = {True: "found", False: "not found", None: "no answer"}
+    lines = [f'{each.name}. TXT "{each.record}"\t{said[each.proven]}' for each in own]
+    lines += [f"{each.organisation}\t{each.domain}\t{said[each.proven]}" for each in others]
+    _show([*own, *others], as_json, "\n".join(lines) or "No domain is declared.")
+
+
 @relation_group.command("retry")
 @click.argument("key")
 @as_json

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,20 @@ from node.relations.records import RELATION
 CHECK_AGAIN = timedelta(days=1)
 KEPT_UNANSWERED = timedelta(days=3)
 LOOK_UP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A domain that an organisation declares. `node` is its node actor, `name` where the record stands, `record` what it
+    must say (of ours; "" of a partner's), `proven` what the DNS said last: None when it did not answer.
+    """
+
+    organisation: str
+    node: str
+    domain: str
+    name: str
+    record: str
+    proven: bool | None
 
 
 class Dns:
@@ -46,6 +61,34 @@ class Dns:
 def resolver() -> Resolver:
     """Whom this node asks."""
     return Dns()
+
+
+def ours(ground: Ground) -> list[Declared]:
+    """The domains of our own settings, each with the record that it needs, and whether the DNS has it now."""
+    settings, asked = exchange.settings_of(ground), resolver()
+    with exchange.open_reading(ground) as work:
+        key = work.actors.signer(settings.node).public
+    found = []
+    for domain in ground.settings.email_domains:
+        try:
+            proven = domains.speaks_for(settings.node, (key,), domain, asked)
+        except Unresolved:
+            proven = None
+        name, record = domains.name_of(domain), domains.record(settings.node, key)
+        found.append(Declared(settings.name, settings.node, domain, name, record, proven))
+    return found
+
+
+def theirs(ground: Ground) -> list[Declared]:
+    """The domains that partners under an agreement declare, and whether the DNS proved each when it was last asked."""
+    query = select(*RELATION.c).where(RELATION.c.ended_at.is_(None), RELATION.c.agreement != "")
+    with ground.database.reading() as session:
+        relations = [records.relation_of(row) for row in session.execute(query).mappings()]
+    return [
+        Declared(each.name, each.node, domain, f"{domains.LABEL}.{domain}", "", domain in each.proven)
+        for each in relations
+        for domain in _declared(each)
+    ]
 
 
 def due(ground: Ground) -> list[int]:
@@ -89,10 +132,15 @@ def look_up(ground: Ground, relation_id: int) -> None:
 def _ask(relation: Relation, asked: Resolver) -> tuple[set[str], set[str]]:
     """Of the domains that the partner declares, those that the DNS proves, and those about which it did not answer."""
     proven, silent = set(), set()
-    for domain in charter.party(relation.agreement or {}, relation.node)["domains"]:
+    for domain in _declared(relation):
         try:
             if domains.speaks_for(relation.node, relation.keys, domain, asked):
                 proven.add(domain)
         except Unresolved:
             silent.add(domain)
     return proven, silent
+
+
+def _declared(relation: Relation) -> Sequence[str]:
+    declared: Sequence[str] = charter.party(relation.agreement or {}, relation.node)["domains"]
+    return declared
