@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from federation.ports import Conflict
 from node.core import events
 from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
-from node.exchange.ports import Aside
+from node.exchange.ports import Aside, Disputed
 from node.identity.happenings import KeyRevoked, KeyToTell
 from node.relations import records
 from node.relations.services import domains, messages, outside
 from node.relations.services.relations import relations_of
+from node.relations.services.standing import WATCH_EVERY
 
 log = get_logger(__name__)
 
@@ -48,7 +50,7 @@ def forget_tokens(ground: Ground) -> None:
     relations_of(ground).forget_tokens()
 
 
-@every(5, "relations.watch")
+@every(int(WATCH_EVERY.total_seconds()) // 60, "relations.watch")
 def watch(ground: Ground) -> None:
     """Ends what has come to its end, and says what will soon."""
     relations_of(ground).watch()
@@ -90,6 +92,12 @@ def subscribe(ground: Ground) -> None:
         messages.keep(session, ground, event.relation, event.activity, event.activity.id)
         events.after_commit(session, lambda: ground.jobs.enqueue(send_one, int(event.relation.id)))
 
+    def disputed(event: Disputed, session: Session) -> None:
+        if event.conflict == Conflict.EQUIVOCATION:
+            relations_of(ground).guard(session, event.node)
+            events.after_commit(session, lambda: ground.jobs.enqueue(send_one, int(event.relation_id)))
+
+    ground.events.subscribe(Disputed, disputed)
     ground.events.subscribe(Aside, aside)
     ground.events.subscribe(KeyToTell, to_tell)
     ground.events.subscribe(KeyRevoked, revoked)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from federation import ending
 from federation.activity import Activity
-from federation.errors import RemoteError
+from federation.errors import EgressError, RemoteError
 from federation.ports import Relation, State, Work
 from node.core.clock import rfc3339
 from node.core.errors import Invalid
+from node.core.log import get_logger
+from node.exchange import histories
 from node.exchange import service as exchange
 from node.relations import records
 from node.relations.records import RELATION
@@ -32,6 +35,12 @@ WARN_DAYS = (7, 30)
 RENEW_FOR = timedelta(days=30)
 """How long an expired agreement can still be renewed; then the relation ends."""
 AFTER_EXPIRY = "purge-after-retention"
+WATCH_EVERY = timedelta(minutes=5)
+"""How often `watch` runs."""
+TWO_HISTORIES = "This node was sent two signed histories of one log that differ."
+"""For the people of both, when the node suspends by itself."""
+
+logger = get_logger(__name__)
 
 _RELATIONS = RELATION.c
 _NOBODY = By("", "")
@@ -72,13 +81,28 @@ class Standing(Partners):
                 raise _invalid("reason", _("Sooner than the notice agreed on, it ends only with a reason."))
             return ending.termination(relation, at, disposition, reason, language, work, self._settings)
 
+        if on is None:
+            self._seal(self.partner(key).id)
         return self._say(key, "relation.notice", say, by, disposition=disposition)
+
+    def guard(self, session: Session, node: str) -> None:
+        """Suspends by itself, in the unit of work of `session`: this partner has signed two histories."""
+        work = cast("exchange.NodeWork", self._ground.work(session))
+        relation = work.peers.of_node(node)
+        if relation is None or relation.state not in {State.IN_FORCE, State.SUSPENDED}:
+            return
+        if not relation.suspended_here:
+            said = ending.suspension(relation, TWO_HISTORIES, "en", work, self._settings)
+            messages.keep(session, self._ground, relation, said, said.id)
+            self._record(session, "relation.suspended", _NOBODY, peer=node, subject=said.id)
 
     def watch(self) -> None:
         """What the calendar does: proposals that lapsed, ends that are near, ends that are here."""
         with self._ground.database.reading() as session:
             rows = session.execute(select(*_RELATIONS).where(_RELATIONS.ended_at.is_(None))).mappings().all()
         for seen in rows:
+            if seen["ends"] and seen["ends"] <= rfc3339(self._now() + WATCH_EVERY):
+                self._seal(seen["id"])
             if self._due(seen) is None:
                 continue
             with exchange.open_work(self._ground) as work:
@@ -104,6 +128,13 @@ class Standing(Partners):
             return self._expire
         days, warned = _warning(closes, now), row["warned_days"]
         return self._warn if days is not None and (warned is None or days < warned) else None
+
+    def _seal(self, relation_id: int) -> None:
+        """A last checkpoint while both still listen (PROTOCOL 2.a.7); one that can't be had delays no end."""
+        try:
+            histories.checkpoint(self._ground, str(relation_id))
+        except EgressError as error:
+            logger.info("relation.no-last-checkpoint", relation=relation_id, cause=str(error))
 
     def _lapse(self, row: Mapping[Any, Any], work: exchange.NodeWork) -> None:
         work.agreements.declined(records.relation_of(row), row["proposal_offer"])

@@ -10,9 +10,11 @@ import pytest
 from federation.activity import Document
 from federation.delivery import Delivered, Refused, Retry
 from federation.digest import digest
-from federation.ports import State
+from federation.ports import Conflict, State
 from node.core.clock import SetClock, rfc3339
 from node.core.errors import Invalid
+from node.exchange import service as exchange
+from node.exchange.ports import Disputed
 from node.relations import records
 from node.relations.jobs import send_due, watch
 from node.relations.services.desk import NotTheStep
@@ -125,12 +127,12 @@ def test_of_two_next_versions_offered_at_once_the_lower_digest_stays(
 
 def test_no_and_back_leave_the_present_version(two: tuple[Peer, Peer]) -> None:
     aubier, nord = two
-    for end_it in (
-        lambda: nord.relations.decline(key(nord, aubier), MARIE),
-        lambda: aubier.relations.withdraw(key(aubier, nord), MARIE),
+    for node, other, end_it in (
+        (nord, aubier, nord.relations.decline),
+        (aubier, nord, aubier.relations.withdraw),
     ):
         aubier.propose(nord, purpose="no")
-        end_it()
+        end_it(key(node, other), MARIE)
         for here, there in (two, two[::-1]):
             assert (here.relation(there).proposal, here.relation(there).state) == (None, State.IN_FORCE)
 
@@ -468,3 +470,16 @@ def test_the_same_again_changes_nothing(two: tuple[Peer, Peer], net: Net) -> Non
     before = rows_of(aubier)
     assert nord.post(aubier, said.body).status == 202
     assert rows_of(aubier) == before
+
+
+def test_a_partner_that_signed_two_histories_is_suspended_by_itself(two: tuple[Peer, Peer]) -> None:
+    aubier, nord = two
+    found = Disputed(
+        aubier.relation(nord).id, nord.iri, aubier.relation(nord).stream_in, Conflict.EQUIVOCATION
+    )
+    for _ in range(2):
+        with exchange.open_work(aubier.ground) as work:
+            aubier.ground.events.publish(found, work.session)
+    aubier.settle_jobs()
+    for here, there, by_us in ((aubier, nord, True), (nord, aubier, False)):
+        assert [(each.by_us, each.language) for each in here.partner(there).stops] == [(by_us, "en")]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from federation.delivery import Delivered, Refused
+from node.core.clock import SetClock
+from node.exchange import histories
+from node.exchange import service as exchange
 from node.identity.services.people import Role
+from node.relations.jobs import watch
 from node.spaces.services.spaces import Refused as NotSaid
 from tests.node.identity.houses import PASSWORD
 from tests.node.relations.peers import MARIE
@@ -45,3 +51,29 @@ def test_a_suspended_space_is_closed_with_a_reason_and_goes_on_in_order(
     assert isinstance(aubier.deliver(nord), Delivered)
     assert texts(nord, marie, 0) == ["meanwhile"]
     assert 'name="audience"' in browser.get(space).text
+
+
+@pytest.mark.parametrize("days", [None, 40])
+def test_both_sign_a_last_checkpoint_before_the_end(
+    partners: tuple[House, House], clock: SetClock, days: int | None
+) -> None:
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff", Role.ADMIN), nord.person("Marie Lenoir", Role.ADMIN)
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    nord.join(marie, iri, aubier)
+    exchange_all(aubier, nord)
+    relation = aubier.relation(nord)
+    on = None if days is None else (clock.now() + timedelta(days=days)).date()
+    aubier.relations.end(
+        aubier.partner(nord).key, on=on, disposition="purge-now", reason="done", language="en", by=MARIE
+    )
+    if days is not None:
+        closes = datetime.fromisoformat(aubier.relation(nord).ends)
+        clock.move(seconds=(closes - clock.now()).total_seconds() - 60)
+        watch.run(aubier.ground)
+        clock.move(seconds=61)
+        watch.run(aubier.ground)
+    assert aubier.partner(nord).state == "terminated"
+    with exchange.open_reading(aubier.ground) as work:
+        ours = [each for each in histories.latest(work, relation.id) if each.ours]
+        assert [(each.size, each.agreed) for each in ours] == [(work.log.head(relation).seq, True)]
