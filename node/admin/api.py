@@ -9,10 +9,10 @@ import json
 from typing import Any
 
 from flask import Response, stream_with_context
-from flask_smorest import Blueprint
 
 from node.admin.sentences import sentence_of
 from node.admin.service import Line, Sought, trail_of
+from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from schemas.api import admin as shapes

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded
 from node.replicas.services import runs

@@ -9,9 +9,9 @@ import json
 from typing import Any
 
 from flask_babel import gettext as _
-from flask_smorest import Blueprint
 
 from node.core.errors import Invalid
+from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.retention.services import holds, ledger

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.spaces import audience as readers

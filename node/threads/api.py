@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Response, current_app, request
-from flask_smorest import Blueprint
 
 from node.core.clock import rfc3339
+from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.files import tickets
