@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from node.config.checks import (
     LOCAL_NAMES,
     MIN_SECRET_BYTES,
+    check_domain,
     check_network,
     check_proxy,
     clock_is_synchronised,

@@ -15,7 +15,7 @@ import click
 from node.core.commands import needs_ground
 from node.core.errors import NodeError
 from node.core.ground import Ground
-from node.relations.services import health
+from node.relations.services import domains, health
 from node.relations.services.desk import By
 from node.relations.services.fingerprints import CHANNELS
 from node.relations.services.partners import Partner
