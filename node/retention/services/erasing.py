@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from federation import authorship, documents, iris, recall
 from federation.activity import Document
-from federation.errors import NAMESPACE
-from federation.ports import Erasure, Relation, State
+from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement
+from federation.ports import Erasure, Relation
 from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -124,14 +124,18 @@ def residual(ground: Ground, now: datetime) -> list[Document]:
 
 
 def tell(ground: Ground, work: NodeWork, relation: Relation, receipt: Document) -> None:
-    """A receipt for a partner: in the stream, or by itself while the relation is suspended (PROTOCOL 2.a.7)."""
+    """A receipt for a partner: in the stream, or by itself while the relation is suspended (PROTOCOL 2.a.7); when it
+    has ended the receipt is only kept.
+    """
     settings = exchange.settings_of(ground)
     said: Document = {"type": "Create", "to": [relation.node], "object": receipt}
-    if relation.state is State.IN_FORCE:
+    try:
         exchange.tell(ground, work, relation, said, settings.node)
-    elif relation.state is State.SUSPENDED:
+    except AgreementSuspended:
         activity = authorship.write(said, settings.node, work, settings)
         messages.keep(work.session, ground, relation, activity, str(receipt["object"]))
+    except NoAgreement as ended:
+        log.info("retention.untold", partner=relation.node, receipt=receipt["id"], cause=str(ended))
 
 
 def _unsettled(ground: Ground) -> list[int]:

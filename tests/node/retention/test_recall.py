@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from federation import proofs
+from node.core.db import Base
 from node.core.errors import Absent, Invalid, NotAllowed
 from node.exchange.packing import unsqueeze
 from node.files import service as files
@@ -89,11 +90,10 @@ def post_of(house: House, person: Person, number: int = 0) -> str:
 
 def every_row(house: House) -> Iterator[tuple[str, Any]]:
     with house.ground.database.reading() as session:
-        names = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
-        for name in names:
-            for row in session.execute(text(f'SELECT * FROM "{name}"')):
+        for table in Base.metadata.sorted_tables:
+            for row in session.connection().execute(select(table)):
                 for value in row:
-                    yield name, value
+                    yield table.name, value
 
 
 def tables_with(house: House, sought: str) -> set[str]:
