@@ -30,8 +30,9 @@ LOOK_UP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A domain that an organisation declares. `node` is its node actor, `name` where the record stands, `record` what it
-    must say (of ours; "" of a partner's), `proven` what the DNS said last: None when it did not answer.
+    """A domain that an organisation declares. `node` is its node actor, `name` where the record stands.
+
+    `record` is what it must say (of ours; "" of a partner's), `proven` what the DNS said last: None when it was silent.
     """
 
     organisation: str

@@ -11,11 +11,14 @@ import pytest
 
 from federation import domains as rules
 from federation.domains import Unresolved
+from node.config.errors import SettingsError
 from node.core.clock import SetClock
 from node.relations import records
 from node.relations.jobs import look_up_domains, look_up_domains_of
 from node.relations.services import domains
+from tests.node.relations.conftest import MakePeer
 from tests.node.relations.peers import Peer, peered
+from tests.node.relations.test_doors import parvis
 
 
 class Zone:
@@ -133,6 +136,31 @@ def test_nothing_is_asked_where_nothing_is_agreed(aubier: Peer, nord: Peer, zone
     look_up_domains.run(aubier.ground)
     look_up_domains_of.run(aubier.ground, 1)
     assert zone.asked == []
+
+
+def test_our_own_domains_are_declared_and_their_records_shown(
+    make_peer: MakePeer, zone: Zone, nord: Peer
+) -> None:
+    node = make_peer("aubier", email_domains="aubier.example, aubier.test")
+    peered(node, nord)
+    agreement = nord.relation(node).agreement
+    assert agreement is not None
+    assert [side["domains"] for side in agreement["parties"]] == [["aubier.example", "aubier.test"], []]
+    record = rules.record(f"{node.origin}/actor", nord.relation(node).keys[0])
+    zone.records["aubier.example"] = record
+    zone.down.add("aubier.test")
+    shown = parvis(node, "domains")
+    assert f'_extranet-node.aubier.example. TXT "{record}"\tfound' in shown
+    assert f'_extranet-node.aubier.test. TXT "{record}"\tno answer' in shown
+    look_up_domains.run(nord.ground)
+    seen = {each["domain"]: each["proven"] for each in parvis(nord, "domains", "--json")}
+    assert seen == {"aubier.example": True, "aubier.test": False}
+
+
+def test_a_domain_that_is_none_stops_the_start(make_peer: MakePeer) -> None:
+    for domain in ("Aubier.example", "aubier", "bücher.example", "aubier.example.", "a b.example"):
+        with pytest.raises(SettingsError, match="PARVIS_EMAIL_DOMAINS"):
+            make_peer("aubier", email_domains=domain)
 
 
 def _answer(found: object) -> Callable[..., object]:
