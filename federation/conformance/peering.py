@@ -20,6 +20,7 @@ from federation import (
     charter,
     digest,
     documents,
+    ending,
     exchange,
     handshake,
     jcs,
@@ -48,11 +49,13 @@ PLAIN = frozenset({"Application", "Update", "Undo", "DeliveryReceipt"})
 
 @dataclass(frozen=True)
 class Folder:
-    """What the files of a folder share: keys, the agreement, the activity that receipts answer."""
+    """What the files of a folder share: keys, the agreement, its Offer and Accept, the activity that receipts answer."""
 
     keys: Mapping[str, PublicKey]
     secrets: Mapping[str, SigningKey]
     agreement: Document
+    offer: Document
+    accept: Document
     wire: Vector
 
     def verify(self, document: Document) -> None:
@@ -84,9 +87,16 @@ def read_folder(folder: Path) -> Folder:
         if "d" in each.get("jwk", {}):
             secrets[each["label"]] = SigningKey.from_raw(_bytes(each["jwk"]["d"]), each["label"])
     files = [each for path in vectors(folder) if isinstance(each := _loaded(path), dict)]
-    agreement: Document = next((each["agreement"] for each in files if "agreement" in each), {})
+    agreed: Vector = next((each for each in files if "agreement" in each), {})
     wire: Vector = next((each for each in files if "wire_body_utf8" in each), {})
-    return Folder(keys, secrets, agreement, wire)
+    return Folder(
+        keys,
+        secrets,
+        agreed.get("agreement", {}),
+        agreed.get("offer", {}),
+        agreed.get("accept", {}),
+        wire,
+    )
 
 
 def _loaded(path: Path) -> Any:
@@ -118,12 +128,34 @@ def _check_of(vector: Vector) -> Any:
 def _plain(vector: Vector, folder: Folder) -> None:
     if vector["type"] != "Application":
         folder.verify(vector)
+        if vector["type"] in {"Update", "Undo"} and folder.agreement:
+            _life(_read(vector), folder)
         return
     methods = documents.as_list(vector.get("assertionMethod"))
     expect(methods, "the node actor has no key")
     for method in methods:
         key = PublicKey.from_multibase(method["id"], method["publicKeyMultibase"])
         expect(key.controller == method["controller"] == vector["id"], "a key belongs to another")
+
+
+def _life(said: Activity, folder: Folder) -> None:
+    """What one party says of the agreement in force, taken in by the other."""
+    other = next(each["node"] for each in folder.agreement["parties"] if each["node"] != said.actor)
+    store = _store(other, _moment(said.published) + ONE_MINUTE)
+    store.rows.relations[said.actor] = replace(
+        _relation(said.actor, folder),
+        state=State.IN_FORCE,
+        agreement=folder.agreement,
+        agreement_digest=digest.digest(folder.agreement),
+        offer=folder.offer["id"],
+        accept=folder.accept["id"],
+        offered_by_us=folder.offer["actor"] == other,
+    )
+    take = ending.take_standing if said.type == "Update" else ending.take_termination
+    with store.open_work() as work:
+        take(said, store.rows.relations[said.actor], work)
+    seen = store.rows.relations[said.actor]
+    expect(seen.state is State.SUSPENDED or seen.ends == said.document.get("startTime"), "it had no effect")
 
 
 def _wire(vector: Vector, folder: Folder) -> None:
