@@ -142,6 +142,36 @@ def test_refuses_a_reason_that_is_none(said: Document) -> None:
         ending.reason_of(said)
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"objectDigest": OTHER}, OtherAgreement),
+        ({"resumeBy": "https://north.example/actor"}, OutOfScope),
+        ({"resumeBy": None}, OutOfScope),
+        ({"state": "in-force"}, OutOfScope),
+        ({"state": "over"}, Malformed),
+        ({"state": None}, Malformed),
+    ],
+)
+def test_refuses_a_suspension_that_does_not_hold(
+    two: tuple[Node, Node], changes: Document, problem: type[RemoteError]
+) -> None:
+    north, south = two
+    stated: Document = {
+        "id": (north.relation(south).agreement or {})["id"],
+        "type": ["Relationship", "PeeringAgreement"],
+        "state": "suspended",
+        "resumeBy": south.iri,
+        "objectDigest": north.relation(south).agreement_digest,
+        **changes,
+    }
+    with south.work() as work:
+        said = write({"type": "Update", "object": stated}, south.iri, work, south.settings)
+    with north.work() as work, pytest.raises(problem):
+        ending.take_standing(said, north.relation(south), work)
+    assert north.relation(south).state is State.IN_FORCE
+
+
 # -- end
 
 
@@ -271,6 +301,15 @@ def test_refuses_a_version_that_does_not_follow(two: tuple[Node, Node], changes:
         said = write(document, north.iri, work, north.settings)
     assert north.inbox(said, south).status == 403
     assert south.relation(north).proposal is None
+
+
+def test_refuses_a_version_with_other_streams(two: tuple[Node, Node]) -> None:
+    north, south = two
+    sides = [{**side, "stream": f"{side['stream']}x"} for side in following(north, south)["parties"]]
+    with north.work() as work, pytest.raises(OutOfScope):
+        offers.offer(
+            north.relation(south), following(north, south, parties=sides), ENDS, work, north.settings
+        )
 
 
 def test_nothing_is_answered_or_taken_back_that_was_not_offered(two: tuple[Node, Node]) -> None:
