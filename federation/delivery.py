@@ -71,7 +71,14 @@ class Stopped:
     reason: str
 
 
-Verdict = Delivered | Retry | Refused | Stopped
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The partner has entries of our log that we have not: an older backup of ours runs here. See `recovery`."""
+
+    reason: str
+
+
+Verdict = Delivered | Retry | Refused | Stopped | Behind
 
 
 def next_attempt(failures: int, since: datetime, now: datetime) -> datetime | None:
@@ -139,12 +146,15 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
     except FederationError as error:
         return Retry(f"The answer proves nothing: {error}")
     if receipt.last > work.log.head(parcel.relation).seq:
-        return Stopped("The partner holds more of our log than we do, as after an old backup of ours.")
+        return Behind("The partner holds more of our log than we do, as after an old backup of ours.")
+    acknowledged = work.log.acknowledged(parcel.relation)
     if receipt.document.get("entryHash") != _hash_at(receipt.last, parcel.relation, work):
+        if not parcel.entries and receipt.last > acknowledged:
+            return Behind("The partner holds other entries of our log than we do, as after an old backup of ours.")
         return Retry("The answer proves nothing: it names another entry than ours.")
     if not parcel.entries:
-        if receipt.last < work.log.acknowledged(parcel.relation):
-            return Stopped("The partner has lost entries that it had receipted.")
+        if receipt.last < acknowledged:  # as after an old backup of its: it reads our log, see `recovery`
+            return Retry("The partner has lost entries that it had receipted.")
         return Delivered(receipt.last, {})
     work.receipts.keep_received(parcel.relation, receipt.document, parcel.request, response)
     work.log.acknowledge(parcel.relation, receipt.last)
@@ -210,7 +220,7 @@ def _refusal(response: Response) -> Verdict:
         :MAX_REASON_CHARS
     ]
     match response.status, str(problem.get("type", "")).rpartition("#")[2]:
-        case 409, "digest-mismatch" | "sequence-gap":
+        case 409, "digest-mismatch":
             return Stopped(reason)
         case ((401 | 403), _):
             return Refused(reason)

@@ -190,6 +190,31 @@ def own(activity: Activity, work: Work) -> Trusted:
     return Trusted(activity, None, space)
 
 
+def restored(activity: Activity, relation: Relation, work: Work) -> Trusted:
+    """What one of ours said before an older backup took it from us, as `relation` gives it back: proved by our own key.
+
+    What our space announced comes back as what it wraps, with its place there (2.i, *Reading a log*).
+
+    Raises:
+        BadProof, UnknownActor, OutOfScope, Malformed: we have not said this.
+    """
+    _prove(activity, relation, work)
+    if activity.type != "Announce" or activity.rev is None:
+        return own(activity, work)
+    if not iris.same_origin(activity.actor, work.node):
+        raise OutOfScope("The actor is not ours.")
+    space = _space_of(activity, work)
+    if space is None or not space.hosted or activity.actor != space.iri or activity.object is None:
+        raise OutOfScope("Only a space of ours announces.")
+    start, end = documents.span_of(activity.raw, "object")
+    inner = activities.of(activity.object, activity.raw[start:end])
+    if iris.same_origin(inner.actor, work.node):
+        _prove(inner, relation, work)
+        return replace(own(inner, work), rev=activity.rev)
+    author = work.peers.of_node(_node_of(inner.actor, space, work, activity.rev).node)
+    return announced(Trusted(activity, author or relation, space), work)
+
+
 def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:
     """The actor document that an introduction brings, checked, and the node that vouches for it.
 

@@ -93,6 +93,23 @@ def receive_batch(
     return _receipt(request, batch, relation, head, taken, work, settings)
 
 
+def take_shown(batch: exchange.Batch, relation: Relation, work: Work, settings: Settings) -> int:
+    """Take in entries of the partner's stream that it showed us when we asked, as if it had sent them; how many.
+
+    Raises RemoteError when they do not go on from our head; nothing was written.
+    """
+    _check_agreement(batch.field, relation, work)
+    head = work.streams.head(relation)
+    known = exchange.fresh(batch, head, lambda first, last: _hashes(relation, first, last, work))
+    taken = []
+    for entry, line in zip(batch.entries[known:], batch.lines[known:], strict=True):
+        taken.append((entry, _take_line(entry, line, relation, work, settings)))
+        if entry.type == "Accept":  # of our offer: the relation is another from here on
+            relation = work.peers.of_node(relation.node) or relation
+    work.streams.record(relation, taken)
+    return len(taken)
+
+
 def read_single(request: Request) -> reading.Activity:
     """The one activity of a request to the node inbox. Raises RemoteError when it is none."""
     if len(request.body) > limits.MAX_ACTIVITY_BYTES:
@@ -163,7 +180,7 @@ def _take_line(entry: Entry, line: bytes, relation: Relation, work: Work, settin
 def _authenticate_line(
     entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings
 ) -> Authentic:
-    activity = _read_line(entry, line, settings)
+    activity = read_line(entry, line, settings)
     if relation.state is not State.IN_FORCE and not _is_accept_of_offer(activity):
         raise NoAgreement("The agreement is not in force yet.")
     return gate.authenticate(Received(activity, relation), work)
@@ -213,7 +230,8 @@ def retry(entry: Entry, line: bytes, relation: Relation, work: Work, settings: S
         return _rejected(error, entry, relation, work)
 
 
-def _read_line(entry: Entry, line: bytes, settings: Settings) -> reading.Activity:
+def read_line(entry: Entry, line: bytes, settings: Settings) -> reading.Activity:
+    """The activity of a line, which is exactly the one that its entry names. Raises RemoteError."""
     headroom = ANNOUNCE_HEADROOM_BYTES if entry.type == "Announce" else 0
     if len(line) > settings.max_line_bytes + headroom:
         raise TooLarge(f"A line has at most {settings.max_line_bytes} bytes.")

@@ -526,6 +526,9 @@ class Log(Protocol):
     def entry(self, relation: Relation, seq: int) -> Entry | None:
         """One entry of ours."""
 
+    def unwind(self, relation: Relation, seq: int) -> Sequence[Entry]:
+        """Take off the entries from `seq` on, which never left this node; those, in order."""
+
     def times(self, relation: Relation, activity_id: str) -> int:
         """How often this activity stands in the stream: what is refused twice is not said a third time."""
 

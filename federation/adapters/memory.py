@@ -613,6 +613,11 @@ class Log(_Port):
         entries = self.rows.out.get(relation.node, [])
         return entries[seq - 1] if 0 < seq <= len(entries) else None
 
+    def unwind(self, relation: Relation, seq: int) -> Sequence[Entry]:
+        entries = self.rows.out.get(relation.node, [])
+        self.rows.out[relation.node] = entries[: seq - 1]
+        return entries[seq - 1 :]
+
     def times(self, relation: Relation, activity_id: str) -> int:
         return sum(each.activity == activity_id for each in self.rows.out.get(relation.node, []))
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from federation import delivery, limits
-from federation.delivery import Delivered, Refused, Retry, Stopped, Verdict
+from federation.delivery import Behind, Delivered, Refused, Retry, Stopped, Verdict
 
 PAUSE = timedelta(hours=6)  # between attempts at a partner that refuses us
 HINT_SPACING = timedelta(seconds=2)
@@ -88,6 +88,8 @@ class Course:
                 )
             case Stopped(reason):
                 return replace(self, standing=Standing.STOPPED, since=self.since or now, reason=reason)
+            case Behind(reason):  # hello again soon, once our log is back
+                return _failed(self, Retry(reason), 0, now, answered=True)
             case Retry():
                 return _failed(self, verdict, entries, now, answered=answered)
 

@@ -17,14 +17,15 @@ from email.utils import parsedate_to_datetime
 from sqlalchemy import bindparam, select, update
 
 from federation import delivery
-from federation.delivery import Parcel, Refused, Retry, Stopped, Verdict
-from federation.errors import EgressError
+from federation.delivery import Behind, Delivered, Parcel, Refused, Retry, Stopped, Verdict
+from federation.errors import EgressError, FederationError
 from federation.http import Response
 from federation.ports import Relation
 from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.core.wake import POLL_S
+from node.exchange import recovery
 from node.exchange.course import Course, Standing
 from node.exchange.leases import LEASE_S, RENEW_S, Leases
 from node.exchange.service import (
@@ -61,10 +62,14 @@ class Sent:
 
 
 class Lane:
-    """Delivery to one partner. `step` does what is due; `run` does so until `ended`."""
+    """Delivery to one partner. `step` does what is due; `run` does so until `ended`.
 
-    def __init__(self, ground: Ground, relation: Relation) -> None:
+    `met`: since the start the partner has told how much of our log it has (`node.exchange.recovery`).
+    """
+
+    def __init__(self, ground: Ground, relation: Relation, *, met: bool = True) -> None:
         self.relation_id, self.node = relation.id, relation.node
+        self.met = met  # before that hello alone is said: an older backup of ours may run here
         self.leased_until = float("inf")  # on the monotonic clock
         self.ended = False
         self.course: Course | None = None  # None until it is read
@@ -114,7 +119,19 @@ class Lane:
         failpoints.hit("lane.signed")
         response, silence = self._post(parcel)
         failpoints.hit("lane.answered")
-        return Sent(parcel, self._settle(parcel, response, silence))
+        verdict = self._settle(parcel, response, silence)
+        if isinstance(verdict, Behind) or (not self.met and isinstance(verdict, Delivered)):
+            self._recover(parcel.relation)
+        return Sent(parcel, verdict)
+
+    def _recover(self, relation: Relation) -> None:
+        """Our log back, and the partner's read on. The next hello tells whether that was all."""
+        try:
+            recovery.recover(self._ground, relation)
+        except FederationError as error:
+            log.warning("lane.not-recovered", partner=self.node, cause=str(error))
+        else:
+            self.met = True
 
     def _parcel(self) -> Parcel | None:
         """What is due, read and signed on one snapshot."""
@@ -131,7 +148,7 @@ class Lane:
             failpoints.hit("lane.read")
             if lines is None:
                 return None
-            return delivery.prepare(relation, work, settings_of(self._ground), lines)
+            return delivery.prepare(relation, work, settings_of(self._ground), lines if self.met else 0)
 
     def _post(self, parcel: Parcel) -> tuple[Response | None, str]:
         """The answer; or None, and why there is none."""
@@ -237,10 +254,12 @@ class Lanes:
         self._running: dict[str, tuple[Lane, threading.Thread]] = {}
         self._keeper: threading.Thread | None = None
         self._stopping = False
+        self._unmet: set[str] = set()
 
     def start(self) -> None:
-        """Begins, unless this node is told not to deliver."""
+        """Begins, unless this node is told not to deliver; first it looks whether an older backup of it runs."""
         if self._keeper is None and self._ground.settings.delivery:
+            self._unmet = recovery.at_start(self._ground)
             self._keeper = threading.Thread(target=self._keep, name="lanes", daemon=True)
             self._keeper.start()
 
@@ -283,7 +302,8 @@ class Lanes:
                 self._ground.wake.notify(f"lane:{name}")
                 del self._running[name]
         for name in held - self._running.keys():
-            lane = Lane(self._ground, relations[name])
+            lane = Lane(self._ground, relations[name], met=name not in self._unmet)
+            self._unmet.discard(name)
             lane.leased_until = asked + LEASE_S
             thread = threading.Thread(target=lane.run, name=f"lane {name}", daemon=True)
             self._running[name] = lane, thread

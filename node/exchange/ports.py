@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import activity as activities
@@ -260,6 +260,21 @@ class Log(_Port):
             return None
         prev = digest.multibase_of(rows[0].entry_hash) if seq > 1 else relation.genesis
         return self._remember(relation, _entry(rows[-1], prev))
+
+    def unwind(self, relation: Relation, seq: int) -> Sequence[Entry]:
+        taken = [entry for entry, _ in self._lines(relation, seq, self.head(relation).seq - seq + 1)]
+        if taken:
+            position = self.unit.position(relation, relation.stream_out)
+            stream = self.unit.stream_id(relation, relation.stream_out)
+            self.unit.execute(
+                delete(OUT_ENTRY).where(OUT_ENTRY.c.stream_id == stream, OUT_ENTRY.c.seq >= seq)
+            )
+            hash_before = digest.sha256_of(taken[0].prev) if seq > 1 else b""
+            self.unit.move(
+                relation, relation.stream_out, replace(position, seq=seq - 1, entry_hash=hash_before)
+            )
+            self._read = {key: entry for key, entry in self._read.items() if entry.seq < seq}
+        return taken
 
     def times(self, relation: Relation, activity_id: str) -> int:
         stream = self.unit.position(relation, relation.stream_out).id

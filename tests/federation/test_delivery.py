@@ -102,7 +102,7 @@ def _settle(pair: Pair, response: Response) -> delivery.Verdict:
     ("response", "kind"),
     [
         (_refused(409, "digest-mismatch"), delivery.Stopped),
-        (_refused(409, "sequence-gap"), delivery.Stopped),
+        (_refused(409, "sequence-gap"), delivery.Retry),
         (_refused(409, "replay"), delivery.Retry),
         (_refused(409), delivery.Retry),
         (_refused(410), delivery.Stopped),
@@ -252,31 +252,31 @@ def test_a_hello_answered_for_a_range_is_no_answer(pair: Pair) -> None:
         assert isinstance(delivery.settle(parcel, response, work, pair.south.settings), delivery.Retry)
 
 
-def test_a_partner_that_lost_what_it_had_receipted_stops_us(pair: Pair) -> None:
+def test_a_partner_that_lost_what_it_had_receipted_is_waited_for(pair: Pair) -> None:
     pair.south.post(pair.sven, pair.space, "x")
     pair.south.deliver(pair.north)
     kept = pair.north.store.rows.taken[pair.south.iri]
     pair.north.store.rows.taken[pair.south.iri] = kept[:-1]
-    assert isinstance(pair.south.deliver(pair.north), delivery.Stopped)
+    assert isinstance(pair.south.deliver(pair.north), delivery.Retry)
 
 
-def test_a_hello_whose_answer_is_behind_stops_us(pair: Pair) -> None:
+def test_a_hello_whose_answer_is_behind_is_said_again(pair: Pair) -> None:
     parcel = pair.south.parcel(pair.north, lines=0)
     taken = pair.south.store.rows.out[pair.north.iri][0]
     parcel, response = _answer(
         pair, lambda receipt: receipt | {"from": 1, "to": 1, "entryHash": taken.entry_hash}, lines=0
     )
     with pair.south.work() as work:
-        assert isinstance(delivery.settle(parcel, response, work, pair.south.settings), delivery.Stopped)
+        assert isinstance(delivery.settle(parcel, response, work, pair.south.settings), delivery.Retry)
 
 
-def test_a_partner_that_knows_more_of_our_log_than_we_stops_us(pair: Pair) -> None:
+def test_a_partner_that_knows_more_of_our_log_than_we_tells_us(pair: Pair) -> None:
     """We were restored from an old backup: nothing may be said before the rest was read back (PROTOCOL 2.a)."""
     old = pair.south.store.rows.copy()
     pair.south.post(pair.sven, pair.space, "forgotten")
     pair.south.deliver(pair.north)
     pair.south.store.rows = old
-    assert isinstance(pair.south.deliver(pair.north, lines=0), delivery.Stopped)
+    assert isinstance(pair.south.deliver(pair.north, lines=0), delivery.Behind)
     pair.south.post(pair.sven, pair.space, "another history")
     assert isinstance(pair.south.deliver(pair.north), delivery.Stopped)
     assert pair.north.texts(pair.space) == ["forgotten"]

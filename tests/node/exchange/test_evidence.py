@@ -74,7 +74,7 @@ TAMPERED: dict[str, tuple[Callable[[list[Any]], list[Any]], str]] = {
     "an exception left out": (_other("exceptions", [{"seq": 1, "outcome": "rejected"}]), ""),
     "no proof": (_other("proof", None), "proof"),
     "a forged proof": (_forged, ""),
-    "the key of another": (_another, "another key"),
+    "the key of another": (_another, "no key"),
     "another body": (lambda kept: [[], kept[1], kept[2]], "contentDigest"),
 }
 

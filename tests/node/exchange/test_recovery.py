@@ -1,0 +1,132 @@
+"""The drill: an older backup runs again, and gets back what it lost before it sends anything (RELIABILITY R11)."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from federation import delivery
+from node.exchange import memory, recovery
+from node.exchange.lanes import Lane
+from node.exchange.service import open_work, publish
+from tests.node.exchange.talk import Talk, contents
+from tests.node.spaces.world import House
+
+
+def _place(house: House) -> Path:
+    return house.ground.settings.data_dir / "parvis.db"
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+def _backup(house: House, tmp_path: Path) -> Path:
+    copy = tmp_path / "backup.db"
+    _copy(_place(house), copy)
+    return copy
+
+
+def _restore(house: House, copy: Path) -> None:
+    """The older database in the place of the newer one, in a process that knows nothing."""
+    _copy(copy, _place(house))
+    memory._made.pop(house.ground.database, None)
+
+
+def _chain(house: House, table: str) -> list[Any]:
+    with house.ground.database.reading() as session:
+        return list(session.execute(text(f"SELECT seq, entry_hash FROM {table} ORDER BY seq")))
+
+
+def _same(talk: Talk) -> bool:
+    def rows(house: House, table: str) -> list[tuple[int, bytes]]:
+        return [(row[0], bytes(row[1])) for row in _chain(house, table)]
+
+    return rows(talk.aubier, "out_entry") == rows(talk.nord, "in_entry") and rows(
+        talk.nord, "out_entry"
+    ) == rows(talk.aubier, "in_entry")
+
+
+def _delete(talk: Talk, house: House, actor: str, post: str) -> None:
+    with open_work(house.ground) as work:
+        document = {"type": "Delete", "to": [talk.space], "audience": talk.space, "object": post}
+        publish(house.ground, work, document, actor)
+
+
+@pytest.mark.parametrize("side", ["host", "guest"])
+def test_all_comes_back_and_nothing_is_doubled(talk: Talk, tmp_path: Path, side: str) -> None:
+    house = talk.aubier if side == "host" else talk.nord
+    gone = talk.from_host("to be deleted")
+    talk.from_guest("before")
+    talk.settle()
+    copy = _backup(house, tmp_path)
+    talk.from_host("host after")
+    talk.from_guest("guest after")
+    talk.settle()
+    _delete(talk, talk.aubier, talk.ines.actor, str(gone.object_id))
+    talk.settle()
+    expected = contents(house.ground)
+    assert contents(talk.aubier.ground) == contents(talk.nord.ground) == expected
+    _restore(house, copy)
+    assert contents(house.ground) != expected
+    assert recovery.at_start(house.ground) == set()
+    talk.settle()
+    assert contents(talk.aubier.ground) == contents(talk.nord.ground) == expected
+    assert _same(talk)
+    talk.from_host("host goes on")
+    talk.from_guest("guest goes on")
+    talk.settle()
+    assert contents(talk.aubier.ground) == contents(talk.nord.ground)
+    assert len(contents(house.ground)) == len(expected) + 2
+    assert _same(talk)
+    assert house.fact("SELECT count(*) FROM dispute") == 0
+
+
+def test_what_was_said_since_and_never_left_follows_what_comes_back(talk: Talk, tmp_path: Path) -> None:
+    talk.from_guest("before")
+    talk.settle()
+    copy = _backup(talk.nord, tmp_path)
+    talk.from_guest("lost")
+    talk.settle()
+    _restore(talk.nord, copy)
+    talk.from_guest("said meanwhile")
+    assert recovery.at_start(talk.nord.ground) == set()
+    talk.settle()
+    found = contents(talk.aubier.ground)
+    assert found == contents(talk.nord.ground)
+    assert [each for each in found if "lost" in each or "meanwhile" in each] == [
+        "<p>lost</p>",
+        "<p>said meanwhile</p>",
+    ]
+    assert _same(talk)
+    assert talk.fact(talk.aubier, "SELECT count(*) FROM dispute") == 0
+
+
+def test_a_lane_says_hello_first_to_a_partner_that_did_not_answer_at_the_start(
+    talk: Talk, tmp_path: Path
+) -> None:
+    copy = _backup(talk.nord, tmp_path)
+    talk.from_guest("lost")
+    talk.settle()
+    _restore(talk.nord, copy)
+    talk.nord.net.down.add(talk.aubier.origin)
+    relation = talk.nord.relation(talk.aubier)
+    assert recovery.at_start(talk.nord.ground) == {relation.id}
+    talk.nord.net.down.clear()
+    talk.from_guest("said meanwhile")
+    lane = Lane(talk.nord.ground, relation, met=False)
+    first = lane.step()
+    assert first is not None
+    assert isinstance(first.verdict, delivery.Behind)
+    assert not first.parcel.entries
+    assert lane.met
+    talk.settle()
+    assert "<p>lost</p>" in contents(talk.nord.ground)
+    assert contents(talk.nord.ground) == contents(talk.aubier.ground)
+    assert _same(talk)
