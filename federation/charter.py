@@ -171,7 +171,7 @@ class Case:
     the partner of `relation`?
 
     `place` is the space (IRI) that it acts in; of an Invite the space that it offers. The answer is the same on
-    both sides and in both directions, as everything it looks at stands in the document, or is told to both.
+    both sides: all that is looked at stands in the two documents or was told to both, but for what the DNS proves.
     """
 
     relation: Relation
