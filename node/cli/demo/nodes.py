@@ -35,6 +35,7 @@ LAST_PORT = 65535
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _LIBC = ctypes.CDLL(None)
+_CLAIMS: list[socket.socket] = []
 
 
 class NotStarted(Exception):
@@ -65,6 +66,22 @@ def next_free_port(port: int, taken: Iterable[int] = ()) -> int:
     """The first port from `port` upwards that is free and not in `taken`."""
     avoided = set(taken)
     return next(each for each in range(port, LAST_PORT) if each not in avoided and is_free(each))
+
+
+def claim(port: int) -> bool:
+    """Keeps a port for this process among all demos of the machine, until it ends; False when another has it.
+
+    Between the choice of a port and the node that listens on it lie seconds, in which another demo would find it free.
+    The mark is a name of Linux' own (unix(7), *abstract*), so that none is left behind.
+    """
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0parvis-demo-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _CLAIMS.append(mark)
+    return True
 
 
 def is_gone(pid: int) -> bool:

@@ -14,7 +14,7 @@ from node.cli.demo import scene
 from node.cli.demo.client import Refused
 from node.cli.demo.houses import House, built, found
 from node.cli.demo.keeping import Kept, Occupied, forget, held, remember, remembered
-from node.cli.demo.nodes import NotStarted, end_all, is_free, local_egress, next_free_port, start_all
+from node.cli.demo.nodes import NotStarted, claim, end_all, is_free, local_egress, next_free_port, start_all
 from node.cli.demo.stopping import Stopped
 from node.cli.demo.story import AUBIER, LEROUX_HART, NORD_ACIER, ORGANISATIONS, SPACE
 from node.cli.upgrade import upgraded
@@ -66,7 +66,9 @@ def _begin(folder: Path, houses: list[House], say: Say) -> Kept:
     password = "passerelle-" + "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(6))
     ports: dict[str, int] = {}
     for organisation in ORGANISATIONS:
-        port = next_free_port(organisation.port, ports.values())
+        avoided = set(ports.values())
+        while not claim(port := next_free_port(organisation.port, avoided)):
+            avoided.add(port)
         if port != organisation.port:
             say(f"Port {organisation.port} is taken; {organisation.name} takes {port}.")
         ports[organisation.slug] = port
@@ -90,7 +92,7 @@ def _continue(folder: Path, kept: Kept, houses: list[House], say: Say) -> None:
     say(f"Starting the demo that is in {folder} (--fresh begins anew).")
     for organisation in ORGANISATIONS:
         port = kept.ports[organisation.slug]
-        if not is_free(port):
+        if not (is_free(port) and claim(port)):
             raise NotStarted(
                 f"Port {port} is taken, and {organisation.name} cannot move: its address is part of all it"
                 " signed. End what listens there, or begin anew with --fresh."

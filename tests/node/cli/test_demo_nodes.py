@@ -19,6 +19,7 @@ from node.cli.demo.houses import House, built, found
 from node.cli.demo.nodes import (
     GRACE_S,
     NotStarted,
+    claim,
     end_all,
     free_ports,
     is_free,
@@ -118,6 +119,20 @@ def test_a_taken_port_is_passed_over() -> None:
         assert not is_free(port)
         assert next_free_port(port) > port
         assert next_free_port(port, [port + 1]) > port + 1
+
+
+def test_a_port_that_another_demo_has_chosen_is_passed_over_before_it_listens() -> None:
+    (port,) = free_ports(1)
+    holding = f"from node.cli.demo.nodes import claim; print(claim({port}), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert is_free(port)
+        assert not claim(port)
+        other.kill()
+    assert claim(port)
 
 
 def test_a_folder_holds_one_demo_at_a_time(tmp_path: Path) -> None:
