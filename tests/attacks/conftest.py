@@ -15,13 +15,15 @@ from tests.node.spaces.world import Way, compiled
 
 
 @contextmanager
-def world_in(folder: Path, cache: FileSystemBytecodeCache, url: str = "") -> Iterator[tuple[World, Recorded]]:
-    """A world of its own; `url` is of the database of the one that is attacked."""
+def world_in(
+    folder: Path, cache: FileSystemBytecodeCache, **settings: str
+) -> Iterator[tuple[World, Recorded]]:
+    """A world of its own; `settings` are of the one that is attacked."""
     net = Recorded()
     with ExitStack() as closing:
         patched = closing.enter_context(pytest.MonkeyPatch.context())
         patched.setattr(outside, "egress_to", lambda _ground, _origin: Way(net))
-        yield World.begin(folder, net, cache, closing, url), net
+        yield World.begin(folder, net, cache, closing, **settings), net
 
 
 @pytest.fixture(scope="module")
