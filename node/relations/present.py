@@ -131,6 +131,10 @@ def relation(partner: Partner) -> shown.Relation:
             shown.Stop(house if each.by_us else seen.org, each.at, each.why, each.language)
             for each in partner.stops
         ],
+        spaces_stopped={
+            **dict.fromkeys(partner.spaces_stopped.get("them", ()), False),
+            **dict.fromkeys(partner.spaces_stopped.get("us", ()), True),
+        },
         ending=_ending(partner.ending, house, seen.org),
         life=list(_life(partner)),
         reason=phrases.ended(partner.note) if partner.state in {"rejected", "terminated"} else partner.note,

@@ -210,6 +210,21 @@ def resume(key: str) -> Response | tuple[str, int]:
     return answer
 
 
+@web.post("/partners/<key>/stops")
+@guarded("admin")
+def stop(key: str) -> Response | tuple[str, int]:
+    """Stops the exchange in one space, or lets it go on there."""
+    space, stopped = (
+        request.form.get("space", ""),
+        set(_relations().partner(key).spaces_stopped.get("us", ())),
+    )
+    if request.form.get("stop") == "true":
+        stopped.add(space)
+    else:
+        stopped.discard(space)
+    return _step(key, lambda: _relations().stop(key, sorted(stopped), _by()))
+
+
 @web.route("/partners/<key>/end", methods=["GET", "POST"])
 @guarded("admin")
 def end(key: str) -> str | Response | tuple[str, int]:

@@ -137,6 +137,7 @@ class Looks:
             "manager" if space.managed else "member",
             None if space.hosted else self.org(space.host),
             waiting,
+            space.iri,
         )
 
     def space(self, space: SpaceSeen, found: Audience, counted: Sequence[reading.Share]) -> shown.Space:

@@ -964,8 +964,15 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             ours_confirmed=BY_US,
             theirs_confirmed=BY_THEM,
             life=LIFE,
+            spaces_stopped={"https://aubier.example/spaces/1": True},
             **MAY,
-        ),
+        )
+        | {
+            "spaces": [
+                replace(each, address=f"https://aubier.example/spaces/{n}")
+                for n, each in enumerate(LINES[:2])
+            ]
+        },
     ),
     "partner-late": (
         "relations/partner.html",

@@ -8,7 +8,7 @@ them the reader's zone. Source: PRODUCT section 6 (D.0–D.24); which template t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -221,6 +221,7 @@ class SpaceLine:
     role: Literal["member", "manager", ""] = "member"  # empty: not in it yet
     host: Org | None = None  # None: ours
     waiting: Gap | None = None
+    address: str = ""  # between nodes
 
     @property
     def total(self) -> int:
@@ -474,6 +475,7 @@ class Relation(RelationLine):
     waits: bool = False  # our agreement to `offer` has not arrived there yet
     differences: Sequence[Difference] = ()  # of `offer` against `charter`
     stops: Sequence[Stop] = ()  # who has suspended it, maybe both
+    spaces_stopped: Mapping[str, bool] = field(default_factory=dict)  # address -> whether it is we who stop it
     ending: Ending | None = None
     life: Sequence[Step] = ()
     reason: str = ""

@@ -77,3 +77,19 @@ def test_both_sign_a_last_checkpoint_before_the_end(
     with exchange.open_reading(aubier.ground) as work:
         ours = [each for each in histories.latest(work, relation.id) if each.ours]
         assert [(each.size, each.agreed) for each in ours] == [(work.log.head(relation).seq, True)]
+
+
+def test_an_administrator_stops_one_space_on_the_page(partners: tuple[House, House]) -> None:
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff", Role.ADMIN, PASSWORD), nord.person("Marie Lenoir", Role.ADMIN)
+    iri = opened(aubier, nord, aubier.space(ines), ines, marie)
+    browser = aubier.browser()
+    browser.sign_in(ines)
+    page = f"/partners/{aubier.partner(nord).key}"
+    assert "Stop in this space" in browser.get(page).text
+    assert browser.post(f"{page}/stops", {"space": iri, "stop": "true"}, page=page).status_code == 303
+    assert nord.relation(aubier).stopped_there == aubier.relation(nord).stopped_here == {iri}
+    assert "You let nothing pass in this space." in browser.get(page).text
+    assert browser.post(f"{page}/stops", {"space": "x", "stop": "true"}, page=page).status_code == 422
+    assert browser.post(f"{page}/stops", {"space": iri, "stop": "false"}, page=page).status_code == 303
+    assert nord.relation(aubier).stopped_there == aubier.relation(nord).stopped_here == frozenset()
