@@ -211,8 +211,13 @@ def state(
     blobs: Mapping[str, int],
     key: SigningKey,
     moment: str,
+    counterpart: Document | None = None,
 ) -> Statement:
-    """Sign what our copy is at `as_of`. `moment` is a UTC time, RFC 3339."""
+    """Sign what our copy is at `as_of`. `moment` is a UTC time, RFC 3339.
+
+    `counterpart` is what the host signed of the same: shown to other members, it lets them see whether the host tells
+    everybody one history.
+    """
     origin = node.rpartition("/")[0]
     document: Document = {
         "@context": list(CONTEXT),
@@ -229,6 +234,8 @@ def state(
     seen = view.document()
     if seen is not None:
         document["view"] = seen
+    if counterpart is not None:
+        document["counterpart"] = counterpart
     signed = proofs.sign(document, key, moment)
     return Statement(node, space, as_of, found.count, found.root, view_of(seen), signed)
 

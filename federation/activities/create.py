@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import checkpoints, documents, iris, recall, receipts, replica, roster
+from federation import checkpoints, documents, iris, recall, receipts, rekeying, replica, roster
 from federation.activity import Document
 from federation.authority import Thing, thing_of
 from federation.errors import DigestMismatch, OutOfScope, RemoteError, ReplayedMessage
@@ -64,7 +64,7 @@ def _take_late_receipt(receipt: Document, relation: Relation, work: Work) -> Non
 
 
 def _take_statement(trusted: Trusted, work: Work) -> None:
-    """What a node signed of its copy of a space: its own word, or that of the host, shown to us by a member."""
+    """What a node signed of its copy of a space, and with it what the host signed of the same towards that node."""
     relation, document = trusted.relation, trusted.activity.object
     if relation is None or document is None:
         raise OutOfScope("A statement about a copy is a partner's.")
@@ -72,19 +72,23 @@ def _take_statement(trusted: Trusted, work: Work) -> None:
     nodes = work.spaces.nodes(space.iri) if space is not None and space.active else ()
     if relation.node not in {each.node for each in nodes}:
         raise OutOfScope("The node is not on the roster of the space.")
-    if document.get("attributedTo") == relation.node:
-        keys: Sequence[PublicKey] = relation.keys
-    elif document.get("attributedTo") == nodes[0].node:
-        known = work.peers.of_node(nodes[0].node)
-        keys = known.keys if known is not None else (roster.key_of(nodes[0]),)
-    else:
-        raise OutOfScope("A member shows its own statements, and those of the host.")
-    work.statements.keep(replica.read(document, keys).document)
+    said = replica.read(document, rekeying.keys_for(document, relation.node, relation.keys, work))
+    counterpart = document.get("counterpart")
+    if isinstance(counterpart, dict) and nodes[0].node != work.node:
+        host = work.peers.of_node(nodes[0].node)
+        keys: Sequence[PublicKey] = host.keys if host is not None else (roster.key_of(nodes[0]),)
+        shown = replica.read(counterpart, rekeying.keys_for(counterpart, nodes[0].node, keys, work))
+        if (shown.space, shown.node) != (said.space, nodes[0].node):
+            raise OutOfScope("The counterpart is no statement of the host about this space.")
+        work.statements.keep(shown.document)
+    work.statements.keep(said.document)
 
 
 def _take_erasure(receipt: Document, relation: Relation, work: Work) -> None:
     """What a partner did about a recall, or in a run of retention; with it what the nodes behind it say."""
-    recall.check_receipt(receipt, relation.node, relation.keys)
+    recall.check_receipt(
+        receipt, relation.node, rekeying.keys_for(receipt, relation.node, relation.keys, work)
+    )
     if receipt["object"] == (relation.agreement or {}).get("id"):
         work.recalls.purged(relation, receipt)
         return
@@ -102,7 +106,7 @@ def _take_erasure(receipt: Document, relation: Relation, work: Work) -> None:
         known = work.peers.of_node(node)
         keys: Sequence[PublicKey] = known.keys if known is not None else (roster.key_of(nodes[node]),)
         try:
-            recall.check_receipt(item, node, keys)
+            recall.check_receipt(item, node, rekeying.keys_for(item, node, keys, work))
         except RemoteError as error:
             work.audit.note(
                 "receipt.unproved", partner=relation.node, activity=receipt["object"], rule=error.detail

@@ -184,7 +184,7 @@ class Copy:
     def _keep(self, theirs: Statement, tally: Tally) -> Statement:
         with exchange.open_work(self.ground) as work:
             statements.keep(work.session, self.ground, self.space, theirs)
-        return hosting.sign(self.ground, self.space, theirs.as_of, tally, theirs.view)[0]
+        return hosting.sign(self.ground, self.space, theirs.as_of, tally, theirs.view, theirs.document)
 
     def _refresh(self) -> None:
         """All of it when the space went on, else what we touched."""

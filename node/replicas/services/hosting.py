@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from federation import charter, cutting, replica
-from federation.activity import Activity
+from federation import charter, cutting, documents, replica
+from federation.activity import Activity, Document
 from federation.errors import AsOfGone, NotFound, OutOfScope, TooLarge
 from federation.limits import MAX_BATCH_LINES, MAX_LEAVES, MAX_OUTBOX_BYTES
 from federation.ports import Relation
@@ -49,13 +49,18 @@ def statement(ground: Ground, relation: Relation, iri: str) -> str:
     with ground.database.reading() as session:
         view = _view(session, space, relation)
         found = replica.tally(view.of(leaves.stream(session, space.id, as_of)))
-    return sign(ground, space, as_of, found, view)[1]
+    return documents.dumps(sign(ground, space, as_of, found, view).document).decode()
 
 
 def sign(
-    ground: Ground, space: Copied, as_of: int, found: replica.Tally, view: View
-) -> tuple[Statement, str, statements.Standing]:
-    """Sign what our copy is, and keep it; the statement, its JSON, and what it is worth."""
+    ground: Ground,
+    space: Copied,
+    as_of: int,
+    found: replica.Tally,
+    view: View,
+    counterpart: Document | None = None,
+) -> Statement:
+    """Sign what our copy is, and keep it. `counterpart`: see `replica.state`."""
     with exchange.open_work(ground) as work:
         have, missing = files.held(work.session, space.id)
         signed = replica.state(
@@ -67,10 +72,10 @@ def sign(
             {"have": have, "missing": missing},
             work.actors.signer(work.node),
             rfc3339(work.now),
+            counterpart,
         )
-        standing = statements.keep(work.session, ground, space, signed, b"".join(found.hashes))
-        kept = statements.ours(work.session, ground, space.id, signed.view, as_of)
-    return signed, "" if kept is None else str(kept.document), standing
+        statements.keep(work.session, ground, space, signed, b"".join(found.hashes))
+    return signed
 
 
 def buckets(ground: Ground, relation: Relation, iri: str, as_of: int) -> list[bytes]:
@@ -105,8 +110,7 @@ def announced(
     space = _space(ground, relation, iri)
     with exchange.open_reading(ground) as work:
         session = work.session
-        posts_from, entered = spaces.seen_from(session, space, relation.node)
-        first = max(min(posts_from, entered), 1)
+        first = max(spaces.seen_from(session, space, relation.node)[0], 1)
         if after is not None:
             turns = spaces.turns_after(session, space.id, max(after, first - 1), MAX_BATCH_LINES)
             found = _announces(work, turns)

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from federation import repair
+from federation.activity import Document
 from federation.errors import EgressError, RemoteError
 from federation.ports import Relation, State
 from federation.repair import Report
@@ -24,6 +25,7 @@ from node.core.errors import Absent, NodeError
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.exchange import service as exchange
+from node.exchange.service import NodeWork
 from node.replicas import tables
 from node.replicas.services import copying, statements
 from node.replicas.services.copying import ASIDE, Copy, Host
@@ -109,7 +111,7 @@ def compare(
         _note(ground, space, ended, by)
         return ended
     if report.equal:
-        _settle(ground, relation, space, copy, begun)
+        _settle(ground, space, copy, begun)
     ended = _run(report, begun, ground.clock.now(), host.requests)
     _note(ground, space, ended, by)
     return ended
@@ -197,16 +199,24 @@ def _run(report: Report, begun: datetime, ended: datetime, requests: int) -> Run
     return Run(state, begun, ended, report.as_of, report.count, requests, report.behind, report.repaired, "")
 
 
-def _settle(ground: Ground, relation: Relation, space: Copied, copy: Copy, begun: datetime) -> None:
-    """The copies are equal: send our statement to the host; keep what it took and never announced."""
+def _settle(ground: Ground, space: Copied, copy: Copy, begun: datetime) -> None:
+    """The copies are equal: send our statement to the host, and to the members that we know, who see by what the host
+    signed whether it tells everybody the same; keep what it took and never announced.
+    """
     lost = copying.dropped(ground, space, begun)
     with exchange.open_work(ground) as work:
         copying.settle(work.session, space.id)
         for each in lost:
             copying.note(work.session, ground, space, each)
-        if copy.proof is not None:
-            said = {"type": "Create", "to": [relation.node], "object": copy.proof}
-            exchange.tell(ground, work, relation, said, work.node)
+        for member in spaces.nodes(work.session, space.id):
+            other = work.peers.of_node(member)
+            if copy.proof is not None and other is not None and other.state is State.IN_FORCE:
+                _show(ground, work, other, copy.proof)
+
+
+def _show(ground: Ground, work: NodeWork, relation: Relation, statement: Document) -> None:
+    said = {"type": "Create", "to": [relation.node], "object": statement}
+    exchange.tell(ground, work, relation, said, work.node)
 
 
 def _note(ground: Ground, space: Copied, run: Run, by: str) -> None:

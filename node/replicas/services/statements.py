@@ -154,7 +154,9 @@ def _judge(
     other: Any,
 ) -> None:
     session.execute(
-        update(STATEMENT).where(STATEMENT.c.id == other.id).values(standing=standing, other_id=number)
+        update(STATEMENT)
+        .where(STATEMENT.c.id == other.id, STATEMENT.c.standing != "forked")
+        .values(standing=standing, other_id=number)
     )
     if standing != "equal":
         ground.audit.append(

@@ -208,3 +208,22 @@ def test_the_host_keeps_what_the_member_signed_of_a_copy_that_is_lost_here(share
     exchange_all(shared.host, shared.guest)
 
     assert [each.kind for each in seen_by(shared.guest, shared).aside] == ["surplus"]
+
+
+def test_members_find_a_host_that_tells_them_different_histories(
+    aubier: House, nord: House, leroux: House
+) -> None:
+    for one, other in ((aubier, nord), (aubier, leroux), (nord, leroux)):
+        peered(one, other)
+    shared = Shared(aubier, nord)
+    lea = leroux.person("Lea Hart", Role.ADMIN)
+    opened(aubier, leroux, shared.key, shared.nora, lea)
+    exchange_all(aubier, nord)
+    assert runs.compare(leroux.ground, shared.number(leroux)).state == "equal"
+    exchange_all(leroux, nord)
+    lose(aubier, shared.last.iri)  # as if it were never said, to the next that asks
+    aubier.clock.move(hours=1)
+
+    shared.compare()
+
+    assert seen_by(nord, shared).forks == 1
