@@ -25,9 +25,9 @@ from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.core.scrub import scrub
 from node.exchange import service as exchange
+from node.exchange.ports import Aside
 from node.exchange.service import NodeWork
 from node.files import service as files
-from node.relations.services import messages
 from node.retention import tables
 from node.spaces.register import register_of
 
@@ -133,7 +133,7 @@ def tell(ground: Ground, work: NodeWork, relation: Relation, receipt: Document) 
         exchange.tell(ground, work, relation, said, settings.node)
     except AgreementSuspended:
         activity = authorship.write(said, settings.node, work, settings)
-        messages.keep(work.session, ground, relation, activity, str(receipt["object"]))
+        ground.events.publish(Aside(relation, activity), work.session)
     except NoAgreement as ended:
         log.info("retention.untold", partner=relation.node, receipt=receipt["id"], cause=str(ended))
 

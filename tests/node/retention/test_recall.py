@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select, text
 
 from federation import proofs
+from federation.ports import State
 from node.core.db import Base
 from node.core.errors import Absent, Invalid, NotAllowed
 from node.exchange.packing import unsqueeze
@@ -24,6 +25,7 @@ from node.retention.services import erasing, holds, ledger
 from node.retention.services.ledger import Recalled
 from node.threads.services import posting, spots
 from node.threads.services.posting import Draft, Wish
+from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads.talk import begin, reply, seen, thread_key
 
@@ -84,8 +86,8 @@ def outcomes(house: House) -> dict[str, str]:
     return {each.name: each.outcome for each in newest(house).answers}
 
 
-def post_of(house: House, person: Person, number: int = 0) -> str:
-    return seen(house, person)[number].key
+def post_of(house: House, person: Person, thread: int = 0) -> str:
+    return seen(house, person, thread)[0].key
 
 
 def every_row(house: House) -> Iterator[tuple[str, Any]]:
@@ -283,6 +285,32 @@ def test_the_write_ahead_log_is_emptied_before_anything_is_called_erased(three: 
     reader.close()
     erasing.settle.run(aubier.ground)
     assert outcomes(aubier)["Aubier"] == "erased"
+
+
+def test_a_recall_passes_while_the_relation_is_suspended(three: Three) -> None:
+    aubier, nord, _leroux, iri, ines, marie, _owen = three
+    ours = begin(aubier, ines, aubier.key_of(iri), CANARY)
+    begin(nord, marie, nord.key_of(iri), f"{CANARY} de Nord", title="Autre")
+    three.settle(*three.everybody())
+    theirs = next(each for each in range(2) if seen(nord, marie, each)[0].mine)
+    aubier.relations.suspend(aubier.partner(nord).key, "Incident", "fr", MARIE)
+    aubier.settle_jobs()
+    assert nord.relation(aubier).state is State.SUSPENDED
+    posting.recall(aubier.ground, aubier.by(ines), ours.post, WRONG)
+    posting.recall(nord.ground, nord.by(marie), post_of(nord, marie, theirs), WRONG)
+    for _ in range(3):
+        for house in (aubier, nord):
+            house.settle_jobs()
+            erasing.watch.run(house.ground)
+    assert found_in(aubier, CANARY) == set()
+    assert found_in(nord, CANARY) == set()
+    with aubier.ground.database.reading() as session:
+        answers = [{one.name: one.outcome for one in each.answers} for each in ledger.page(session)]
+    assert [each["Nord Acier"] for each in answers] == ["erased", "erased"]
+    aubier.relations.resume(aubier.partner(nord).key, MARIE)
+    three.settle(*three.everybody())
+    rejected = "SELECT count(*) FROM in_entry WHERE outcome = 'rejected'"
+    assert (aubier.fact(rejected), nord.fact(rejected)) == (0, 0)
 
 
 def test_refuses_a_reason_that_is_none_and_a_stranger(three: Three) -> None:
