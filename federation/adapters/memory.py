@@ -741,7 +741,8 @@ class Statements(_Port):
     """Answers `ports.Statements`."""
 
     def keep(self, statement: Document) -> None:
-        self.rows.statements.append(statement)
+        if statement not in self.rows.statements:
+            self.rows.statements.append(statement)
 
 
 class Audit(_Port):

@@ -27,6 +27,7 @@ from node.files import capability as files
 from node.identity import capability as identity
 from node.identity.services.identity import identity_of
 from node.relations import capability as relations
+from node.replicas import capability as replicas
 from node.retention import capability as retention
 from node.spaces import capability as spaces
 from node.threads import capability as threads
@@ -80,7 +81,9 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
         secret_key=new_secret_key(),
     )
     app = create_app(
-        settings, capabilities=(exchange, identity, relations, spaces, files, threads, retention), clock=clock
+        settings,
+        capabilities=(exchange, identity, relations, spaces, files, threads, retention, replicas),
+        clock=clock,
     )
     with app.app_context():
         ground = ground_of()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from federation import handshake
-from federation.activity import new_id
+from federation.activity import Document, new_id
 from federation.adapters.memory import SpaceRow
 from federation.ports import Invite, MemberNode, Relation, Role, Space
 from node.exchange.service import open_reading
@@ -99,3 +100,12 @@ def audited(host: Host) -> list[str]:
 def reading(host: Host) -> AbstractContextManager[Any]:
     """A unit of work that only reads, as strangers are answered in."""
     return host.open_work() if host.ground is None else open_reading(host.ground)
+
+
+def statements(host: Host) -> list[Document]:
+    """What is kept of what nodes signed of their copies."""
+    with reading(host) as work:
+        if host.ground is None:
+            return list(work.rows.statements)
+        rows = work.session.execute(text("SELECT document FROM replica_statement")).scalars()
+        return [json.loads(row) for row in rows]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from federation import charter
+from federation import charter, replica
 from federation.activity import Document, new_id
 from federation.digest import digest
 from federation.errors import OutOfScope, ReplayedMessage, RosterOutdated
@@ -501,3 +501,16 @@ def test_what_is_noted_stands_in_the_unit_of_work_and_what_is_counted_does_not(h
     noted = made.audited(host)
     assert [name for name in noted if name.startswith("exchange.")] == ["exchange.refused"]
     assert any("unauthenticated" in name for name in noted)
+
+
+# -- statements
+
+
+def test_what_a_node_signed_of_its_copy_is_kept_once(host: Host) -> None:
+    iri, _author = made.space(host)
+    found = replica.tally(())
+    signed = replica.state(NODE, iri, 3, found, replica.WHOLE, {}, KEY, "2026-11-24T08:00:00Z").document
+    for _ in range(2):
+        with host.open_work() as work:
+            work.statements.keep(signed)
+    assert made.statements(host) == [signed]
