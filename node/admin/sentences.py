@@ -123,6 +123,7 @@ REFUSALS: Mapping[str, Any] = {
     "exchange.quarantined": _("A line was given up after five tries"),
     "receipt.late": _("Their node gave a line up that it had taken"),
     "space.forked": _("The host of a space shows two rosters that cannot both be true (version %(version)s)"),
+    "space.told-otherwise": _("The host of a space told another organisation something else than us"),
     "space.roster-wrong": _("Their node holds a roster that proves nothing"),
     "receipt.relayed-wrong": _("Their node relayed a receipt that proves nothing"),
     "delivery.refused": _("Their node takes nothing from us for now"),

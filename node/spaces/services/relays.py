@@ -206,7 +206,10 @@ def _revs(work: NodeWork, row: Row, confirmed: relay.Confirmed) -> dict[int, tup
         announced = work.journal.get(activity)
         if announced is None or announced.actor != row.iri or announced.rev is None:
             continue
-        if announced.content_digest == content_digest:
+        if announced.content_digest != content_digest:
+            # The member has signed that the host told it something else under this id.
+            work.audit.note("space.told-otherwise", partner=row.host, subject=activity, by=confirmed.node)
+        else:
             author = str((announced.object or {}).get("actor"))
             found[announced.rev] = (outcome, iris.same_origin(author, work.node))
     return found

@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from federation import documents, signatures
+from federation import documents, relay, signatures
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
+from federation.ports import Outcome
 from node.core.http import shown
 from node.exchange import service as exchange
 from node.identity.services.keys import keys_of
 from node.spaces.present import Looks
+from node.spaces.register import register_of
 from node.spaces.services import reading, relays, sharing
 from node.threads import present
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads import talk
+
+MOMENT = "2026-11-24T08:00:00Z"
 
 
 class Three:
@@ -206,3 +210,14 @@ def test_a_lie_of_the_host_is_dropped_and_put_on_record(three: Three, case: str)
     assert three.leroux_mark().state == "queued"
     assert three.nord.count("relayed_receipt") == 0
     assert three.nord.fact("SELECT count(*) FROM audit WHERE action = 'receipt.relayed-wrong'") > 0
+
+
+def test_a_host_that_told_another_member_something_else_is_put_on_record(three: Three) -> None:
+    three.says()
+    announce = _announces(three.nord)[-1]
+    processed = Outcome("processed")
+    confirmed = relay.Confirmed(three.leroux.iri, MOMENT, {announce: ("sha-256=:other:", processed)})
+    with exchange.open_work(three.nord.ground) as work:
+        row = register_of(work.session, three.nord.ground).get(three.iri)
+        assert relays._revs(work, row, confirmed) == {}
+    assert three.nord.fact("SELECT subject FROM audit WHERE action = 'space.told-otherwise'") == announce
