@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import charter, cutting, documents, iris
+from federation import charter, cutting, documents, iris, rekeying
 from federation.activity import Activity, Document
 from federation.authorship import write
 from federation.digest import digest
@@ -194,10 +194,14 @@ def _check_ready(relation: Relation) -> None:
 
 
 def _check_parties(agreement: Document, relation: Relation, work: Work) -> None:
-    own = work.actors.signer(work.node).public
-    for node, keys in ((relation.node, relation.keys), (work.node, (own,))):
+    own = [work.actors.signer(work.node).public]
+    document = work.actors.document(work.node)
+    if document is not None:  # while our key changes, the partner knows two
+        own += rekeying.keys_of(document)
+    for node, keys in ((relation.node, relation.keys), (work.node, own)):
         side = charter.party(agreement, node)
-        if side["keys"] != [key.multibase for key in keys] or not iris.same_origin(side["stream"], node):
+        named, known = set(side["keys"]), {key.multibase for key in keys}
+        if not named or not named <= known or not iris.same_origin(side["stream"], node):
             raise OutOfScope("The agreement names other keys or streams than those of the two of us.")
 
 

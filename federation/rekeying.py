@@ -120,6 +120,24 @@ def node_key_for(document: Document, relation: Relation, work: Work) -> PublicKe
     return key
 
 
+def keys_for(document: Document, node: str, keys: Sequence[PublicKey], work: Work) -> tuple[PublicKey, ...]:
+    """By which key of a node a document may be proved, where `keys` are what we, or a roster, know of it.
+
+    A roster says a key and not its id: that is the one that the proof names. Empty when it is none of the node's.
+    Raises BadProof for no proof.
+    """
+    proof = proofs.proof_of(document)
+    if proof.controller != node:
+        return ()
+    key = key_for(proof, keys, work)
+    if key is not None:
+        return (key,)
+    method = proof.verification_method
+    return tuple(
+        replace(each, key_id=method) for each in keys if each.expires is None and each.key_id != method
+    )
+
+
 # -- saying it
 
 

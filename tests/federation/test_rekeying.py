@@ -13,6 +13,7 @@ from federation.authorship import write
 from federation.errors import BadProof
 from federation.http import Headers, Request, Response
 from federation.keys import PublicKey, SigningKey
+from federation.ports import State
 from tests.federation.world import Node, Pair, enter, post_batch, three_nodes, two_nodes
 
 DAY_S = 86400
@@ -164,6 +165,17 @@ def test_an_expired_key_proves_nothing_new(pair: Pair) -> None:
             pair.south.iri, work, pair.south.settings, old,
         )  # fmt: skip
     assert unchanged(pair.north, lambda: post(pair.south, pair.north, said.raw, new)).status == 422
+
+
+def test_keys_change_and_end_while_the_relation_is_suspended(pair: Pair) -> None:
+    for node, other in ((pair.north, pair.south), (pair.south, pair.north)):
+        relation = node.relation(other)
+        node.store.rows.relations[other.iri] = replace(relation, state=State.SUSPENDED, suspended_here=True)
+    new = fresh(pair.south, "two")
+    assert announce(pair.south, pair.north, new).status == 202
+    assert say(pair.south, pair.north, switch(pair.south, new)).status == 202
+    revoke(pair.south, pair.north, fresh(pair.south, "three"))
+    assert keys(pair.south, pair.north) == ["three"]
 
 
 # -- refused
@@ -400,3 +412,19 @@ def test_refuses_keys_of_a_node_that_only_its_host_says() -> None:
     assert response.status == 200
     assert receipt["exceptions"][0]["outcome"] == "rejected"
     assert (world.east.store.rows.documents, world.east.store.rows.keys) == before
+
+
+def test_a_document_is_proved_by_a_key_that_a_roster_names_under_another_id(pair: Pair) -> None:
+    known = (PublicKey(f"{pair.south.iri}#ed25519", fresh(pair.south, "x").public.raw),)
+    key = SigningKey.from_raw(pair.south.key.raw(), f"{pair.south.iri}#later")
+    document = proofs.sign({"type": "LogCheckpoint"}, key, pair.clock.moment)
+    roster_says = (pair.south.key.public,)
+    with pair.north.work() as work:
+        (found,) = rekeying.keys_for(document, pair.south.iri, roster_says, work)
+        proofs.verify(document, found)
+        (other,) = rekeying.keys_for(document, pair.south.iri, known, work)
+        with pytest.raises(BadProof):
+            proofs.verify(document, other)
+        assert rekeying.keys_for(document, pair.north.iri, roster_says, work) == ()
+        ended = (replace(pair.south.key.public, expires="2026-11-01T00:00:00Z"),)
+        assert rekeying.keys_for(document, pair.south.iri, ended, work) == ()

@@ -39,6 +39,14 @@ def signs(house: House) -> str:
     return key
 
 
+def rotated(house: House) -> float:
+    """Changes the key of the node; how many seconds until the new one signs."""
+    former, begun = signs(house), time.monotonic()
+    parvis(house, "keys", "rotate")
+    scene.until("The change of the key", lambda: signs(house) != former, 90)
+    return time.monotonic() - begun
+
+
 class Talk:
     """Every house says something again and again, until it is told to stop."""
 
@@ -62,6 +70,11 @@ class Talk:
             self.said += 1
             self._end.wait(0.2)
 
+    def goes_on(self) -> None:
+        """Waits for more posts."""
+        said = self.said
+        scene.until("More posts", lambda: self.said >= said + SAID, 60)
+
     def stop(self) -> None:
         self._end.set()
         for thread in self._threads:
@@ -79,14 +92,8 @@ def test_nothing_is_lost_while_keys_change(nodes: MakeNodes) -> None:
     try:
         # A guest, whom the other guest knows through the host alone; then the host.
         for house in (partners[0], aubier):
-            former, begun = signs(house), time.monotonic()
-            parvis(house, "keys", "rotate")
-            scene.until(
-                "The change of the key", lambda house=house, former=former: signs(house) != former, 90
-            )
-            took[house.name] = time.monotonic() - begun
-            said = talk.said
-            scene.until("More posts", lambda said=said: talk.said >= said + SAID, 60)
+            took[house.name] = rotated(house)
+            talk.goes_on()
     finally:
         talk.stop()
     everybody = [keys[house.organisation.slug] for house in houses]
