@@ -18,7 +18,13 @@ capability = Capability(
         "nonces": ports.Nonces,
         "introductions": ports.Introductions,
     },
-    jobs=(jobs.try_held_lines, jobs.forget_nonces, jobs.sign_checkpoints, jobs.search_histories),
+    jobs=(
+        jobs.try_held_lines,
+        jobs.forget_nonces,
+        jobs.sign_checkpoints,
+        jobs.search_histories,
+        jobs.tell_unconfirmed,
+    ),
     commands=(exchange_group, verify_file),
     background=(Lanes,),
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from federation import limits
 from federation.errors import EgressError
+from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.jobs import every
 from node.core.log import get_logger
 from node.exchange import held, histories, tables
-from node.exchange.service import open_reading
+from node.exchange.service import health, live, open_reading, open_work
+from node.exchange.unit import LANE
 
 log = get_logger(__name__)
 
@@ -34,6 +36,19 @@ def sign_checkpoints(ground: Ground) -> None:
             histories.checkpoint(ground, relation_id)
         except EgressError as error:
             log.info("checkpoints.unreached", relation=relation_id, cause=str(error))
+
+
+@every(10, "exchange.unconfirmed")
+def tell_unconfirmed(ground: Ground) -> None:
+    """Puts on record, once, that something of ours has had no receipt for a day (PROTOCOL 2.b, *Missing receipts*)."""
+    with open_work(ground) as work:
+        for relation in live(work):
+            since = health(work.session, relation.id, work.now).unconfirmed
+            told = update(LANE).where(LANE.c.relation == relation.id).values(unconfirmed_since=since)
+            if since is None:
+                work.session.execute(told.where(LANE.c.unconfirmed_since.is_not(None)))
+            elif work.session.execute(told.where(LANE.c.unconfirmed_since.is_(None))).rowcount:  # type: ignore[attr-defined]
+                work.audit.note("delivery.unconfirmed", partner=relation.node, since=rfc3339(since))
 
 
 @every(5, "exchange.histories")

@@ -35,11 +35,12 @@ from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, whole
 
 OK = 200
 LATE = timedelta(seconds=60)
+UNCONFIRMED = timedelta(hours=24)  # PROTOCOL 2.b, *Missing receipts*
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
 TAKEN = table_of(tables.Taken)
 HELD = table_of(tables.HeldLine)
 
-MarkState = Literal["queued", "late", "delivered", "refused"]
+MarkState = Literal["queued", "late", "unconfirmed", "delivered", "refused"]
 
 
 class NodeWork(Work, Protocol):
@@ -85,7 +86,8 @@ class Health:
     """How the exchange with one partner runs.
 
     `queued` entries of ours are not receipted, the `oldest` since then; `since`: away since; `skew_s`: how far
-    the partner's clock is before ours; `held` lines of the partner's wait for us, `quarantined` were given up.
+    the partner's clock is before ours; `unconfirmed`: an entry has had no receipt for longer than a day, since
+    then; `held` lines of the partner's wait for us, `quarantined` were given up.
     """
 
     state: str = "open"
@@ -99,6 +101,7 @@ class Health:
     reason: str = ""
     skew_s: int | None = None
     disputed: datetime | None = None
+    unconfirmed: datetime | None = None
     held: int = 0
     quarantined: int = 0
 
@@ -311,7 +314,7 @@ def said_to(session: Session, relation_id: str, activity_iri: str) -> bytes | No
     return (whole(row.raw, row.inner, row.suffix) or None) if row is not None else None
 
 
-def health(session: Session, relation_id: str) -> Health:
+def health(session: Session, relation_id: str, now: datetime | None = None) -> Health:
     """How the exchange with a partner runs; the defaults while nothing was ever sent or taken."""
     lane = session.execute(select(LANE).where(LANE.c.relation == relation_id)).mappings().first()
     if lane is None:
@@ -346,10 +349,18 @@ def health(session: Session, relation_id: str) -> Health:
         next_attempt=lane["next_attempt"],
         reason=lane["reason"],
         skew_s=lane["skew_s"],
-        disputed=None if theirs is None else theirs["disputed_at"],
+        disputed=min(
+            (each["disputed_at"] for each in directions.values() if each["disputed_at"]), default=None
+        ),
+        unconfirmed=_unconfirmed(oldest, now),
         held=held,
         quarantined=quarantined,
     )
+
+
+def _unconfirmed(oldest: str | None, now: datetime | None) -> datetime | None:
+    since = None if oldest is None else datetime.fromisoformat(oldest)
+    return since if since is not None and (now or datetime.now(UTC)) - since >= UNCONFIRMED else None
 
 
 def _mark(row: Any, now: datetime) -> Mark:
@@ -360,6 +371,8 @@ def _mark(row: Any, now: datetime) -> Mark:
     if row.acknowledged:
         return Mark(row.relation, "delivered", row.received_at)
     appended = datetime.fromisoformat(row.time)
+    if now - appended >= UNCONFIRMED:
+        return Mark(row.relation, "unconfirmed", appended)
     away = row.since is not None and now - row.since >= LATE
     return Mark(row.relation, "late" if away else "queued", appended)
 

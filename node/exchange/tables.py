@@ -20,7 +20,8 @@ _COMPACT = {"sqlite_with_rowid": False}
 class Lane(Base):
     """One relation as delivery sees it: how attempts go, and which process sends (its lease).
 
-    `state`: open, refused (paused), stopped (only an admin helps). `since` is when the partner was first missed.
+    `state`: open, refused (paused), stopped (only an admin helps). `since` is when the partner was first missed,
+    `unconfirmed_since` that an entry has no receipt for longer than a day and is on record for it.
     """
 
     __tablename__ = "lane"
@@ -34,6 +35,7 @@ class Lane(Base):
     next_attempt: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(Text, server_default="")
     skew_s: Mapped[int | None]
+    unconfirmed_since: Mapped[datetime | None]
     lease_holder: Mapped[str] = mapped_column(String(64), server_default="")
     lease_until: Mapped[datetime | None]
 

@@ -9,6 +9,8 @@ from node.core.ground import Ground
 from node.relations import jobs
 from node.relations.api import api
 from node.relations.cli import relation_group
+from node.relations.history_api import api as history_api
+from node.relations.history_web import web as history_web
 from node.relations.ports import Agreements, Handshakes, Peers
 from node.relations.web import navigation, web
 
@@ -19,7 +21,7 @@ def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of 
 
 capability = Capability(
     name="relations",
-    blueprints=(web, api),
+    blueprints=(web, history_web, api, history_api),
     ports={"peers": Peers, "handshakes": Handshakes, "agreements": Agreements},
     jobs=jobs.ALL,
     commands=(relation_group,),

@@ -235,6 +235,7 @@ def _health(partner: Partner) -> shown.Health:
         reason=found.reason,
         next_attempt=found.next_attempt,
         disputed=found.disputed,
+        unconfirmed=found.unconfirmed,
         held=found.held,
         given_up=found.quarantined,
     )

@@ -181,7 +181,10 @@ class Delivery(Schema):
     """Where a post stands at a partner to whom this node itself sends it."""
 
     relation = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(("queued", "late", "delivered", "refused")))
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(("queued", "late", "unconfirmed", "delivered", "refused")),
+    )
     at = fields.AwareDateTime(allow_none=True)
     reason = fields.String(required=True)
 

@@ -15,7 +15,7 @@ def of(ground: Ground, partner: Partner) -> Health | None:
     if partner.agreed_at is None:
         return None
     with ground.database.reading() as session:
-        return exchange.health(session, str(partner.id))
+        return exchange.health(session, str(partner.id), ground.clock.now())
 
 
 def late_since(health: Health, now: datetime) -> datetime | None:

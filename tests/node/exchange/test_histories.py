@@ -10,7 +10,7 @@ from sqlalchemy import text
 from federation import delivery, exchange, merkle
 from federation.digest import multibase_of, sha256_of
 from federation.errors import NotFound
-from node.exchange import histories, jobs
+from node.exchange import histories, jobs, service
 from node.exchange.service import fetch_proved, open_reading, open_work
 from node.exchange.unit import content_digest_of
 from tests.node.exchange.talk import Talk
@@ -180,3 +180,27 @@ def test_a_checkpoint_is_read_by_the_partner_alone(talk: Talk, what: str) -> Non
     }[what]
     with pytest.raises(NotFound):
         fetch_proved(talk.nord.ground, relation, url)
+
+
+def test_what_has_no_receipt_for_a_day_is_unconfirmed_and_on_record_once(talk: Talk) -> None:
+    said = talk.from_host("nobody answers")
+    house, relation = talk.aubier, talk.relation_id(talk.aubier)
+    house.clock.move(hours=23, minutes=59)
+    jobs.tell_unconfirmed.run(house.ground)
+    assert _state(house, said.id, relation) == ("queued", False)
+    house.clock.move(minutes=1)
+    for _ in range(2):
+        jobs.tell_unconfirmed.run(house.ground)
+    assert _state(house, said.id, relation) == ("unconfirmed", True)
+    assert house.fact("SELECT count(*) FROM audit WHERE action = 'delivery.unconfirmed'") == 1
+    talk.settle()
+    jobs.tell_unconfirmed.run(house.ground)
+    assert _state(house, said.id, relation) == ("delivered", False)
+
+
+def _state(house: House, activity: str, relation: str) -> tuple[str, bool]:
+    """The mark of a post, and whether the page of the partner tells of it."""
+    now = house.clock.now()
+    with house.ground.database.reading() as session:
+        (mark,) = service.marks(session, [activity], now)[activity]
+        return mark.state, service.health(session, relation, now).unconfirmed is not None
