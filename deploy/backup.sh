@@ -23,6 +23,7 @@ postgresql*) pg_dump --format=custom --file="$target.part/parvis.dump" \
 *) copy "$data/parvis.db" "$target.part/parvis.db" ;;
 esac
 if [ -e "$data/jobs.db" ]; then copy "$data/jobs.db" "$target.part/jobs.db"; fi
+if [ -e "$data/tombstones" ]; then cp -p "$data/tombstones" "$target.part/tombstones"; fi
 if [ -d "$data/files" ]; then cp -a "$data/files" "$target.part/files"; fi
 
 mv "$target.part" "$target"

@@ -10,7 +10,7 @@ from node.relations.records import RelationEnded
 from node.retention.api import api
 from node.retention.cli import hold_group, recall_group
 from node.retention.ports import Recalls
-from node.retention.services import erasing, expiry
+from node.retention.services import erasing, expiry, tombstones
 from node.retention.web import navigation, web
 
 
@@ -22,6 +22,7 @@ capability = Capability(
     name="retention",
     blueprints=(web, api),
     ports={"recalls": Recalls},
+    background=(tombstones.Replay,),
     jobs=(erasing.settle, erasing.watch, expiry.expire),
     commands=(recall_group, hold_group),
     navigation=navigation,

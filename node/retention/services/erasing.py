@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from federation import authorship, documents, iris, recall
-from federation.activity import Document
+from federation.activity import Activity, Document
 from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement
 from federation.ports import Erasure, Relation
 from node.core.clock import rfc3339
@@ -29,6 +29,7 @@ from node.exchange.ports import Aside
 from node.exchange.service import NodeWork
 from node.files import service as files
 from node.retention import tables
+from node.retention.services import tombstones
 from node.spaces.register import register_of
 
 log = get_logger(__name__)
@@ -51,6 +52,7 @@ def settle(ground: Ground) -> None:
     """Erases for good what is only hidden yet, gives the receipts, sums up those of others."""
     numbers = _unsettled(ground)
     if numbers:
+        tombstones.note(ground, _deletes(ground, numbers))
         erase_files(ground, numbers)
         if scrub(ground.database):
             for number in numbers:
@@ -136,6 +138,15 @@ def tell(ground: Ground, work: NodeWork, relation: Relation, receipt: Document) 
         ground.events.publish(Aside(relation, activity), work.session)
     except NoAgreement as ended:
         log.info("retention.untold", partner=relation.node, receipt=receipt["id"], cause=str(ended))
+
+
+def _deletes(ground: Ground, numbers: Sequence[int]) -> list[Activity]:
+    """What was said to us or by us; what a node does to its own copies alone is done again by itself."""
+    with exchange.open_reading(ground) as work:
+        names = work.session.scalars(
+            select(RECALL.c.activity).where(RECALL.c.id.in_(numbers)).order_by(RECALL.c.id)
+        ).all()
+        return [said for each in names if (said := work.journal.get(each)) is not None]
 
 
 def _unsettled(ground: Ground) -> list[int]:

@@ -21,7 +21,7 @@ from node.core.errors import Absent, Invalid, NotAllowed
 from node.exchange.packing import unsqueeze
 from node.files import service as files
 from node.identity.services.people import Person, Role
-from node.retention.services import erasing, holds, ledger
+from node.retention.services import erasing, holds, ledger, tombstones
 from node.retention.services.ledger import Recalled
 from node.threads.services import posting, spots
 from node.threads.services.posting import Draft, Wish
@@ -311,6 +311,52 @@ def test_a_recall_passes_while_the_relation_is_suspended(three: Three) -> None:
     three.settle(*three.everybody())
     rejected = "SELECT count(*) FROM in_entry WHERE outcome = 'rejected'"
     assert (aubier.fact(rejected), nord.fact(rejected)) == (0, 0)
+
+
+def test_an_older_copy_that_is_put_back_deletes_again_before_it_serves(three: Three) -> None:
+    aubier, nord, _leroux, iri, ines, marie, _owen = three
+    said = begin(aubier, ines, aubier.key_of(iri), CANARY)
+    begin(nord, marie, nord.key_of(iri), f"{CANARY} de Nord", title="Autre")
+    begin(aubier, ines, aubier.key_of(iri), "Reste", title="Reste")
+    three.settle(*three.everybody())
+    copy = aubier.ground.settings.data_dir.parent / "copy.db"
+    with sqlite3.connect(str(aubier.ground.database.url.database)) as own:
+        own.execute("VACUUM INTO ?", (str(copy),))
+    posting.recall(aubier.ground, aubier.by(ines), said.post, WRONG)
+    theirs = next(each for each in range(3) if seen(nord, marie, each)[0].mine)
+    posting.delete(nord.ground, nord.by(marie), post_of(nord, marie, theirs))
+    three.settle(*three.everybody())
+    assert found_in(aubier, CANARY) == set()
+
+    aubier.ground.database.close()
+    with sqlite3.connect(str(copy)) as old, sqlite3.connect(str(aubier.ground.database.url.database)) as own:
+        old.backup(own)
+    assert "post" in tables_with(aubier, CANARY)
+    assert tombstones.replay(aubier.ground) == 2
+    assert tables_with(aubier, CANARY) == set()
+    assert sorted(seen(aubier, ines, each)[0].state for each in range(3)) == [
+        "accepted",
+        "deleted",
+        "deleted",
+    ]
+    assert tombstones.replay(aubier.ground) == 0
+    erasing.settle.run(aubier.ground)
+    assert found_in(aubier, CANARY) == set()
+
+
+def test_a_line_of_tombstones_that_a_crash_cut_off_is_passed_over(three: Three) -> None:
+    aubier, _nord, _leroux, iri, ines, _marie, _owen = three
+    said = begin(aubier, ines, aubier.key_of(iri), CANARY)
+    posting.delete(aubier.ground, aubier.by(ines), said.post)
+    erasing.settle.run(aubier.ground)
+    path = aubier.ground.settings.data_dir / tombstones.NAME
+    with path.open("ab") as file:
+        file.write(b'{"id": "http://aub')
+    assert tombstones.replay(aubier.ground) == 0
+    other = begin(aubier, ines, aubier.key_of(iri), CANARY)
+    posting.delete(aubier.ground, aubier.by(ines), other.post)
+    erasing.settle.run(aubier.ground)
+    assert path.read_bytes().splitlines()[-1].startswith(b'{"@context"')
 
 
 def test_refuses_a_reason_that_is_none_and_a_stranger(three: Three) -> None:
