@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "4f9e823a4b9e"
+revision: str = "d7c7d61e4e4c"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("next_attempt", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("skew_s", sa.Integer(), nullable=True),
+        sa.Column("unconfirmed_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_holder", sa.String(length=64), server_default="", nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
