@@ -38,8 +38,7 @@ def test_an_administrator_compares_now_and_takes_evidence_along(talk: Talk) -> N
     assert page.status_code == 200
     assert "Nothing was compared yet" in page.text
     assert browser.post(f"{path}/history/compare", {}, page=f"{path}/history").status_code == 303
-    page = browser.get(f"{path}/history").text
-    assert "the same on both sides" in page
+    assert "the same on both sides" in browser.get(f"{path}/history").text
     file = browser.get(f"{path}/evidence.json")
     assert file.headers["Content-Disposition"].startswith("attachment")
     assert [why for _, why in verify.findings(file.data) if why] == []
