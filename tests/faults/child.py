@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from federation.ports import Effect
-from node import exchange, files, identity, relations, spaces, threads, wire
+from node import exchange, files, identity, relations, retention, spaces, threads, wire
 from node.app import background_of, create_app
 from node.config import Settings
 from node.core import failpoints
@@ -44,7 +44,7 @@ def retry() -> Response:
 
 
 CAPABILITIES = (
-    *(each.capability for each in (exchange, identity, relations, spaces, files, threads, wire)),
+    *(each.capability for each in (exchange, identity, relations, spaces, files, threads, retention, wire)),
     Capability(name="faults", blueprints=(doors,)),
 )
 
