@@ -139,9 +139,9 @@ def test_three_organisations_their_receipts_and_their_rosters(trio: list[House])
     forks.compare_all.run(author.ground)
     author.settle_jobs()
     assert author.count("roster_fork") == 0
-    other = json.dumps({"version": 99})
-    forks.keep.run(author.ground, number, other, third.iri)
-    forks.keep.run(author.ground, number, other, third.iri)
+    parted = json.dumps({"version": 99})
+    forks.keep.run(author.ground, number, parted, third.iri)
+    forks.keep.run(author.ground, number, parted, third.iri)
     assert author.count("roster_fork") == 1
     sharing.renew_keys.run(host.ground)
     sharing.remove_organisation(host.ground, host.by(ines), key, third.iri)
