@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import discovery, ending, offers, outbox, recall, roster
+from federation import authorship, checkpoints, discovery, documents, ending, offers, outbox, recall, roster
 from federation.activity import Activity, Document
 from federation.digest import digest, object_digest
 from federation.errors import SequenceGap
@@ -80,6 +80,7 @@ def made() -> dict[str, str]:
         host.deliver(guest)
         hello = guest.parcel(host, lines=0).request
         recalled, erased = _called_back(host, guest, yann, space)
+        checkpoint, confirmed = _confirmed(host, guest)
     paused, resumed, notice = _life(host, guest)
     said = [*host.store.rows.activities.values(), *guest.store.rows.activities.values()]
     first, second = [each.object or {} for each in said if each.object_type == "Roster"][:2]
@@ -111,6 +112,8 @@ def made() -> dict[str, str]:
         "batch": _request(batch[0]),
         "receipt": _response(batch[1]),
         "hello": _request(hello),
+        "checkpoint": _json(checkpoint.document),
+        "checkpoint-receipt": _json(confirmed),
         "problem": _json(SequenceGap("Entry 7 is expected.", expected=7).document()),
     }
 
@@ -166,6 +169,17 @@ def _life(host: Node, guest: Node) -> tuple[Activity, Activity, Activity]:
             relation, at, "purge-after-retention", "Le chantier est fini.", "fr", work, guest.settings
         )
     return paused, resumed, notice
+
+
+def _confirmed(host: Node, guest: Node) -> tuple[Activity, Document]:
+    """The guest has its log confirmed; what it says, and the receipt."""
+    with guest.work() as work:
+        relation = guest.relation(host)
+        size = work.log.acknowledged(relation)
+        said = checkpoints.statement(relation, relation.stream_out, size, work)
+        create = {"type": "Create", "to": [host.iri], "object": said}
+        activity = authorship.write(create, guest.iri, work, guest.settings)
+    return activity, documents.loads(guest.inbox(activity, host).body)
 
 
 def _share(host: Node, space: str, guest: Node) -> str:
