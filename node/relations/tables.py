@@ -160,7 +160,7 @@ class Message(Base):
     about: Mapped[str] = mapped_column(Text)
     """The id of the offer or invitation that it speaks of."""
     signer: Mapped[str] = mapped_column(String(300), default="")
-    """The key of ours that signs the request, "" for the one that signs now; a word about keys has one and goes first."""
+    """The key of ours that signs the request, "" for the one that signs now; a word about keys has one, goes first."""
     failures: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime]
     next_attempt: Mapped[datetime]
