@@ -6,11 +6,11 @@ from flask import Flask
 
 from node.core.capability import Capability
 from node.core.ground import Ground
-from node.replicas import jobs
 from node.replicas.api import api
 from node.replicas.cli import replica_group
 from node.replicas.ports import Statements
 from node.replicas.present import proofs_of
+from node.replicas.services import runs
 from node.replicas.web import navigation, web
 from node.threads.web import COPIES_OF
 
@@ -23,7 +23,7 @@ capability = Capability(
     name="replicas",
     blueprints=(web, api),
     ports={"statements": Statements},
-    jobs=(jobs.compare, jobs.compare_what_is_due),
+    jobs=(runs.compare_soon, runs.compare_what_is_due),
     commands=(replica_group,),
     navigation=navigation,
     set_up=_set_up,

@@ -10,10 +10,9 @@ from typing import Any
 
 from node.core.http.api import Blueprint
 from node.core.http.context import ground
-from node.core.http.guards import guarded
+from node.core.http.guards import guarded, viewer
 from node.replicas.services import runs
 from node.replicas.services.runs import Seen
-from node.replicas.web import ask
 from node.spaces.services import copies as spaces
 from schemas.api import replicas as shapes
 
@@ -52,7 +51,7 @@ def evidence(key: str) -> dict[str, Any]:
 @api.response(202)
 def compare(key: str) -> None:
     """Compares our copy of a partner's space with its host's, in the background."""
-    ask(key)
+    runs.ask(ground(), key, viewer().actor)
 
 
 def _copy(seen: Seen) -> dict[str, Any]:

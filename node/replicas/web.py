@@ -8,12 +8,11 @@ from flask import Blueprint, Response, flash, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
-from node.core.errors import Absent
 from node.core.http import shown
 from node.core.http.context import ground
 from node.core.http.guards import Viewer, guarded, viewer
 from node.core.http.rendering import page
-from node.replicas import jobs, present
+from node.replicas import present
 from node.replicas.services import runs
 from node.spaces.services import copies as spaces
 
@@ -42,7 +41,7 @@ def copy(key: str) -> str:
 @guarded("admin")
 def compare(key: str) -> AnyResponse:
     """Compares our copy with its host's, in the background."""
-    ask(key)
+    runs.ask(ground(), key, viewer().actor)
     flash(_("The copies are being compared. It takes some seconds."), "ok")
     return redirect(url_for("replicas.copy", key=key), FOUND_ELSEWHERE)
 
@@ -56,15 +55,6 @@ def evidence(key: str) -> Response:
     answer = Response(text, content_type="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="copies-{key}.json"'
     return answer
-
-
-def ask(key: str) -> None:
-    """Begins a comparison for the viewer. Raises Absent for what is no copy of a partner's space."""
-    with ground().database.reading() as session:
-        space = spaces.by_key(session, key)
-    if space.hosted:
-        raise Absent("The copies of our own spaces are compared by those who have them.")
-    ground().jobs.enqueue(jobs.compare, space.id, viewer().actor)
 
 
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:

@@ -23,6 +23,7 @@ from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Absent, NodeError
 from node.core.ground import Ground
+from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
@@ -115,6 +116,28 @@ def compare(
     ended = _run(report, begun, ground.clock.now(), host.requests)
     _note(ground, space, ended, by)
     return ended
+
+
+@job("replicas.compare", tries=2)
+def compare_soon(ground: Ground, space_id: int, by: str) -> None:
+    """The same in the background."""
+    compare(ground, space_id, by)
+
+
+@every(10, "replicas.due")
+def compare_what_is_due(ground: Ground) -> None:
+    """Nightly, after a gap, and what a crash interrupted."""
+    for space_id in due(ground):
+        ground.jobs.enqueue(compare_soon, space_id, "")
+
+
+def ask(ground: Ground, key: str, by: str) -> None:
+    """Begin a comparison for an administrator. Raises Absent for what is no copy of a partner's space."""
+    with ground.database.reading() as session:
+        space = spaces.by_key(session, key)
+    if space.hosted:
+        raise Absent("The copies of our own spaces are compared by those who have them.")
+    ground.jobs.enqueue(compare_soon, space.id, by)
 
 
 def compare_all_of(ground: Ground, node: str, by: str = "") -> list[Run]:
