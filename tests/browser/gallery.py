@@ -215,6 +215,14 @@ ENTRIES: list[shown.Post | shown.Gap] = [
         may_hide=True,
     ),
     shown.Post("p3", HUGO, ago(hours=2), state="deleted"),
+    shown.Post(
+        "p3b",
+        CAMILLE,
+        ago(hours=2),
+        state="deleted",
+        mine=True,
+        recalled="Rappelé : envoyé aux mauvaises personnes.",
+    ),
     shown.Post("p4", OWEN, ago(hours=1), state="hidden", reason="Prix : à traiter entre acheteurs."),
     GAP,
     shown.Post(
