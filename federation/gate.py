@@ -169,6 +169,9 @@ def announced(trusted: Trusted, work: Work, *, again: bool = False) -> Trusted:
     taken = work.journal.digest_of(inner.id)
     if taken is not None and (not (own or again) or taken != inner.content_digest):
         raise ReplayedMessage("What is announced was announced before, or with another body.")
+    # Our own comes back with its place, once. A Create asks for itself whether it has one: that costs no statement.
+    if own and not again and inner.type != "Create" and work.journal.announced(inner.id):
+        raise ReplayedMessage("What is announced has its place already.")
     return Trusted(inner, None if own else relation, space, trusted.activity.rev)
 
 

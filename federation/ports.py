@@ -56,8 +56,8 @@ class Relation:
     admins have compared the fingerprint of the new one nothing but that passes.
 
     `agreement` is the one in force, kept while suspended; `offer` and `accept` are the ids of the activities that
-    made it, `offered_by_us` says who offered. `genesis` is D of version 1: both streams begin with it, whatever
-    version holds by now. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
+    made it, `offered_by_us` says who offered. `genesis` is D of the version with which both streams began: the
+    first, unless a later one named new streams. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
     that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are "" while there is none.
     `stopped_here`, `stopped_there`: spaces (IRIs) in which that side lets nothing pass now; `proven`: e-mail domains
     of the partner that the DNS confirms.
@@ -496,6 +496,9 @@ class Journal(Protocol):
 
     def get(self, activity_id: str) -> Activity | None:
         """An activity by id, unless its bytes were erased."""
+
+    def announced(self, activity_id: str) -> bool:
+        """Whether an Announce that wraps this activity was taken, or made by us."""
 
     def erase(self, activity_id: str) -> None:
         """Its bytes go, those inside its Announces too, also when it is only kept later; its id stays seen."""

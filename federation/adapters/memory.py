@@ -323,10 +323,16 @@ class Agreements(_Port):
         if proposal is None:
             raise LocalError("No agreement is on offer.")
         self.rows.versions[relation.node, proposal.digest] = proposal.agreement
+        incoming = charter.party(proposal.agreement, relation.node)["stream"]
+        outgoing = charter.party(proposal.agreement, self.work.store.node)["stream"]
+        goes_on = (incoming, outgoing) == (relation.stream_in, relation.stream_out)
         return self._stand(
             relation,
             agreement=proposal.agreement,
             agreement_digest=proposal.digest,
+            genesis=relation.genesis if goes_on else proposal.digest,
+            stream_in=incoming,
+            stream_out=outgoing,
             offer=proposal.offer,
             accept=accept.id,
             offered_by_us=proposal.by_us,
@@ -563,6 +569,10 @@ class Journal(_Port):
 
     def get(self, activity_id: str) -> Activity | None:
         return self.rows.activities.get(activity_id)
+
+    def announced(self, activity_id: str) -> bool:
+        kept = self.rows.activities.values()
+        return any(each.type == "Announce" and each.object_id == activity_id for each in kept)
 
     def erase(self, activity_id: str) -> None:
         self.rows.erased.add(activity_id)

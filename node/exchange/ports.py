@@ -57,6 +57,12 @@ _BYTES = Hot(
     .select_from(ACTIVITY.outerjoin(INNER, INNER.c.id == ACTIVITY.c.inside_id))
     .where(ACTIVITY.c.iri == bindparam("name"))
 )
+_ANNOUNCED = (
+    select(ACTIVITY.c.id)
+    .select_from(ACTIVITY.join(INNER, INNER.c.id == ACTIVITY.c.inside_id))
+    .where(INNER.c.iri == bindparam("iri"), ACTIVITY.c.type == "Announce")
+    .limit(1)
+)
 _LINES = Hot(
     select(
         OUT_ENTRY.c.seq,
@@ -188,6 +194,11 @@ class Journal(_Port):
             return kept.activity
         raw = self._bytes_of(activity_id)
         return activities.of(documents.loads(raw), raw) if raw else None
+
+    def announced(self, activity_id: str) -> bool:
+        if any(kept.inside and kept.inside.id == activity_id for kept in self.unit.activities.values()):
+            return True
+        return self.unit.execute(_ANNOUNCED, {"iri": activity_id}).first() is not None
 
     def erase(self, activity_id: str) -> None:
         self.unit.erased.append(activity_id)

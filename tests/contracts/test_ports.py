@@ -230,6 +230,23 @@ def test_an_offer_that_was_declined_leaves_two_who_know_each_other(host: Host) -
     assert (_relation(host).state, _relation(host).proposal) == (State.VERIFIED, None)
 
 
+# -- journal
+
+
+def test_what_was_announced_is_known_as_such(host: Host) -> None:
+    post = activity(ORIGIN, object={"id": f"{ORIGIN}/o/1", "type": "Note"})
+    around = activity(PARTNER, type="Announce", object=post.document)
+    with host.open_work() as work:
+        work.journal.keep(post)
+        assert not work.journal.announced(post.id)
+        work.journal.keep(around, inside=post)
+        assert work.journal.announced(post.id)
+    with host.open_work() as work:
+        assert work.journal.announced(post.id)
+        assert not work.journal.announced(around.id)
+        assert not work.journal.announced(f"{ORIGIN}/a/other")
+
+
 # -- spaces
 
 
