@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from federation import digest, proofs, roster
+from federation import authorship, digest, proofs, roster
 from federation.activity import CONTEXT, Document, new_id
 from federation.ports import MemberNode, Role, State
+from node.exchange import service as exchange
 from node.relations import records
 from node.spaces.services import spaces as use
 from tests.attacks.fence import Fence
@@ -193,6 +194,27 @@ def test_a_host_announces_nothing_of_ours_again(fence: Fence) -> None:
     said = liar.delivers(liar.announces(fence.nords, ours, _rev(fence) + 1))
     fence.refuses("replay", said)
     fence.refuses("bad-proof", _announced(fence, {**ours, "summary": "x"}))
+
+
+@pytest.mark.advisory("C1", "C17")
+def test_a_host_does_not_bring_back_what_we_changed_since(fresh: Fence) -> None:
+    """Two Updates of ours, announced in their order; then the first once more, under a new place."""
+    victim, liar = fresh.victim, fresh.liar
+    updates = []
+    with exchange.open_work(victim.ground) as work:
+        settings = exchange.settings_of(victim.ground)
+        for words in ("once", "twice"):
+            note = liar.note(
+                fresh.ines, fresh.nords, id=fresh.posts["ines at nord"], content=f"<p>{words}</p>"
+            )
+            members = {"type": "Update", "to": [f"{fresh.nords}/members"], "audience": fresh.nords}
+            updates.append(authorship.write({**members, "object": note}, fresh.ines, work, settings))
+    for each in updates:
+        assert _announced(fresh, json.loads(each.raw)).outcome == "processed"
+    fresh.look()
+    fresh.refuses("replay", _announced(fresh, json.loads(updates[0].raw)))
+    shown = victim.fact("SELECT content FROM post WHERE iri = :iri", iri=fresh.posts["ines at nord"])
+    assert shown == "<p>twice</p>"
 
 
 @pytest.mark.advisory("C19")
