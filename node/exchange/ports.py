@@ -485,7 +485,6 @@ class Checkpoints(_Port):
             "document": pack([checkpoint, receipt, sets]),
         }
         self.unit.execute(insert(CHECKPOINT), row)
-        failpoints.hit("checkpoint.kept")
 
     def answer(self, checkpoint_id: str) -> Document | None:
         packed = self.unit.execute(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from federation import exchange, proofs
-from federation.digest import digest
+from federation.activity import Document
+from federation.digest import digest, sha256_of
 from federation.errors import LocalError
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
-from federation.ports import Entry, Outcome, Relation
+from federation.ports import Conflict, Dispute, Entry, Outcome, Relation
 from tests.contracts.conftest import GENESIS, PARTNER, Host, activity, announce
 from tests.federation.world import actor_document
 
@@ -392,3 +393,97 @@ def test_our_own_node_signs_and_nobody_else_of_ours_does(host: Host) -> None:
         assert work.actors.digest(host.node) == digest(work.actors.document(host.node))
         with pytest.raises(LocalError):
             work.actors.signer(f"{PARTNER}/actor")
+
+
+# -- checkpoints, disputes, and what a restore asks for
+
+
+def _checkpoint(relation: Relation, node: str, stream: str, size: int, head: str) -> Document:
+    return {
+        "id": f"{node}/checkpoints/{size}{head[-4:]}",
+        "type": "LogCheckpoint",
+        "attributedTo": node,
+        "stream": stream,
+        "size": size,
+        "head": head,
+        "root": head,
+    }
+
+
+def test_the_hashes_of_both_logs_are_told(host: Host, relation: Relation) -> None:
+    ours = _append(host, relation, 3)
+    theirs = _incoming(relation, 2)
+    with host.open_work() as work:
+        work.streams.record(relation, [(entry, Outcome("processed")) for entry in theirs])
+    with host.open_work() as work:
+        for stream, entries in ((relation.stream_out, ours), (relation.stream_in, theirs)):
+            hashes = [sha256_of(entry.entry_hash) for entry in entries]
+            assert list(work.checkpoints.leaves(relation, stream, 1, 99)) == hashes
+            assert list(work.checkpoints.leaves(relation, stream, 2, 2)) == hashes[1:2]
+        assert list(work.checkpoints.leaves(relation, relation.stream_out, 4, 9)) == []
+        work.checkpoints.keep_blocks(relation, relation.stream_out, 0, [b"\1" * 32])
+    with host.open_work() as work:
+        assert list(work.checkpoints.blocks(relation, relation.stream_out, 0)) == []
+
+
+def test_a_checkpoint_is_kept_with_its_answer(host: Host, relation: Relation) -> None:
+    head = _append(host, relation, 1)[0].entry_hash
+    stream = relation.stream_out
+    said = _checkpoint(relation, host.node, stream, 1, head)
+    receipt = {"id": f"{PARTNER}/receipts/1", "outcome": "processed"}
+    with host.open_work() as work:
+        assert work.checkpoints.answer(said["id"]) is None
+        work.checkpoints.keep(relation, said, receipt, headers=(Headers(), Headers()))
+    with host.open_work() as work:
+        assert work.checkpoints.answer(said["id"]) == receipt
+        assert list(work.checkpoints.of_size(relation, stream, 1)) == [said]
+        assert list(work.checkpoints.of_size(relation, stream, 2)) == []
+        assert list(work.checkpoints.of_size(relation, relation.stream_in, 1)) == []
+
+
+def test_a_disputed_stream_stays_so(host: Host, relation: Relation) -> None:
+    found = Dispute(relation.stream_in, Conflict.CHAIN, 1, GENESIS, GENESIS, ["POST"])
+    with host.open_work() as work:
+        assert not work.streams.disputed(relation)
+        work.streams.dispute(relation, found)
+        work.streams.dispute(relation, found)
+    with host.open_work() as work:
+        assert work.streams.disputed(relation)
+
+
+def test_what_never_left_is_taken_off_and_the_chain_goes_on_before_it(host: Host, relation: Relation) -> None:
+    appended = _append(host, relation, 3)
+    with host.open_work() as work:
+        assert list(work.log.unwind(relation, 2)) == appended[1:]
+        assert work.log.head(relation).entry_hash == appended[0].entry_hash
+        assert work.log.entry(relation, 2) is None
+    (again,) = _append(host, relation, 1)
+    assert (again.seq, again.prev) == (2, appended[0].entry_hash)
+    with host.open_work() as work:
+        assert [entry for entry, _ in work.log.read(relation, 1, 9, 10_000)] == [appended[0], again]
+        work.log.unwind(relation, 1)
+    with host.open_work() as work:
+        assert work.log.head(relation).seq == 0
+
+
+def test_a_partner_is_shown_what_it_sent_and_nothing_of_what_was_refused(
+    host: Host, relation: Relation
+) -> None:
+    said, refused = activity(PARTNER), activity(PARTNER)
+    entries, prev = [], relation.genesis or GENESIS
+    for seq, each in enumerate((said, refused), 1):
+        entries.append(
+            exchange.entry(
+                relation.stream_in, seq, prev, each.id, each.type, each.content_digest, "2026-11-24T08:00:00Z"
+            )
+        )
+        prev = entries[-1].entry_hash
+    with host.open_work() as work:
+        work.journal.keep(said)
+        work.streams.record(
+            relation, [(entries[0], Outcome("processed")), (entries[1], Outcome("rejected", {"title": "No"}))]
+        )
+    with host.open_work() as work:
+        assert work.streams.read(relation, 1, 9, 10_000) == [(entries[0], said.raw), (entries[1], b"")]
+        assert work.streams.read(relation, 1, 9, 1) == [(entries[0], said.raw)]
+        assert work.streams.read(relation, 3, 9, 10_000) == []
