@@ -6,6 +6,7 @@ Rule: one comparison of a space at a time; what a crash interrupts is begun anew
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,6 +46,9 @@ GAP_AFTER = timedelta(minutes=2)
 AGAIN_AFTER = timedelta(minutes=30)
 """After a comparison that did not end equal, or that a crash interrupted."""
 MAX_REASON_CHARS = 500
+
+_turns: dict[int, threading.Lock] = {}
+_taking = threading.Lock()
 
 RunState = Literal["running", "equal", "differs", "older", "failed"]
 Progress = Callable[[str, int], None]
@@ -100,6 +104,11 @@ def compare(
         relation = None if space.hosted else work.peers.of_node(space.host)
     if relation is None:
         raise Absent("Only copies of partners' spaces are compared.")
+    with _turn(space_id):
+        return _compare(ground, relation, space, by, progress)
+
+
+def _compare(ground: Ground, relation: Relation, space: Copied, by: str, progress: Progress) -> Run:
     begun = ground.clock.now()
     _note(ground, space, Run("running", begun, None, 0, 0, 0, 0, 0, ""), by)
     host, copy = Host(ground, relation, space), Copy(ground, relation, space)
@@ -200,6 +209,11 @@ def evidence(session: Session, ground: Ground, space: Copied) -> dict[str, Any]:
 def evidence_text(session: Session, ground: Ground, space: Copied) -> str:
     """The same as a file."""
     return json.dumps(evidence(session, ground, space), ensure_ascii=False, indent=2)
+
+
+def _turn(space_id: int) -> threading.Lock:
+    with _taking:
+        return _turns.setdefault(space_id, threading.Lock())
 
 
 def _is_due(run: Run | None, hole: datetime | None, now: datetime) -> bool:
