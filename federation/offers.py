@@ -1,15 +1,17 @@
 """Offers of agreements: the first one, and the next version while the present one holds.
 
 Rule: one proposal is open at a time; what is in force stays so until both have agreed to the same digest. Version
-n+1 names the digest of n and keeps lineage and streams. Of two offers made at once the lower digest wins; an offer
-`inReplyTo` the open one takes its place. Source: PROTOCOL 2.a.5, 2.a.6; PRODUCT B1.
+n+1 names the digest of n and keeps the lineage; the streams go on, or both begin anew with its digest as genesis, as
+after two histories. Of two offers made at once the lower digest wins; an offer `inReplyTo` the open one takes its
+place. Source: PROTOCOL 2.a.5, 2.a.6; PRODUCT B1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from federation import charter, cutting, documents, iris, rekeying
+from federation import activity as activities
+from federation import charter, cutting, documents, exchange, iris, rekeying
 from federation.activity import Activity, Document
 from federation.authorship import write
 from federation.digest import digest
@@ -178,10 +180,31 @@ def accept(activity: Activity, relation: Relation, work: Work) -> None:
 
 def conclude(relation: Relation, accept: Activity, work: Work) -> Relation:
     """Both have agreed: what is on offer holds from now, and what waits outside of it does not leave any more."""
+    waiting = _waiting(relation, work) if _begins_anew(relation) else []
     held = work.agreements.in_force(relation, accept)
+    for activity in waiting:
+        exchange.append(held, activity, work)
     if relation.agreement is not None:
         cutting.cut(held, work)
     return held
+
+
+def _begins_anew(relation: Relation) -> bool:
+    """Whether the agreement on offer names new streams, after others."""
+    proposal = relation.proposal
+    if relation.agreement is None or proposal is None:
+        return False
+    return bool(charter.party(proposal.agreement, relation.node)["stream"] != relation.stream_in)
+
+
+def _waiting(relation: Relation, work: Work) -> list[Activity]:
+    """What the partner has not receipted of the stream that ends: it goes on in the one that begins."""
+    found: list[Activity] = []
+    first = work.log.acknowledged(relation) + 1
+    while read := work.log.read(relation, first, cutting.LINES, cutting.BYTES):
+        found += [activities.read(line) for entry, line in read if line and entry.type != "Accept"]
+        first = read[-1][0].seq + 1
+    return found
 
 
 def _check_ready(relation: Relation) -> None:
@@ -218,9 +241,11 @@ def _check_follows(agreement: Document, relation: Relation) -> None:
         raise OutOfScope("`previousVersion` is not the digest of the version in force.")
     if agreement["lineage"] != present["lineage"]:
         raise OutOfScope("The next version has the same lineage.")
-    for side in present["parties"]:
-        if charter.party(agreement, side["node"])["stream"] != side["stream"]:
-            raise OutOfScope("The streams go on from version to version.")
+    goes_on = {
+        charter.party(agreement, side["node"])["stream"] == side["stream"] for side in present["parties"]
+    }
+    if len(goes_on) > 1:
+        raise OutOfScope("Both streams go on from version to version, or both begin anew.")
 
 
 def _theirs(relation: Relation) -> Proposal:

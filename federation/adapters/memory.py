@@ -326,6 +326,8 @@ class Agreements(_Port):
         incoming = charter.party(proposal.agreement, relation.node)["stream"]
         outgoing = charter.party(proposal.agreement, self.work.store.node)["stream"]
         goes_on = (incoming, outgoing) == (relation.stream_in, relation.stream_out)
+        if not goes_on:
+            self._set_aside(relation)
         return self._stand(
             relation,
             agreement=proposal.agreement,
@@ -366,6 +368,20 @@ class Agreements(_Port):
 
     def version(self, relation: Relation, digest: str) -> Document | None:
         return self.rows.versions.get((relation.node, digest))
+
+    def _set_aside(self, relation: Relation) -> None:
+        """The streams that end are kept under their own names; those of a relation stand under its node."""
+        rows, node = self.rows, relation.node
+        for kept, stream in (
+            (rows.out, relation.stream_out),
+            (rows.acknowledged, relation.stream_out),
+            (rows.taken, relation.stream_in),
+        ):
+            if node in kept:
+                kept[stream] = kept.pop(node)  # type: ignore[assignment]
+        ended = {key: why for key, why in rows.refusals.items() if key[0] == node}
+        for _, seq in ended:
+            rows.refusals[relation.stream_out, seq] = rows.refusals.pop((node, seq))
 
     def _stand(self, relation: Relation, **members: Any) -> Relation:
         """In force, or suspended while one of the two says so."""

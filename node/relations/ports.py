@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ from node.core.audit import Act
 from node.core.clock import rfc3339
 from node.core.ground import Ground
 from node.exchange import remote
+from node.exchange import service as exchange
 from node.relations import records
 from node.relations.records import INVITE, RELATION, VERSION
 
@@ -229,6 +230,9 @@ class Agreements:
             .where(versions.relation_id == int(relation.id), versions.replaced_at.is_(None))
             .values(replaced_at=now)
         )
+        incoming = charter.party(proposal.agreement, relation.node)["stream"]
+        outgoing = charter.party(proposal.agreement, self._node)["stream"]
+        goes_on = (incoming, outgoing) == (relation.stream_in, relation.stream_out)
         document = documents.dumps(proposal.agreement).decode()
         self._session.execute(
             insert(VERSION).values(
@@ -249,6 +253,9 @@ class Agreements:
             int(relation.id),
             agreement=document,
             agreement_digest=proposal.digest,
+            genesis=relation.genesis if goes_on else proposal.digest,
+            stream_in=incoming,
+            stream_out=outgoing,
             offer=proposal.offer,
             accept=accept.id,
             offered_by_us=proposal.by_us,
@@ -259,6 +266,8 @@ class Agreements:
             **records.NO_PROPOSAL,
         )
         self._note("relation.in-force", relation, accept.id, proposal.digest)
+        if not goes_on:
+            exchange.resume(cast("exchange.NodeWork", self._ground.work(self._session)), relation.id)
         self._ground.events.publish(records.Agreed(int(relation.id)), self._session)
         return changed
 

@@ -88,7 +88,7 @@ class Relation(Base):
     offered_by_us: Mapped[bool] = mapped_column(Boolean, default=False)
     agreed_at: Mapped[datetime | None]
     genesis: Mapped[str] = mapped_column(String(64), default="")
-    """D of version 1, with which both streams begin."""
+    """D of the version with which both streams began."""
     stream_in: Mapped[str] = mapped_column(Text, default="")
     stream_out: Mapped[str] = mapped_column(Text, default="")
 

@@ -15,6 +15,7 @@ from federation.activity import Document
 from federation.authorship import write
 from federation.digest import digest
 from federation.errors import Forbidden, Malformed, OtherAgreement, OutOfScope, RemoteError
+from federation.exchange import append
 from federation.ports import State
 from tests.federation.world import Clock, Node, peer
 
@@ -303,9 +304,34 @@ def test_refuses_a_version_that_does_not_follow(two: tuple[Node, Node], changes:
     assert south.relation(north).proposal is None
 
 
-def test_refuses_a_version_with_other_streams(two: tuple[Node, Node]) -> None:
+def test_a_version_may_begin_both_streams_anew_and_what_waited_goes_on(two: tuple[Node, Node]) -> None:
     north, south = two
-    sides = [{**side, "stream": f"{side['stream']}x"} for side in following(north, south)["parties"]]
+    with south.work() as work:
+        said = write(
+            {"type": "Create", "object": {"id": f"{south.iri}/r", "type": "DeliveryReceipt"}},
+            south.iri,
+            work,
+            south.settings,
+        )
+        work.journal.keep(said)
+        append(south.relation(north), said, work)
+    sides = [{**side, "stream": f"{side['stream']}/2"} for side in following(north, south)["parties"]]
+    renew(north, south, following(north, south, parties=sides))
+    for node, other in (two, two[::-1]):
+        seen = node.relation(other)
+        assert seen.genesis == seen.agreement_digest
+        assert (seen.stream_in[-2:], seen.stream_out[-2:]) == ("/2", "/2")
+    with south.work() as work:
+        (entry, line), *_ = work.log.read(south.relation(north), 1, 9, 9999)
+        assert (entry.prev, entry.activity, line) == (south.relation(north).genesis, said.id, said.raw)
+    for node, other in (two, two[::-1]):
+        node.deliver(other)
+
+
+def test_refuses_a_version_with_one_other_stream(two: tuple[Node, Node]) -> None:
+    north, south = two
+    first, second = following(north, south)["parties"]
+    sides = [{**first, "stream": f"{first['stream']}x"}, second]
     with north.work() as work, pytest.raises(OutOfScope):
         offers.offer(
             north.relation(south), following(north, south, parties=sides), ENDS, work, north.settings

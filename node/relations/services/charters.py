@@ -47,8 +47,9 @@ class Charters(Partners):
                 lineage = f"{self._settings.origin}/peering/agreements/{ids.wire_id()}"
                 agreement = terms.draft(lineage, ours, theirs, choices, now)
             else:
+                disputed = exchange.health(session, relation.id).disputed is not None
                 agreement = terms.following(
-                    relation.agreement, relation.agreement_digest, ours, theirs, choices, now
+                    relation.agreement, relation.agreement_digest, ours, theirs, choices, now, anew=disputed
                 )
             try:
                 said = offers.offer(relation, agreement, rfc3339(now + OFFER_FOR), work, self._settings)

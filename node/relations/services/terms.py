@@ -88,19 +88,24 @@ def following(
     theirs: charter.Party,
     choices: Choices,
     now: datetime,
+    *,
+    anew: bool = False,
 ) -> Document:
     """The version after `present`, whose digest is given: what `choices` do not speak of stays as it is.
 
-    The keys are those of today; streams, lineage and roles go on. Raises Invalid for what cannot be chosen.
+    The keys are those of today; lineage and roles go on, and the streams unless they begin `anew`.
+    Raises Invalid for what cannot be chosen.
     """
     document = copy.deepcopy(present)
     version = present["version"] + 1
     document["id"] = f"{present['lineage']}/v{version}"
     document["version"], document["previousVersion"] = version, digest
     document["startTime"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    keys = {side.node: list(side.keys) for side in (ours, theirs)}
+    today = {side.node: side for side in (ours, theirs)}
     for side in document["parties"]:
-        side["keys"] = keys[side["node"]]
+        side["keys"] = list(today[side["node"]].keys)
+        if anew:
+            side["stream"] = today[side["node"]].stream
     _choose(document, ours.node, choices, now)
     return document
 

@@ -11,6 +11,7 @@ from jinja2 import FileSystemBytecodeCache
 
 from node.app import create_app
 from node.config import Settings, new_secret_key
+from node.core.capability import Capability
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.core.http.context import ground as ground_of
@@ -22,6 +23,16 @@ from node.wire import capability as wire
 from tests.node.relations.peers import Line, Net, Peer
 
 MakePeer = Callable[..., Peer]
+
+
+class NoSpaces:
+    """Answers the one question about spaces that relations lead to: here there are none."""
+
+    def hosted_with(self, node: str) -> tuple[str, ...]:
+        return ()
+
+
+NO_SPACES = Capability(name="no-spaces", ports={"spaces": lambda _session, _ground: NoSpaces()})
 
 
 @pytest.fixture
@@ -58,7 +69,7 @@ def make_peer(
             **settings,
         }
         loaded = Settings.load({f"PARVIS_{key.upper()}": value for key, value in values.items()})
-        app = create_app(loaded, capabilities=(exchange, identity, relations, wire), clock=clock)
+        app = create_app(loaded, capabilities=(exchange, identity, relations, NO_SPACES, wire), clock=clock)
         app.jinja_env.bytecode_cache = compiled
         with app.app_context():
             ground = ground_of()

@@ -12,7 +12,7 @@ from node.identity.services.keys import keys_of
 from node.identity.services.people import Role
 from node.identity.services.tokens import Scope
 from tests.node.relations.conftest import MakePeer
-from tests.node.relations.peers import Peer, api
+from tests.node.relations.peers import Peer, api, peered
 
 KEYS = "/admin/keys"
 
@@ -76,3 +76,19 @@ def test_scripts_of_administrators_read_the_keys(node: Peer) -> None:
     assert (key["state"], key["notices"]) == ("current", [])
     assert "sealed" not in answer.text
     assert snapshot(node) == before
+
+
+def test_the_page_of_a_partner_asks_for_the_comparison_after_a_revocation(make_peer: MakePeer) -> None:
+    aubier, nord = make_peer("aubier"), make_peer("nordacier")
+    peered(aubier, nord)
+    keys_of(aubier.ground).revoke()
+    aubier.settle_jobs()
+    for node, other in ((aubier, nord), (nord, aubier)):
+        browser = node.browser()
+        browser.sign_in(node.person("Ada", Role.ADMIN))
+        page = browser.get(f"/partners/{node.partner(other).key}")
+        assert page.status_code == 200
+        assert "group-1" in page.text or "group-3" in page.text
+        assert "A key of your node or of theirs was revoked" in page.text
+        assert browser.get("/partners").status_code == 200
+        assert browser.get(KEYS).text.count("compare the fingerprint anew") == 1

@@ -420,7 +420,7 @@ REFUSED: dict[str, tuple[Any, int]] = {
             n,
             a,
             parties=[
-                {**side, "stream": side["stream"] + "x"}
+                {**side, "stream": side["stream"] + "x" * (side["node"] == n.iri)}
                 for side in (n.relation(a).agreement or {})["parties"]
             ],
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from federation.delivery import Delivered, Refused
 from node.core.clock import SetClock
@@ -93,3 +94,32 @@ def test_an_administrator_stops_one_space_on_the_page(partners: tuple[House, Hou
     assert browser.post(f"{page}/stops", {"space": "x", "stop": "true"}, page=page).status_code == 422
     assert browser.post(f"{page}/stops", {"space": iri, "stop": "false"}, page=page).status_code == 303
     assert nord.relation(aubier).stopped_there == aubier.relation(nord).stopped_here == frozenset()
+
+
+def test_after_two_histories_another_version_begins_new_streams_and_nothing_is_lost(
+    partners: tuple[House, House],
+) -> None:
+    aubier, nord = partners
+    ines, marie = aubier.person("Inès Le Goff", Role.ADMIN), nord.person("Marie Lenoir", Role.ADMIN)
+    key = aubier.space(ines)
+    iri = opened(aubier, nord, key, ines, marie)
+    nord.join(marie, iri, aubier)
+    exchange_all(aubier, nord)
+    former = nord.relation(aubier)
+    with exchange.open_work(nord.ground) as work:
+        work.session.execute(
+            text("UPDATE stream SET disputed_at = :now WHERE iri = :iri"),
+            {"now": nord.clock.now(), "iri": former.stream_in},
+        )
+    begin(aubier, ines, key, "waits")
+    assert not isinstance(aubier.deliver(nord), Delivered)
+    nord.propose(aubier, purpose="after the dispute", onward="allowed")
+    aubier.agree(nord)
+    held = nord.relation(aubier)
+    assert held.genesis == held.agreement_digest != former.genesis
+    assert {held.stream_in, held.stream_out}.isdisjoint({former.stream_in, former.stream_out})
+    exchange_all(aubier, nord)
+    assert texts(nord, marie) == ["waits"]
+    begin(nord, marie, nord.key_of(iri), "and back", title="Back")
+    exchange_all(aubier, nord)
+    assert texts(aubier, ines) == ["and back"]
