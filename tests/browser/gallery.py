@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 
 from node.core.http import headers, rendering, shown
 from node.exchange import remote
+from node.exchange.histories import Checkpoint, Dispute, Version
 from node.identity.keyring import State
 from node.identity.services import keys
 
@@ -93,6 +94,10 @@ HOLD = shown.Hold(
 )
 GAP = shown.Gap(NORD, 3, NOW - timedelta(minutes=8))
 GAP_IN = shown.Gap(NORD, 1, NOW - timedelta(hours=2), "in")
+
+
+HASH = "zQmRSRsT6fzciTrBLS76wz61bPdLhtmp2shKdYUGF8FMFbU"
+DIGEST = "sha-256=:0N1zoymuhg3MfPOdjw2fTEtH6N3a3APhPKQm0E2ZAy0=:"
 
 
 def ago(**by: float) -> datetime:
@@ -1091,6 +1096,56 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             ],
             "values": {"when": "on", "on": "2026-12-23"},
             "errors": {"reason": "Plus tôt que le préavis convenu, il faut un motif."},
+        },
+    ),
+    "signed": (
+        "relations/history.html",
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
+        | {
+            "checkpoints": [
+                Checkpoint("https://ici.example/streams/nord", True, 1284, ago(hours=5), True),
+                Checkpoint("https://nord.example/streams/ici", False, 977, ago(hours=3), True),
+            ],
+            "disputes": [],
+        },
+    ),
+    "signed-torn": (
+        "relations/history.html",
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
+        | {
+            "checkpoints": [Checkpoint("https://nord.example/streams/ici", False, 977, ago(hours=3), False)],
+            "disputes": [
+                Dispute(
+                    "https://nord.example/streams/ici",
+                    False,
+                    ago(hours=3),
+                    "chain",
+                    977,
+                    HASH,
+                    HASH,
+                    941,
+                    Version(
+                        941, "https://nord.example/a/9c1", "Create", DIGEST, "2026-11-22T09:14:00Z", HASH
+                    ),
+                    Version(
+                        941, "https://nord.example/a/9c1", "Create", DIGEST, "2026-11-23T17:40:00Z", HASH
+                    ),
+                    [],
+                ),
+                Dispute(
+                    "https://nord.example/streams/ici",
+                    False,
+                    ago(hours=3),
+                    "equivocation",
+                    950,
+                    HASH,
+                    HASH,
+                    None,
+                    None,
+                    None,
+                    [],
+                ),
+            ],
         },
     ),
     "partner-ended": ("relations/partner.html", _relation("rejected", GALVA, health=shown.Health())),
