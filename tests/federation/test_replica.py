@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation import replica
+from federation import jcs, replica
 from federation.digest import digest, followers_digest
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
@@ -51,6 +51,15 @@ def test_a_tally_in_order_is_the_buckets_in_any_order(numbers: set[int]) -> None
     found = replica.tally(ordered(*leaves))
 
     assert (found.count, list(found.hashes)) == (len(leaves), replica.buckets(leaves))
+
+
+@given(st.text(), st.integers(0, 2**53 - 1), st.sampled_from(sorted(replica.STATES)))
+def test_what_is_hashed_is_jcs(name: str, rev: int, state: replica.LeafState) -> None:
+    one = Leaf(
+        name.encode("utf-8", "ignore").decode(), rev, state, "" if state == "withheld" else digest(rev)
+    )
+
+    assert one.data == jcs.canonicalize(one.document())
 
 
 def test_no_leaf_of_the_public_example_is_another_and_its_statement_is_proved(vectors: Path) -> None:

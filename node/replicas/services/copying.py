@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from federation import documents, repair, replica
 from federation.activity import Document
-from federation.digest import sha256_of
+from federation.digest import digest, sha256_of
 from federation.errors import Malformed, RemoteError
 from federation.limits import MAX_JSON_ANSWER_BYTES, MAX_LEAVES_BYTES, MAX_OUTBOX_BYTES
 from federation.ports import Relation
@@ -118,7 +118,11 @@ class Copy:
         first = self.space.first_rev
         if found.view.posts > first or found.view.members > first:
             raise Malformed("The host says that we see less than from our own beginning.")
-        return found
+        types = hosting.types_of(self.relation)
+        if found.view.scope != digest(sorted(types)):
+            return found
+        # What came before the charter left it out stays here, and counts as what the host tells of it.
+        return replace(found, view=replace(found.view, types=types, scope=""))
 
     def rev(self) -> int:
         with self.ground.database.reading() as session:

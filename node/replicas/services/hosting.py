@@ -149,7 +149,8 @@ def _announces(work: NodeWork, turns: Sequence[str]) -> list[Activity]:
     return [said[each] for each in turns if each in said]
 
 
-def _types(relation: Relation) -> frozenset[str]:
+def types_of(relation: Relation) -> frozenset[str]:
+    """The object types of the charter."""
     scope = (relation.agreement or {}).get("scope", {})
     return frozenset(scope.get("objectTypes", ()))
 
@@ -165,8 +166,8 @@ def _space(ground: Ground, relation: Relation, iri: str) -> Copied:
 def _view(session: Session, space: Copied, relation: Relation) -> View:
     """What this partner sees. Types are named only when something is withheld, so that most views are comparable."""
     posts, members = spaces.seen_from(session, space, relation.node)
-    if _types(relation) >= set(charter.OBJECT_TYPES):
+    if types_of(relation) >= set(charter.OBJECT_TYPES):
         return View(posts, members)
     kinds = select(LEAF.c.kind).where(LEAF.c.space_id == space.id, LEAF.c.state == "live").distinct()
-    withheld = set(chain(session.execute(kinds).scalars())) - _types(relation)
-    return View(posts, members, _types(relation) if withheld else None)
+    withheld = set(chain(session.execute(kinds).scalars())) - types_of(relation)
+    return View(posts, members, types_of(relation) if withheld else None)

@@ -106,11 +106,6 @@ def forget_versions(session: Session, space_id: int, before: int) -> None:
     session.execute(delete(LEAF).where(LEAF.c.space_id == space_id, LEAF.c.until <= before))
 
 
-def forget(session: Session, space_id: int) -> None:
-    """Drop all leaves of a space."""
-    session.execute(delete(LEAF).where(LEAF.c.space_id == space_id))
-
-
 def _turn(space_id: int) -> threading.Lock:
     with _taking:
         return _turns.setdefault(space_id, threading.Lock())

@@ -121,7 +121,7 @@ def _compare(ground: Ground, relation: Relation, space: Copied, by: str, progres
         _note(ground, space, ended, by)
         return ended
     if report.equal:
-        _settle(ground, space, copy, begun)
+        _settle(ground, space, copy, begun, report.as_of)
     ended = _run(report, begun, ground.clock.now(), host.requests)
     _note(ground, space, ended, by)
     return ended
@@ -236,13 +236,15 @@ def _run(report: Report, begun: datetime, ended: datetime, requests: int) -> Run
     return Run(state, begun, ended, report.as_of, report.count, requests, report.behind, report.repaired, "")
 
 
-def _settle(ground: Ground, space: Copied, copy: Copy, begun: datetime) -> None:
-    """The copies are equal: send our statement to the host, and to the members that we know, who see by what the host
-    signed whether it tells everybody the same; keep what it took and never announced.
+def _settle(ground: Ground, space: Copied, copy: Copy, begun: datetime, as_of: int) -> None:
+    """The copies are equal as of a rev, so nothing before it is missing: send our statement to the host, and to the
+    members that we know, who see by what the host signed whether it tells everybody the same; keep what it took and
+    never announced.
     """
     lost = copying.dropped(ground, space, begun)
     with exchange.open_work(ground) as work:
         copying.settle(work.session, space.id)
+        spaces.nothing_missing(work.session, space.id, as_of)
         for each in lost:
             copying.note(work.session, ground, space, each)
         for member in spaces.nodes(work.session, space.id):

@@ -254,7 +254,7 @@ def test_a_type_that_the_charter_leaves_out_is_withheld(
 ) -> None:
     write(shared.host, "UPDATE post SET type = 'Article' WHERE iri = :iri", iri=shared.last.iri)
     lose(shared.guest, shared.last.iri)
-    monkeypatch.setattr(hosting, "_types", lambda _relation: frozenset({"Note"}))
+    monkeypatch.setattr(hosting, "types_of", lambda _relation: frozenset({"Note"}))
 
     run = shared.compare()
 
@@ -263,3 +263,16 @@ def test_a_type_that_the_charter_leaves_out_is_withheld(
     assert withheld == shared.last.iri
     assert "À demain." not in shared.said(shared.guest)
     assert shared.compare().requests == 1
+
+
+def test_what_came_before_the_charter_left_it_out_stays(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for house in (shared.host, shared.guest):
+        write(house, "UPDATE post SET type = 'Article' WHERE iri = :iri", iri=shared.last.iri)
+    monkeypatch.setattr(hosting, "types_of", lambda _relation: frozenset({"Note"}))
+
+    run = shared.compare()
+
+    assert (run.state, run.requests) == ("equal", 1)
+    assert shared.said(shared.guest) == shared.said(shared.host)
