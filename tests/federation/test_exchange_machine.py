@@ -264,7 +264,9 @@ class Exchange(RuleBasedStateMachine):
             assert [entry for entry, _ in taken] == one.store.rows.out[other.iri]
             assert {outcome.outcome for _, outcome in taken} <= {"processed", "rejected"}
             said = one.store.rows.activities  # what was erased since went out empty
-            done = [entry for entry, outcome in taken if outcome.outcome == "processed" and entry.activity in said]
+            done = [
+                entry for entry, outcome in taken if outcome.outcome == "processed" and entry.activity in said
+            ]
             assert all(other.store.rows.seen[entry.activity] == entry.content_digest for entry in done)
         for member in (self.world.south, self.world.east):
             told = member.store.rows.taken[self.world.north.iri]
