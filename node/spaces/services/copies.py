@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from node.core.db import table_of
@@ -153,6 +153,11 @@ def _told_from(session: Session, space: Copied, offered: Any) -> int:
         )
     )
     return int(first or offered.entered_rev)
+
+
+def nothing_missing(session: Session, space_id: int, rev: int) -> None:
+    """Up to this rev the copy is as its host's: what did not come was erased before it could."""
+    session.execute(delete(MISSING).where(MISSING.c.space_id == space_id, MISSING.c.rev <= rev))
 
 
 def turns_after(session: Session, space_id: int, rev: int, most: int) -> list[str]:

@@ -21,6 +21,7 @@ from node.core.errors import Absent, Invalid, NotAllowed
 from node.exchange.packing import unsqueeze
 from node.files import service as files
 from node.identity.services.people import Person, Role
+from node.replicas.services import runs
 from node.retention.services import erasing, holds, ledger, tombstones
 from node.retention.services.ledger import Recalled
 from node.threads.services import posting, spots
@@ -285,6 +286,18 @@ def test_the_write_ahead_log_is_emptied_before_anything_is_called_erased(three: 
     reader.close()
     erasing.settle.run(aubier.ground)
     assert outcomes(aubier)["Aubier"] == "erased"
+
+
+def test_what_was_erased_before_it_came_is_no_gap_for_ever(three: Three) -> None:
+    aubier, nord, _leroux, iri, ines, _marie, _owen = three
+    said = begin(aubier, ines, aubier.key_of(iri), CANARY)
+    posting.recall(aubier.ground, aubier.by(ines), said.post, WRONG)
+    three.settle(*three.everybody())
+    holes = "SELECT count(*) FROM missing_rev"
+    assert nord.fact(holes) == 1
+    assert runs.compare(nord.ground, nord.fact("SELECT id FROM space"), "").state == "equal"
+    assert nord.fact(holes) == 0
+    assert set(outcomes(aubier).values()) == {"erased"}
 
 
 def test_a_recall_passes_while_the_relation_is_suspended(three: Three) -> None:
