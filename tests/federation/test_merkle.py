@@ -50,3 +50,14 @@ def test_a_path_proves_its_leaf_and_no_other(leaves: list[bytes], data: st.DataO
 def test_a_leaf_outside_the_tree_is_our_fault(index: int) -> None:
     with pytest.raises(LocalError):
         merkle.inclusion_path([b"a", b"b", b"c"], index)
+
+
+@given(st.integers(1, 60), st.data())
+def test_blocks_that_were_kept_lead_to_the_same_root_and_paths(size: int, data: st.DataObject) -> None:
+    leaves, block = [bytes([number]) for number in range(size)], 8
+    parts = [leaves[first : first + block] for first in range(0, size, block)]
+    roots = [merkle.root(part) for part in parts]
+    assert merkle.join(roots) == merkle.root(leaves)
+    number, index = divmod(data.draw(st.integers(0, size - 1)), block)
+    path = [*merkle.inclusion_path(parts[number], index), *merkle.path_above(roots, number)]
+    assert path == merkle.inclusion_path(leaves, number * block + index)
