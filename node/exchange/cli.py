@@ -96,7 +96,7 @@ def checkpoint_command(ground: Ground, partner: str) -> None:
     """Have PARTNER (its host) confirm our log to it, by signing the same checkpoint. Exits 1 when it does not agree."""
     relation_id = _relation_id(ground, partner)
     try:
-        agreed = histories.checkpoint(ground, relation_id)
+        agreed = histories.checkpoint(ground, relation_id, again=True)
     except EgressError as error:
         raise click.ClickException(f"The partner cannot be reached: {error}") from error
     with open_reading(ground) as work:

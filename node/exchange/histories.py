@@ -135,16 +135,16 @@ def _dispute(row: Any) -> Dispute:
 # -- checkpoints
 
 
-def checkpoint(ground: Ground, relation_id: str) -> bool | None:
+def checkpoint(ground: Ground, relation_id: str, *, again: bool = False) -> bool | None:
     """Signs what the partner has receipted of our log, and has it confirmed; whether the partner agrees.
 
-    None when nothing was receipted since the last confirmed one, or when no answer proves anything.
+    None when nothing was receipted since the last confirmed one (unless `again`), or when no answer proves anything.
     Raises EgressError when the partner cannot be reached.
     """
     with open_work(ground) as work:
         relation = _relation(work, relation_id)
         size = 0 if relation is None else work.log.acknowledged(relation)
-        if relation is None or size == 0 or _confirmed(work, relation) == size:
+        if relation is None or size == 0 or (not again and _confirmed(work, relation) == size):
             return None
         checkpoints.extent(relation, relation.stream_out, size, work, keep=True)
         said = checkpoints.statement(relation, relation.stream_out, size, work)

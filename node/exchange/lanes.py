@@ -25,7 +25,7 @@ from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.core.wake import POLL_S
-from node.exchange import recovery
+from node.exchange import histories, recovery
 from node.exchange.course import Course, Standing
 from node.exchange.leases import LEASE_S, RENEW_S, Leases
 from node.exchange.service import (
@@ -42,7 +42,7 @@ from node.exchange.unit import LANE
 log = get_logger(__name__)
 
 JOIN_S = 12.0
-OK = 200
+OK, CONFLICT = 200, 409
 NOT_THERE = frozenset({502, 503, 504})  # said by what stands before the partner's node
 SKEW_STEP_S = 2
 REASON_CHARS = 2000
@@ -122,7 +122,16 @@ class Lane:
         verdict = self._settle(parcel, response, silence)
         if isinstance(verdict, Behind) or (not self.met and isinstance(verdict, Delivered)):
             self._recover(parcel.relation)
+        elif isinstance(verdict, Stopped) and response is not None and response.status == CONFLICT:
+            self._compare()
         return Sent(parcel, verdict)
+
+    def _compare(self) -> None:
+        """The partner has another history of our log: asked for a signed word, it is on record on both sides."""
+        try:
+            histories.checkpoint(self._ground, self.relation_id, again=True)
+        except FederationError as error:
+            log.warning("lane.not-compared", partner=self.node, cause=str(error))
 
     def _recover(self, relation: Relation) -> None:
         """Our log back, and the partner's read on. The next hello tells whether that was all."""

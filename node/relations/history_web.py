@@ -48,7 +48,9 @@ def compare(key: str) -> Response:
             case False:
                 flash(_("Their node has another history. Both are kept."), "stop")
             case None:
-                flash(_("Nothing is new since the last comparison."), "")
+                flash(
+                    _("Nothing could be compared: nothing was receipted yet, or no answer proves it."), "late"
+                )
     return redirect(url_for("histories.show", key=key), FOUND_ELSEWHERE)
 
 

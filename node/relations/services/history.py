@@ -45,13 +45,13 @@ def of(ground: Ground, key: str) -> History:
 
 
 def compare(ground: Ground, key: str, by: By) -> bool | None:
-    """Has the partner confirm our log to it now: whether it agrees, None when nothing is new.
+    """Has the partner confirm our log to it now: whether it agrees, None when there is nothing that proves it.
 
     Raises NoSuchPartner, NotTheStep, Unreached.
     """
     relation_id = _relation_id(ground, key)
     try:
-        agreed = histories.checkpoint(ground, relation_id)
+        agreed = histories.checkpoint(ground, relation_id, again=True)
     except EgressError as error:
         raise Unreached(str(error)) from error
     _note(ground, "exchange.compared", key, by)

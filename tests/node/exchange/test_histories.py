@@ -11,6 +11,7 @@ from federation import delivery, exchange, merkle
 from federation.digest import multibase_of, sha256_of
 from federation.errors import NotFound
 from node.exchange import histories, jobs, service
+from node.exchange.lanes import Lane
 from node.exchange.service import fetch_proved, open_reading, open_work
 from node.exchange.unit import content_digest_of
 from tests.node.exchange.talk import Talk
@@ -138,6 +139,22 @@ def test_a_rewritten_log_is_found_and_both_versions_are_kept(talk: Talk) -> None
     assert fork.conflict == "equivocation"
     heads = {said["head"] for said in fork.evidence}  # type: ignore[index]
     assert len(heads) == 2
+
+
+def test_a_lane_that_is_told_of_another_history_has_it_on_record_on_both_sides(talk: Talk) -> None:
+    talk.from_guest("one")
+    talk.settle()
+    rewrite(talk.nord, talk.fact(talk.nord, "SELECT max(seq) FROM out_entry"))
+    talk.from_guest("two")
+    sent = Lane(talk.nord.ground, talk.nord.relation(talk.aubier)).step()
+    assert sent is not None
+    assert isinstance(sent.verdict, delivery.Stopped)
+    for house in (talk.nord, talk.aubier):
+        histories.search(house.ground)
+        with open_reading(house.ground) as work:
+            found = histories.disputes(work, talk.relation_id(house))
+        assert "checkpoint" in {each.conflict for each in found}
+        assert all(each.first for each in found)
 
 
 def test_a_disputed_stream_stops_for_good(talk: Talk) -> None:
