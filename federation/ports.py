@@ -473,7 +473,7 @@ class Recalls(Protocol):
         """The space in which this recall was said, while answers to it are taken here."""
 
     def answered(self, activity_id: str, node: str, receipt: Document) -> None:
-        """What `node` says became of it; a later receipt of the same node takes the place of an earlier one."""
+        """What `node` says became of it; only a later receipt of the same node takes the place of an earlier one."""
 
     def refused(self, relation: Relation, activity_id: str, problem: Mapping[str, object]) -> None:
         """A partner will not take this Delete of ours, for good; any other activity changes nothing."""

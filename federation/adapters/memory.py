@@ -560,12 +560,19 @@ class Recalls(_Port):
         return None if row is None or row.recall is None else row.space
 
     def answered(self, activity_id: str, node: str, receipt: Document) -> None:
-        self.rows.recalls[activity_id].answers[node] = receipt
+        answers = self.rows.recalls[activity_id].answers
+        if node not in answers or answers[node]["published"] <= receipt["published"]:
+            answers[node] = receipt
 
     def refused(self, relation: Relation, activity_id: str, problem: Mapping[str, object]) -> None:
         row = self.rows.recalls.get(activity_id)
         if row is not None:
-            row.answers[relation.node] = {"outcome": "refused", "problem": dict(problem)}
+            moment = f"{self.work.now:%Y-%m-%dT%H:%M:%SZ}"
+            row.answers[relation.node] = {
+                "outcome": "refused",
+                "problem": dict(problem),
+                "published": moment,
+            }
 
     def purged(self, relation: Relation, receipt: Document) -> None:
         self.rows.purges.append((relation.node, receipt))

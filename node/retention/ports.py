@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation import documents
@@ -133,7 +133,13 @@ class Recalls:
     def _answer(self, activity_id: str, node: str, values: Mapping[str, Any]) -> None:
         number = self._number(activity_id)
         changed = self._session.execute(
-            update(ANSWER).where(ANSWER.c.recall_id == number, ANSWER.c.node == node).values(**values)
+            update(ANSWER)
+            .where(
+                ANSWER.c.recall_id == number,
+                ANSWER.c.node == node,
+                or_(ANSWER.c.at.is_(None), ANSWER.c.at <= values["at"]),
+            )
+            .values(**values)
         )
         if changed.rowcount:  # type: ignore[attr-defined]
             events.after_commit(self._session, lambda: self._ground.jobs.enqueue(settle, delay_s=SUM_UP_S))

@@ -197,6 +197,17 @@ def test_the_host_gathers_receipts_and_sums_them_up_for_the_author(worlds: World
     assert set(south.store.rows.recalls[said.id].answers) == {north.iri, east.iri}
 
 
+def test_an_older_receipt_does_not_take_the_place_of_a_later_one(worlds: Worlds) -> None:
+    north, east = worlds.north, worlds.east
+    said = called_back(worlds)
+    older = receipt_of(east, said, hold={"basis": f"{NAMESPACE}#legal-hold"})
+    worlds.clock.advance(60)
+    later = receipt_of(east, said)
+    for receipt in (older, later, older):
+        tell(east, north, receipt)
+    assert north.store.rows.recalls[said.id].answers == {east.iri: later}
+
+
 def test_believes_no_receipt_of_another_that_its_own_node_did_not_sign(worlds: Worlds) -> None:
     north, south, east = worlds.north, worlds.south, worlds.east
     said = called_back(worlds)
