@@ -111,7 +111,9 @@ class Federation:
             self.refuse_reading(request, error)
             return _problem(error)
 
-    def answer_reader(self, request: Request, answer: Callable[[Relation, Work], Response | None]) -> Response:
+    def answer_reader(
+        self, request: Request, answer: Callable[[Relation, Work], Response | None]
+    ) -> Response:
         """Answer a signed GET, signed, by what `answer` has for this partner; None, and everybody else: not found."""
         try:
             with self._reading() as work:
