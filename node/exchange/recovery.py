@@ -55,8 +55,11 @@ def at_start(ground: Ground, *, wait_s: float = MAX_WAIT_S) -> set[str]:
             relation = asked[future]
             try:
                 future.result()
-            except (FederationError, ValueError) as error:
+            except FederationError as error:
                 log.info("recovery.unanswered", partner=relation.node, cause=str(error))
+                unmet.add(relation.id)
+            except Exception:  # a fault of ours with one partner keeps no node from starting
+                log.exception("recovery.failed", partner=relation.node)
                 unmet.add(relation.id)
             else:
                 unmet.discard(relation.id)
