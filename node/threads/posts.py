@@ -309,15 +309,17 @@ class Posts(Reversible):
     def bury(self, known: Known, rev: int | None, *, by_author: bool, reason: str = "") -> list[str]:
         """Puts a tombstone in the place of a post; the ids of the activities whose bytes must go.
 
-        `reason`: the code of a recall, which its readers are told.
+        `reason`: the code of a recall, which its readers are told. Without `rev`, where only our own copy goes or its
+        host has not placed the Delete yet, the tombstone keeps the place of what it stands for.
         """
         number, said = self.number(known), self.said(known)
+        place = POST.c.changed_rev if rev is None else rev
         state = DELETED if by_author else HIDDEN
         why = json.dumps({RECALLED: reason}) if reason else None
         self.execute(
             update(POST)
             .where(POST.c.id == number)
-            .values(state=state, content="", source=None, edited=None, changed_rev=rev, problem=why)
+            .values(state=state, content="", source=None, edited=None, changed_rev=place, problem=why)
         )
         for table in (VERSION, LIKE, MENTION):
             self.execute(delete(table).where(table.c.post_id == number))

@@ -86,6 +86,8 @@ def test_each_erases_its_own_copies_when_its_time_is_over_and_tells_the_other(
     nord.clock.move(days=90)
     expiry.expire.run(nord.ground)
     assert found_in(nord, CANARY) == set()
+    places = "SELECT sum(changed_rev) FROM post WHERE state = 'deleted'"
+    assert aubier.fact(places) == nord.fact(places) > 0
 
 
 def test_a_hold_is_stronger_than_time(shared: tuple[House, House, str]) -> None:
