@@ -854,31 +854,24 @@ def _former(liar: Liar, node: Node, until: int) -> None:
     assert liar.tells(liar.new_roster(formerNodes=[gone]))["outcome"] == "processed"
 
 
-def _introduced(liar: Liar, node: Node) -> str:
+def _guest(liar: Liar, node: Node) -> str:
     """Somebody of that node, introduced by the space."""
     person = node.person("Wim")
-    said = liar.said(
-        liar.world.north,
-        liar.space,
-        type="Announce",
-        object=node.store.rows.documents[person],
-        to=[liar.space],
-    )
-    assert liar.tell(said)["outcome"] == "processed"
+    assert _introduced(liar, node.store.rows.documents[person])["outcome"] == "processed"
     return person
 
 
 def test_a_former_organisation_is_believed_for_its_time(liar: Liar) -> None:
     west = Node("west", liar.world.clock)
     _former(liar, west, liar.next_rev + 5)
-    person = _introduced(liar, west)
+    person = _guest(liar, west)
     assert liar.tells(liar.said(west, person))["outcome"] == "processed"
 
 
 def test_refuses_words_of_a_former_organisation_after_its_time(liar: Liar) -> None:
     west = Node("west", liar.world.clock)
     _former(liar, west, liar.next_rev + 1)
-    person = _introduced(liar, west)
+    person = _guest(liar, west)
     before = liar.world.south.texts(liar.space)
     assert problem_of(liar.tells(liar.said(west, person))) == "out-of-scope"
     assert liar.world.south.texts(liar.space) == before
@@ -890,12 +883,5 @@ def test_a_former_key_that_the_host_invents_proves_nothing_of_a_partner(liar: Li
     peer(liar.world.south, east)
     _former(liar, invented, liar.next_rev + 5)
     person = invented.person("Emil")
-    said = liar.said(
-        liar.world.north,
-        liar.space,
-        type="Announce",
-        object=invented.store.rows.documents[person],
-        to=[liar.space],
-    )
-    assert problem_of(liar.tell(said)) == "bad-proof"
+    assert problem_of(_introduced(liar, invented.store.rows.documents[person])) == "bad-proof"
     assert person not in liar.world.south.store.rows.documents
