@@ -262,7 +262,7 @@ def test_the_page_says_what_is_wrong(aubier: Peer, nord: Peer, state: str, monke
         "disputed": ("contradicts what it had sent before", Health(disputed=now)),
         "given-up": ("2 messages from them were given up", Health(quarantined=2, held=1)),
     }[state]
-    monkeypatch.setattr("node.exchange.service.health", lambda session, relation: found)
+    monkeypatch.setattr("node.exchange.service.health", lambda *_: found)
     shown = signed_in(aubier).get(f"/partners/{aubier.partner(nord).key}").text
     assert said in shown
     assert "Try again now" in shown
