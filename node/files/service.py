@@ -381,7 +381,9 @@ def held(session: Session, space_id: int) -> tuple[int, int]:
         .group_by(ATTACHMENT.c.digest)
         .subquery()
     )
-    count, have = session.execute(select(func.count(), func.coalesce(func.sum(files.c.here), 0)).select_from(files)).one()
+    count, have = session.execute(
+        select(func.count(), func.coalesce(func.sum(files.c.here), 0)).select_from(files)
+    ).one()
     return int(have), int(count) - int(have)
 
 
