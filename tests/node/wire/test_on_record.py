@@ -23,7 +23,7 @@ def test_what_a_partner_may_not_read_is_on_record_with_the_reason(door: Door) ->
     assert _refusals(door, "exchange.refused") == []
     asked = {
         "/a/AAAAAAAAAAAAAAAAAAAAAA": "It is absent, or not for this partner.",
-        "/streams/AAAAAAAAAAAAAAAAAAAAAA?from=1&to=2": "The stream is not the log to this partner.",
+        "/streams/AAAAAAAAAAAAAAAAAAAAAA?from=1&to=2": "The stream is not one of this relation.",
     }
     for path in asked:
         assert door.get(path).status == 404
