@@ -83,6 +83,7 @@ SENTENCES: Mapping[str, Any] = {
     "space.offered": _("Offered a space"),
     "space.accepted": _("Accepted a space"),
     "space.declined": _("Declined a space"),
+    "space.closed": _("Closed a space of a partner: the relation has ended"),
     "space.left": _("Left a space with the whole organisation"),
     "space.role": _("Gave a role in a space"),
     "space.removed": _("Removed a person from a space"),

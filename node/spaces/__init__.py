@@ -9,11 +9,12 @@ from node.core.ground import Ground
 from node.exchange.remote import Learned
 from node.identity.happenings import Renamed
 from node.relations.present import SPACES_OF
+from node.relations.records import RelationEnded
 from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
 from node.spaces.register import register_of
-from node.spaces.services import forks, relays, sharing
+from node.spaces.services import ended, forks, relays, sharing
 from node.spaces.web import frame, lines_with, navigation, web
 
 
@@ -33,6 +34,9 @@ def _set_up(app: Flask, ground: Ground) -> None:
     ground.events.subscribe(
         RosterStale, lambda happened, session: sharing.when_stale(ground, happened, session)
     )
+    ground.events.subscribe(
+        RelationEnded, lambda happened, session: ended.when_ended(ground, happened, session)
+    )
 
 
 capability = Capability(
@@ -45,6 +49,8 @@ capability = Capability(
         sharing.renew_roster,
         sharing.renew_keys,
         sharing.finish,
+        ended.take_out,
+        ended.take_out_ended,
         relays.pull,
         relays.pull_all,
         forks.keep,

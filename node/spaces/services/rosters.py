@@ -45,7 +45,8 @@ def write(
     standing = register.standings(iri)
     people = dict(members) if members is not None else {actor: role for actor, (role, _) in standing.items()}
     unchanged = {actor: rev for actor, (role, rev) in standing.items() if people.get(actor) is role}
-    for each in listed[1:]:
+    grows = len(listed) > len(register.named(iri))
+    for each in listed[1:] if grows else ():  # one organisation less, or other people, is always allowed
         relation = work.peers.of_node(each.node)
         if relation is not None:
             charter.covers_roster(relation, len(listed))

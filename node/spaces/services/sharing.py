@@ -34,7 +34,7 @@ from node.spaces import tables
 from node.spaces.audience import SPACE
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.register import INVITATION, TURN, register_of
-from node.spaces.services import reading, rosters
+from node.spaces.services import ended, reading, rosters
 from node.spaces.services.spaces import By, Refused, saying
 
 TOLD_AT_ONCE = 20_000  # a unit of work: some 3 s, in which others wait to write
@@ -213,11 +213,8 @@ def leave_as_organisation(ground: Ground, by: By, key: str) -> None:
             undone = {"id": found.accepting, "type": "Accept", "actor": work.node, "object": found.activity}
             said = {"type": "Undo", "to": [relation.node], "audience": space.iri, "object": undone}
             exchange.tell(ground, work, relation, said, work.node)
-        register.set_members(space, {}, None)
         register.execute(update(INVITATION).where(_I.id == found.id).values(state="withdrawn"))
-        register.forget(space.iri)
-        register.execute(update(SPACE).where(SPACE.c.id == space.id).values(state="left"))
-        register.changed(space.iri)
+        ended.close(register, space.iri)
         ground.audit.append(work.session, Act("space.left", by.actor, peer=space.host, subject=space.iri))
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from federation import digest
 from federation.http import Headers, Request
 from node.files import service as files
 from node.identity.services.people import Person, Role
-from node.spaces.services import sharing
+from node.spaces.services import ended, sharing
 from node.spaces.services import spaces as use
 from tests.node.identity.houses import PASSWORD, Browser
 from tests.node.spaces.world import House, exchange_all, opened
@@ -56,13 +57,27 @@ class Two:
         self.nord.deliver(self.aubier)
         self.aubier.settle_jobs()
 
+    def end(self) -> None:
+        """The relation ends at once; the partner is told outside of the stream."""
+        self.nord.relations.end(
+            self.nord.partner(self.aubier).key,
+            on=None,
+            disposition="purge-after-retention",
+            reason="Fin du chantier.",
+            language="fr",
+            by=self.nord.by(self.marie),
+        )
+        self.nord.settle_jobs()
+        self.aubier.settle_jobs()
+
 
 @pytest.fixture
 def two(partners: tuple[House, House]) -> Two:
     return Two(*partners)
 
 
-ENDINGS: dict[str, Callable[[Two], None]] = {"taken out": Two.take_out, "leaves": Two.leave}
+LEAVINGS: dict[str, Callable[[Two], None]] = {"taken out": Two.take_out, "leaves": Two.leave}
+ENDINGS = {**LEAVINGS, "relation ends": Two.end}
 
 
 def while_polling(house: House, person: Person, path: str, happens: Callable[[], None]) -> tuple[int, float]:
@@ -121,10 +136,10 @@ def test_a_person_that_is_taken_out_hears_nothing_more_in_a_poll(two: Two) -> No
     assert seconds < ENDED_S
 
 
-@pytest.mark.parametrize("how", ENDINGS)
+@pytest.mark.parametrize("how", LEAVINGS)
 def test_its_node_is_told_nothing_more(two: Two, how: str) -> None:
     aubier, nord = two.aubier, two.nord
-    ENDINGS[how](two)
+    LEAVINGS[how](two)
     exchange_all(aubier, nord)
     with aubier.ground.database.reading() as session:
         before = aubier.ground.work(session).log.head(aubier.relation(nord)).seq
@@ -138,6 +153,31 @@ def test_its_node_is_told_nothing_more(two: Two, how: str) -> None:
         f"{two.iri}/roster",
     ):
         assert nord.net.send(nord.sign(Request("GET", url, Headers(())))).status == 404
+
+
+def test_who_has_no_relation_with_us_any_more_stands_on_no_roster(two: Two) -> None:
+    aubier, nord = two.aubier, two.nord
+    assert aubier.names(two.iri) == ["Bruno Maillard", "Inès Le Goff", "Marie Lenoir"]
+    two.end()
+    roster = json.loads(aubier.fact("SELECT roster FROM space"))
+    assert [each["node"] for each in roster["nodes"]] == [aubier.iri]
+    assert [each["node"] for each in roster["formerNodes"]] == [nord.iri]
+    assert aubier.names(two.iri) == ["Bruno Maillard", "Inès Le Goff"]
+    assert nord.fact("SELECT state FROM space") == "left"
+    acts = "SELECT count(*) FROM audit WHERE action = :action"
+    assert aubier.fact(acts, action="space.organisation-removed") == 1
+    assert nord.fact(acts, action="space.closed") == 1
+
+
+def test_an_end_that_a_crash_cut_short_is_made_good(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    aubier = two.aubier
+    monkeypatch.setattr(aubier.ground.jobs, "enqueue", lambda *_: None)
+    two.end()
+    assert len(aubier.names(two.iri)) == 3
+    monkeypatch.undo()
+    ended.take_out_ended.run(aubier.ground)
+    aubier.settle_jobs()
+    assert aubier.names(two.iri) == ["Bruno Maillard", "Inès Le Goff"]
 
 
 def test_what_it_says_afterwards_is_refused(two: Two) -> None:
