@@ -58,9 +58,10 @@ def members(key: str) -> list[dict[str, Any]]:
     """Who is in."""
     with ground().database.reading() as session:
         found = reading.seen(session, key, viewer().person_id)
-        listed = readers.audience(session, found.id)
-        names = _names(listed)
-        return [_member(each, names) for each in listed.people]
+        listed = readers.audience(session, ground(), found.id)
+        there = reading.shares(session, [found.id]).get(found.id, [])
+        names = {each.organisation.node: each.organisation.name for each in there}
+        return [_member(each, names) for each in (*listed.people, *listed.apart)]
 
 
 @api.get("/spaces/<key>/audience")
@@ -70,8 +71,8 @@ def audience(key: str) -> dict[str, Any]:
     """Who reads what is said now, and the token that holds a post to it (`If-Match`)."""
     with ground().database.reading() as session:
         found = reading.seen(session, key, viewer().person_id)
-        listed = readers.audience(session, found.id)
-        names = _names(listed)
+        listed = readers.audience(session, ground(), found.id)
+        names = {each.node: each.name for each in listed.organisations}
         return {
             "token": readers.stamped(listed.token, ground().clock.now()),
             "people": [_member(each, names) for each in listed.people],
@@ -220,10 +221,6 @@ def joinable() -> list[dict[str, Any]]:
 def _by() -> By:
     who = viewer()
     return By(who.person_id, who.actor)
-
-
-def _names(listed: readers.Audience) -> dict[str, str]:
-    return {each.node: each.name for each in listed.organisations}
 
 
 def _member(reader: Reader, names: dict[str, str]) -> dict[str, Any]:

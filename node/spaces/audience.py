@@ -19,6 +19,8 @@ from federation import jcs
 from federation.ports import Role
 from node.core.db import table_of
 from node.core.errors import Changed
+from node.core.ground import Ground
+from node.relations.records import known
 from node.spaces import tables
 
 SPACE = table_of(tables.Space)
@@ -54,7 +56,7 @@ _ORGANISATIONS = (
     .where(MEMBER_NODE.c.space_id == bindparam("space"))
     .order_by(MEMBER_NODE.c.position)
 )
-_REV = select(SPACE.c.member_rev).where(SPACE.c.id == bindparam("space"))
+_SPACE = select(SPACE.c.iri, SPACE.c.member_rev).where(SPACE.c.id == bindparam("space"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,15 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who reads now: people, the organisations of the roster (one may have no reader yet), and the token of both."""
+    """Who reads now: people, their organisations on the roster (one may have no reader yet), and the token of both."""
 
     people: Sequence[Reader]
     organisations: Sequence[Organisation]
     token: str
     went: Sequence[Reader] = ()
     """Who was a reader before and is none now: for saying what has changed."""
+    apart: Sequence[Reader] = ()
+    """Members who read nothing now: exchange with their organisation is stopped in this space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +119,23 @@ class AudienceChanged(Changed):
         self.audience, self.difference = audience, difference
 
 
-def audience(session: Session, space_id: int) -> Audience:
+def audience(session: Session, ground: Ground, space_id: int) -> Audience:
     """Who reads what is said in the space from now on, in this unit of work."""
     execute = session.connection().execute
+    iri, rev = execute(_SPACE, {"space": space_id}).one()
+    partners = known(session, ground).by_node
+    stopped = {node for node, relation in partners.items() if iri in relation.stopped}
     present: list[Reader] = []
+    apart: list[Reader] = []
     gone: list[Reader] = []
     for row in execute(_PEOPLE, {"space": space_id}):
         reader = Reader(*row[:8], Role(row.role), row.since, row.until)
-        (gone if row.until else present).append(reader)
+        (gone if row.until else apart if reader.node in stopped else present).append(reader)
     organisations = [Organisation(*row) for row in execute(_ORGANISATIONS, {"space": space_id})]
-    rev = execute(_REV, {"space": space_id}).scalar_one()
-    present.sort(key=lambda each: (each.name.casefold(), each.iri))
-    return Audience(present, organisations, token_of(present, rev), gone)
+    for people in (present, apart):
+        people.sort(key=lambda each: (each.name.casefold(), each.iri))
+    reading = [each for each in organisations if each.node not in stopped]
+    return Audience(present, reading, token_of(present, rev), gone, apart)
 
 
 def token_of(people: Sequence[Reader], rev: int) -> str:
@@ -155,4 +164,6 @@ def difference(now: Audience, moment: str) -> Difference:
         seen = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
     came = [each for each in now.people if each.since > seen]
     went = [each for each in now.went if each.until is not None and each.until > seen >= each.since]
+    if not (came or went):
+        went = list(now.apart)  # nobody came or went, so it is the exchange with these that was stopped
     return Difference(came, went, len(now.people) - len(came) + len(went))

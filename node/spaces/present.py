@@ -80,10 +80,18 @@ class Looks:
             for each in found.people
         ]
         changed = difference or Difference((), (), 0)
+        stopped = dict.fromkeys(self.org(each.node) for each in found.apart)
         return shown.Audience(
             stamped(found.token, now),
             shares,
             readers,
+            terms=[
+                _(
+                    "Exchange with %(org)s is stopped in this space: its people do not read this.",
+                    org=each.name,
+                )
+                for each in stopped
+            ],
             came=[self.person(each) for each in changed.came],
             went=[self.person(each) for each in changed.went],
             before=None if difference is None else difference.before,
@@ -142,7 +150,8 @@ class Looks:
 
     def space(self, space: SpaceSeen, found: Audience, counted: Sequence[reading.Share]) -> shown.Space:
         """A space that one is in."""
-        managers = [self.person(each) for each in found.people if each.role.value == "manager"]
+        everybody = (*found.people, *found.apart)
+        managers = [self.person(each) for each in everybody if each.role.value == "manager"]
         return shown.Space(
             space.key,
             space.name,

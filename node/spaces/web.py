@@ -120,7 +120,7 @@ def audience(key: str) -> str | tuple[str, int]:
     who, stamp = viewer(), request.args.get("token", "")
     with ground().database.reading() as session:
         space = reading.seen(session, key, who.person_id)
-        found = readers.audience(session, space.id)
+        found = readers.audience(session, ground(), space.id)
         token, _dot, moment = stamp.partition(".")
         if token == found.token:
             return "", 204
@@ -332,7 +332,7 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
     who = viewer()
     with ground().database.reading() as session:
         space = reading.seen(session, key, who.person_id)
-        found = readers.audience(session, space.id)
+        found = readers.audience(session, ground(), space.id)
         counted = reading.shares(session, [space.id]).get(space.id, [])
         looks = Looks(session, ground())
         seen = looks.space(space, found, counted)
@@ -348,12 +348,13 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
                     may_remove=space.managed and each.id != space.participant_id,
                     may_promote=space.managed and space.hosted,
                 )
-                for each in found.people
+                for each in (*found.people, *found.apart)
                 if looks.org(each.node) == share_.org
             ]
             node = nodes[share_.org]
             removable = seen.may_manage and not share_.org.ours
-            groups.append(shown.MemberGroup(share_.org, inside, node, removable))
+            apart = any(each.node == node for each in found.apart)
+            groups.append(shown.MemberGroup(share_.org, inside, node, removable, apart))
         present = {each.person_id for each in found.people}
         addable = []
         if seen.may_manage:
@@ -402,7 +403,7 @@ def _share_page(
         }
         return page(
             "spaces/share.html",
-            space=looks.space(space, readers.audience(session, space.id), counted),
+            space=looks.space(space, readers.audience(session, ground(), space.id), counted),
             partners=partners if space.managed and space.hosted else [],
             posts=past.turns,
             oldest=past.oldest,

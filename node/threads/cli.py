@@ -42,7 +42,7 @@ def _writer(ground: Ground, session: Session, key: str, handle: str) -> By:
     if handle:
         person = identity_of(ground).people.by_handle(session, handle)
         return By(person.id, person.actor)
-    found = audience(session, spaces.number_of(session, key)).people
+    found = audience(session, ground, spaces.number_of(session, key)).people
     ours = [each for each in found if each.person_id is not None]
     ours.sort(key=lambda each: each.role.value != "manager")
     if not ours or ours[0].person_id is None:

@@ -280,7 +280,7 @@ def _space_page(
     with _opened() as (session, looks):
         where = spaces.seen(session, key, who.person_id)
         cursor = reading.now(session)
-        found = readers.audience(session, where.id)
+        found = readers.audience(session, ground(), where.id)
         there = {where.id: _there(session, where)}
         listed = reading.threads(session, where, before, reading.THREADS_A_PAGE + 1)
         more = len(listed) > reading.THREADS_A_PAGE
@@ -319,7 +319,7 @@ def _thread_page(
         found, where = reading.thread(session, key, who.person_id)
         cursor = reading.now(session)
         posts, older = reading.entries(session, found, where, before)
-        listed = readers.audience(session, where.id)
+        listed = readers.audience(session, ground(), where.id)
         may_write = looks.may_write(where)
         quoted = next((each for each in (found.first, *posts) if each.key == answers), None)
         return page(
@@ -350,7 +350,7 @@ def _edit_page(
             "text": reading.source(session, seen),
             "lang": seen.lang or who_reads(),
         }
-        listed = readers.audience(session, where.id)
+        listed = readers.audience(session, ground(), where.id)
         return page(
             "threads/edit.html",
             thread=_thread(session, looks, found, where, (), None),
@@ -396,7 +396,7 @@ def _thread(
 ) -> shown.Thread:
     relays.look(ground(), session, where)
     there = _there(session, where)
-    listed = readers.audience(session, where.id)
+    listed = readers.audience(session, ground(), where.id)
     return shown.Thread(
         found.key,
         found.title,

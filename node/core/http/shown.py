@@ -309,6 +309,7 @@ class MemberGroup:
     members: Sequence[Member]
     node: str = ""  # its node actor, for the form that takes it out
     may_remove: bool = False
+    stopped: bool = False  # exchange with it is stopped here: its people read nothing now
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def edit(ground: Ground, by: By, post_key: str, draft: Draft) -> Posted:
         if is_first and not draft.title.strip():
             raise _invalid("title", _("Give it a subject."))
         if draft.stamp is not None:
-            check(audience(work.session, mine.space.id), draft.stamp)
+            check(audience(work.session, ground, mine.space.id), draft.stamp)
         before = _document(work, mine)
         note = _note(ground, work, by, mine.space, draft, iri=mine.iri)
         for name in ("context", "inReplyTo", "published", "attachment"):
@@ -244,7 +244,7 @@ def say(
     Raises AudienceChanged, Invalid, and federation's errors for what may not be said.
     """
     if draft.stamp is not None:
-        check(audience(work.session, space.id), draft.stamp)
+        check(audience(work.session, ground, space.id), draft.stamp)
     register_of(work.session, ground).expect(space.id, by.actor, space.participant_id, space.role)
     iri = f"{ground.settings.origin}/o/{new_id()}"
     note = _note(ground, work, by, space, draft, iri=iri)
@@ -307,7 +307,7 @@ def _mentions(ground: Ground, work: NodeWork, space: spaces.SpaceSeen, text: str
     found: dict[str, Reader] = {}
     present: Audience | None = None
     for handle in markdown.handles(text):
-        present = present or audience(work.session, space.id)
+        present = present or audience(work.session, ground, space.id)
         named = [each for each in present.people if _is_named(each, handle)]
         ours = [each for each in named if each.person_id is not None]
         if len(named) == 1 or len(ours) == 1:

@@ -22,6 +22,7 @@ from node.identity.services.people import Person, Role
 from node.spaces.services import ended, sharing
 from node.spaces.services import spaces as use
 from tests.node.identity.houses import PASSWORD, Browser
+from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, exchange_all, opened
 from tests.node.threads.talk import begin
 
@@ -65,7 +66,7 @@ class Two:
             disposition="purge-after-retention",
             reason="Fin du chantier.",
             language="fr",
-            by=self.nord.by(self.marie),
+            by=MARIE,
         )
         self.nord.settle_jobs()
         self.aubier.settle_jobs()

@@ -80,7 +80,7 @@ class House(Peer):
     def readers(self, iri: str) -> list[Reader]:
         with self.ground.database.reading() as session:
             number = session.execute(text("SELECT id FROM space WHERE iri = :iri"), {"iri": iri}).scalar_one()
-            return list(audience(session, number).people)
+            return list(audience(session, self.ground, number).people)
 
     def names(self, iri: str) -> list[str]:
         return sorted(each.name for each in self.readers(iri))

@@ -10,6 +10,7 @@ from node.spaces.audience import AudienceChanged, audience, stamped
 from node.spaces.services import spaces as use
 from node.threads.services import posting
 from node.threads.services.posting import Draft
+from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads.talk import begin, latest, reply, seen, texts, thread_key
 
@@ -155,7 +156,7 @@ def test_an_audience_that_changed_stores_and_sends_nothing(talking: tuple[House,
     use.add_member(aubier.ground, aubier.by(ines), key, bruno.wire_id)
     aubier.clock.move(seconds=5)
     with aubier.ground.database.reading() as session:
-        stamp = stamped(audience(session, 1).token, aubier.clock.now())
+        stamp = stamped(audience(session, aubier.ground, 1).token, aubier.clock.now())
     aubier.clock.move(seconds=5)
     use.add_member(aubier.ground, aubier.by(ines), key, paul.wire_id)
     use.leave(aubier.ground, aubier.by(bruno), key)
@@ -167,9 +168,34 @@ def test_an_audience_that_changed_stores_and_sends_nothing(talking: tuple[House,
     assert refused.value.difference.before == 3
     assert (aubier.count("post"), aubier.count("activity")) == (0, before)
     with aubier.ground.database.reading() as session:
-        stamp = stamped(audience(session, 1).token, aubier.clock.now())
+        stamp = stamped(audience(session, aubier.ground, 1).token, aubier.clock.now())
     begin(aubier, ines, key, "Entre nous.", stamp=stamp)
     assert aubier.count("post") == 1
+
+
+def test_who_reads_is_who_is_told_while_the_space_is_stopped_with_a_partner(
+    talking: tuple[House, House, str],
+) -> None:
+    aubier, nord, iri = talking
+    ines, _marie = people(aubier, nord)
+    key, relation = aubier.key_of(iri), aubier.partner(nord).key
+    with aubier.ground.database.reading() as session:
+        stamp = stamped(audience(session, aubier.ground, 1).token, aubier.clock.now())
+    aubier.relations.stop(relation, [iri], MARIE)
+    with pytest.raises(AudienceChanged) as refused:
+        begin(aubier, ines, key, "Entre nous.", stamp=stamp)
+    assert [each.name for each in refused.value.difference.went] == ["Marie Lenoir"]
+    with aubier.ground.database.reading() as session:
+        found = audience(session, aubier.ground, 1)
+    assert [each.name for each in found.people] == ["Inès Le Goff"]
+    assert [each.name for each in found.apart] == ["Marie Lenoir"]
+    assert [each.node for each in found.organisations] == [aubier.iri]
+    begin(aubier, ines, key, "Entre nous.", stamp=stamped(found.token, aubier.clock.now()))
+    aubier.relations.stop(relation, [], MARIE)
+    aubier.settle_jobs()
+    exchange_all(aubier, nord)
+    assert aubier.names(iri) == ["Inès Le Goff", "Marie Lenoir"]
+    assert nord.count("post") == 0
 
 
 def test_a_stranger_to_the_space_finds_nothing(talking: tuple[House, House, str]) -> None:
