@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation import documents, exchange
+from federation.digest import digest
 from federation.errors import (
     DisputedHistory,
     Malformed,
@@ -70,6 +71,13 @@ def test_refuses_a_request_without_a_field() -> None:
 def test_refuses_a_field_that_is_none(change: Callable[[str], str]) -> None:
     with pytest.raises(Malformed):
         exchange.read_field(change(str(_field(1))))
+
+
+def test_the_hash_of_an_entry_is_the_digest_of_its_document() -> None:
+    for entry in _entries(2):
+        said = exchange.document_of(STREAM, entry)
+        assert (said["v"], said["seq"], said["stream"]) == (1, entry.seq, STREAM)
+        assert digest(said) == entry.entry_hash
 
 
 def test_a_batch_is_read_as_it_was_written() -> None:

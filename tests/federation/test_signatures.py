@@ -163,6 +163,21 @@ def test_values_of_odd_targets(url: str, component: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "name", "value"),
+    [
+        ("empty=&b=1", "empty", ""),
+        ("a*b=1*2", "a*b", "1*2"),
+        ("~=~", "%7E", "%7E"),
+        ("a%2Fb=c%2Fd", "a%2Fb", "c%2Fd"),
+        ("x=%C3%A9", "x", "%C3%A9"),
+    ],
+)
+def test_a_query_parameter_is_encoded_anew(query: str, name: str, value: str) -> None:
+    request = Request("GET", f"https://node.acme.example/?{query}")
+    assert _base(request, ("@query-param", {"name": name})).partition(": ")[2] == value
+
+
+@pytest.mark.parametrize(
     "component",
     [
         "@status",
@@ -275,6 +290,14 @@ def test_the_generic_verifier_takes_less_than_the_peer_gate() -> None:
 def test_the_generic_verifier_refuses(components: list[str], change: dict[str, Any]) -> None:
     with pytest.raises(Unauthentic):
         signatures.verify(_crafted(DIGESTED, components, change), KEY.public, NOW)
+
+
+@pytest.mark.parametrize(
+    "request_", [Request("POST", GET.url), Request("GET", GET.url, Headers(), b"x")], ids=["POST", "body"]
+)
+def test_the_generic_verifier_wants_a_digest_of_a_post_and_of_every_body(request_: Request) -> None:
+    with pytest.raises(Unauthentic, match="content-digest"):
+        signatures.verify(_crafted(request_, ["@method", "@target-uri"]), KEY.public, NOW)
 
 
 def test_the_generic_verifier_wants_one_signature_that_fits() -> None:

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from federation.ports import Role
 from node.core.errors import Absent
-from node.spaces.audience import Audience, AudienceChanged, Difference, Reader, check, stamped, token_of
+from node.spaces.audience import (
+    Audience,
+    AudienceChanged,
+    Difference,
+    Reader,
+    audience,
+    check,
+    difference,
+    stamped,
+    token_of,
+)
 from node.spaces.services import sharing
 from node.spaces.services import spaces as use
 from node.threads.services import posting, reading
@@ -66,6 +76,60 @@ def test_a_stamp_says_who_came_and_went_since() -> None:
     with pytest.raises(AudienceChanged) as changed:
         check(now, stamped(token_of([reader(1), went], 3), NOW))
     assert changed.value.difference == Difference([came], [went], 2)
+
+
+def test_the_refusal_names_people_by_name_or_else_by_iri() -> None:
+    later = NOW + timedelta(hours=1)
+    nameless, named = replace(reader(2), name="", since=later), replace(reader(3), since=later)
+    gone = [replace(each, until=later, since=NOW) for each in (replace(reader(4), name=""), reader(5))]
+    now = Audience([reader(1), nameless, named], [], token_of([reader(1), nameless, named], 4), gone)
+    with pytest.raises(AudienceChanged) as changed:
+        check(now, stamped("0", NOW))
+    assert changed.value.members == {"came": [nameless.iri, "P3"], "went": [gone[0].iri, "P5"]}
+    assert changed.value.audience is now
+
+
+def test_a_token_without_its_moment_holds_too() -> None:
+    now = Audience([reader(1)], [], token_of([reader(1)], 3))
+    check(now, now.token)
+
+
+def test_who_had_gone_when_the_list_was_shown_is_not_named() -> None:
+    now = Audience([reader(1)], [], token_of([reader(1)], 3), [replace(reader(2), until=NOW)])
+    assert difference(now, stamped("0", NOW).partition(".")[2]) == Difference([], [], 1)
+    assert difference(now, "no moment") == Difference([], [], 1)
+
+
+def test_people_come_by_name_and_organisations_as_they_entered(aubier: House, nord: House) -> None:
+    peered(aubier, nord)
+    zora, alma = aubier.person("Zora"), aubier.person("alma")
+    key = aubier.space(zora)
+    iri = aubier.iri_of(key)
+    use.add_member(aubier.ground, aubier.by(zora), key, alma.wire_id)
+    opened(aubier, nord, key, zora, nord.person("Nils"))
+
+    def listed() -> Audience:
+        with aubier.ground.database.reading() as session:
+            return audience(
+                session, aubier.ground, aubier.fact("SELECT id FROM space WHERE iri = :iri", iri=iri)
+            )
+
+    def rev() -> int:
+        return int(aubier.fact("SELECT member_rev FROM space WHERE iri = :iri", iri=iri))
+
+    before = listed()
+    assert [each.name for each in before.people] == ["alma", "Zora"]
+    assert [each.node for each in before.organisations] == [aubier.iri, nord.iri]
+    assert (before.token, before.went) == (token_of(before.people, rev()), [])
+    use.leave(aubier.ground, aubier.by(alma), key)
+    after = listed()
+    assert ([each.name for each in after.people], [each.name for each in after.went]) == (["Zora"], ["alma"])
+    (gone,) = after.went
+    assert gone.since == before.people[0].since
+    assert gone.until is not None
+    assert gone.until >= gone.since
+    assert after.token == token_of(after.people, rev())
+    assert after.token != before.token
 
 
 def test_the_preview_is_who_can_read_it(aubier: House, nord: House, leroux: House) -> None:
