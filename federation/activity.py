@@ -52,13 +52,17 @@ class Activity:
 
 
 def read(raw: bytes) -> Activity:
-    """Bytes to Activity.
+    """Bytes to Activity. `bto` and `bcc` are taken out before anything is kept or proved (ActivityPub 6).
 
     Raises:
         Malformed: not strict JSON (2.k step 3), or not an activity.
     """
     document = documents.loads(raw)
     documents.refuse_jsonld_keywords(document)
+    if documents.may_hide(raw):
+        stripped = documents.without_hidden(document)
+        if stripped != document:
+            return of(stripped, documents.dumps(stripped))
     return of(document, raw)
 
 

@@ -18,6 +18,7 @@ from federation.limits import MAX_JSON_DEPTH, MAX_KEY_CHARS, MAX_SAFE_INTEGER
 PUBLIC = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})
 
 _ADDRESSING = ("to", "cc", "bto", "bcc", "audience")
+_HIDDEN = frozenset({"bto", "bcc"})
 _GRAPH_KEYWORDS = frozenset({"@graph", "@included", "@reverse", "@nest"})
 
 _BOM = b"\xef\xbb\xbf"
@@ -177,6 +178,20 @@ def types(document: object) -> tuple[str, ...]:
 def addresses(document: dict[str, Any]) -> tuple[str, ...]:
     """The ids in `to`, `cc`, `bto`, `bcc` and `audience` of this level alone, in this order."""
     return tuple(name for key in _ADDRESSING if key in document for name in ids(document[key]))
+
+
+def without_hidden(document: Any) -> Any:
+    """The same without `bto` and `bcc`, at any level."""
+    if isinstance(document, dict):
+        return {key: without_hidden(value) for key, value in document.items() if key not in _HIDDEN}
+    if isinstance(document, list):
+        return [without_hidden(value) for value in document]
+    return document
+
+
+def may_hide(raw: bytes) -> bool:
+    """Whether the bytes of a document can have a `bto` or `bcc`: most show at once that they do not."""
+    return b"bto" in raw or b"bcc" in raw or _ESCAPE in raw
 
 
 def is_public(document: object, raw: bytes = _ESCAPE) -> bool:

@@ -81,19 +81,18 @@ def _mixes_scripts(label: str) -> bool:
 
 
 def _international(label: str) -> str:
-    """The A-label of a label that is not plain ASCII, or is an A-label already; raises Malformed."""
+    """The A-label of a label that is not plain ASCII, or is an A-label already; raises Malformed.
+
+    Scripts may mix in an A-label alone: in that form nobody takes it for another name, and admins are warned.
+    """
     try:
-        if label.startswith("xn--"):
-            written = idna.decode(label, strict=True)
-            name = idna.encode(written, strict=True).decode("ascii")
-        else:
-            written = label
-            name = idna.encode(label, strict=True).decode("ascii")
+        written = idna.decode(label, strict=True) if label.startswith("xn--") else label
+        name = idna.encode(written, strict=True).decode("ascii")
     except UnicodeError as error:
         raise Malformed("A label of the host is not a name of IDNA2008.") from error
     if label.isascii() and name != label:
         raise Malformed("A label of the host is not in its canonical form.")
-    if _mixes_scripts(written):
+    if not label.isascii() and _mixes_scripts(written):
         raise Malformed("A label of the host mixes scripts.")
     return name
 
@@ -103,7 +102,7 @@ def canonical_host(text: str) -> str:
     """The host as lower-case A-labels; raises Malformed.
 
     Refused: more than 253 characters, an empty label (so a dot at the end), full-width dots, percent signs,
-    labels that mix scripts, and all that a resolver could take for an address: decimal, octal,
+    labels whose letters mix scripts, and all that a resolver could take for an address: decimal, octal,
     hexadecimal, shortened.
     """
     if len(text) > MAX_HOST_CHARS:

@@ -57,8 +57,9 @@ class Relation:
 
     `agreement` is the one in force, kept while suspended; `offer` and `accept` are the ids of the activities that
     made it, `offered_by_us` says who offered. `genesis` is D of the version with which both streams began: the
-    first, unless a later one named new streams. `suspended_here`, `suspended_there`: who has suspended it, maybe both. `ends` is the day
-    that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are "" while there is none.
+    first, unless a later one named new streams. `suspended_here`, `suspended_there`: who has suspended it, maybe
+    both. `ends` is the day that a termination names (UTC, RFC 3339). Digests as D(x) of PROTOCOL 2.0; texts are ""
+    while there is none.
     `stopped_here`, `stopped_there`: spaces (IRIs) in which that side lets nothing pass now; `proven`: e-mail domains
     of the partner that the DNS confirms.
     """
@@ -343,7 +344,7 @@ class Agreements(Protocol):
         """The agreement on offer holds from now; answers the relation as it is then."""
 
     def declined(self, relation: Relation, offer: str) -> None:
-        """This Offer leads to nothing; where it was the first, back to verified."""
+        """The Offer leads to nothing; where it was the first, back to verified."""
 
     def suspended(self, relation: Relation, said: Activity) -> None:
         """Its actor, one of the two nodes, has suspended the agreement."""
@@ -539,7 +540,7 @@ class Log(Protocol):
         """The partner has receipted up to `seq`."""
 
     def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
-        """This entry is refused for good: by the partner, or before it left, as the agreement has grown narrower."""
+        """The entry is refused for good: by the partner, or before it left, as the agreement has grown narrower."""
 
 
 class Streams(Protocol):

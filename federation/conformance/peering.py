@@ -49,7 +49,7 @@ PLAIN = frozenset({"Application", "Update", "Undo", "DeliveryReceipt"})
 
 @dataclass(frozen=True)
 class Folder:
-    """What the files of a folder share: keys, the agreement, its Offer and Accept, the activity that receipts answer."""
+    """What its files share: keys, the agreement, its Offer and Accept, the activity that receipts answer."""
 
     keys: Mapping[str, PublicKey]
     secrets: Mapping[str, SigningKey]

@@ -29,8 +29,6 @@ NOT_OFFERED = {
     },
     "own-origin-security": {
         "the open mode is not offered",
-        "an author's proof covers bto and bcc, so that the wire keeps them; pages show neither",
-        "such a name is refused before anybody could be warned: A label of the host mixes scripts.",
     },
     "fep-vectors": {"identity proofs are not offered", "Multikeys are of Ed25519 alone"},
 }

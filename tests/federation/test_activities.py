@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from federation import activities, activity, authority, sequencer
+from federation import activities, activity, authority, documents, sequencer
 from federation.activity import CONTEXT, Activity
 from federation.errors import LocalError, Malformed, OutOfScope, RemoteError
 from federation.kind import effect_of
@@ -121,3 +121,18 @@ def test_a_type_that_is_not_kept_here_is_refused_although_the_charter_has_it(
 ) -> None:
     monkeypatch.setattr(pair.north.store, "types", frozenset({"Article"}))
     assert pair.say(pair.line(pair.activity()))["outcome"] == "rejected"
+
+
+@pytest.mark.parametrize("hidden", ["bto", "bcc"])
+def test_hidden_readers_are_neither_kept_nor_sent_on(pair: Pair, hidden: str) -> None:
+    signed = documents.loads(pair.line(pair.activity()))
+    line = documents.dumps({**signed, hidden: [SOMEWHERE]})
+    assert activity.read(line).document == signed
+    assert pair.say(line)["outcome"] == "processed"
+    assert all(hidden.encode() not in kept.raw for kept in pair.north.store.rows.activities.values())
+
+
+def test_hidden_readers_that_the_proof_covers_are_refused_with_it(pair: Pair) -> None:
+    said = pair.activity()
+    said["object"]["bcc"] = [SOMEWHERE]
+    assert pair.say(pair.line(said))["outcome"] == "rejected"

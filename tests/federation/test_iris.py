@@ -81,7 +81,7 @@ SPELLINGS: list[tuple[str, str | None]] = [
     ("асme.example", None),  # noqa: RUF001
     ("acmе.example", None),  # noqa: RUF001
     ("αcme.example", None),  # noqa: RUF001
-    ("xn--me-7lc1a.example", None),  # Cyrillic a and c, Latin m and e
+    ("xn--me-7lc1a.example", "xn--me-7lc1a.example"),  # Cyrillic a and c, Latin m and e: an admin is warned
     ("日本latin.example", None),
     ("한국テスト.example", None),
     ("no\u00adde.acme.example", None),
