@@ -64,6 +64,13 @@ class RelationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """Event: a relation that was suspended is in force again."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agreed:
     """Event: a version of the agreement came into force."""
 
@@ -211,7 +218,9 @@ def stand(session: Session, ground: Ground, relation_id: int, **values: Any) -> 
     suspended = written.suspended_here or written.suspended_there
     state = State.SUSPENDED if suspended else State.IN_FORCE
     if written.state is not state:
-        written = change(session, ground, relation_id, state=state)
+        was, written = written.state, change(session, ground, relation_id, state=state)
+        if was is State.SUSPENDED:
+            ground.events.publish(Resumed(written.node), session)
     wake_lanes(session, ground, relation_id)
     return written
 

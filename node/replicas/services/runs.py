@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select
@@ -20,6 +21,7 @@ from federation.activity import Document
 from federation.errors import EgressError, RemoteError
 from federation.ports import Relation, State
 from federation.repair import Report
+from node.core import events
 from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Absent, NodeError
@@ -28,6 +30,7 @@ from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
+from node.relations.records import Resumed
 from node.replicas import tables
 from node.replicas.services import copying, statements
 from node.replicas.services.copying import ASIDE, Copy, Host
@@ -45,6 +48,8 @@ TOO_LONG = timedelta(hours=30)
 GAP_AFTER = timedelta(minutes=2)
 AGAIN_AFTER = timedelta(minutes=30)
 """After a comparison that did not end equal, or that a crash interrupted."""
+BEFORE_END = timedelta(hours=2)
+AFTER_RESUMPTION_S = 60
 MAX_REASON_CHARS = 500
 
 _turns: dict[int, threading.Lock] = {}
@@ -135,7 +140,7 @@ def compare_soon(ground: Ground, space_id: int, by: str) -> None:
 
 @every(10, "replicas.due")
 def compare_what_is_due(ground: Ground) -> None:
-    """Nightly, after a gap, and what a crash interrupted."""
+    """Nightly, after a gap, before an end, and what a crash interrupted."""
     for space_id in due(ground):
         ground.jobs.enqueue(compare_soon, space_id, "")
 
@@ -149,22 +154,23 @@ def ask(ground: Ground, key: str, by: str) -> None:
     ground.jobs.enqueue(compare_soon, space.id, by)
 
 
-def compare_all_of(ground: Ground, node: str, by: str = "") -> list[Run]:
-    """Every copy of a space that this partner hosts: as before the end of an agreement."""
-    with ground.database.reading() as session:
-        copies = spaces.of_host(session, node)
-    return [compare(ground, each.id, by) for each in copies]
+def when_resumed(ground: Ground, resumed: Resumed, session: Session) -> None:
+    """Compares the copies of this partner's spaces once what had waited is through."""
+    for each in spaces.of_host(session, resumed.node):
+        compare_it = partial(ground.jobs.enqueue, compare_soon, each.id, "", delay_s=AFTER_RESUMPTION_S)
+        events.after_commit(session, compare_it)
 
 
 def due(ground: Ground) -> list[int]:
-    """Which copies are to be compared now: nightly, after a gap, and what did not come to its end."""
+    """Which copies are to be compared now: nightly, after a gap, before an end, what did not come to its end."""
     now, found = ground.clock.now(), []
     with exchange.open_reading(ground) as work:
         for space in spaces.everything(work.session):
             relation = None if space.hosted else work.peers.of_node(space.host)
             if relation is None or relation.state is not State.IN_FORCE:
                 continue
-            if _is_due(last(work.session, space.id), missing(work.session, space.id)[1], now):
+            run, hole = last(work.session, space.id), missing(work.session, space.id)[1]
+            if _is_due(run, hole, now) or _is_last(run, relation, now):
                 found.append(space.id)
     return found
 
@@ -225,6 +231,14 @@ def _is_due(run: Run | None, hole: datetime | None, now: datetime) -> bool:
     if hole is not None and now - hole >= GAP_AFTER and since >= AGAIN_AFTER:
         return True
     return since >= TOO_LONG or _at_night(since, now)
+
+
+def _is_last(run: Run | None, relation: Relation, now: datetime) -> bool:
+    """Whether the agreement ends so soon that this is the time for the last comparison, and it was not made yet."""
+    if not relation.ends:
+        return False
+    begins = datetime.fromisoformat(relation.ends) - BEFORE_END
+    return begins <= now and (run is None or run.begun < begins)
 
 
 def _at_night(since: timedelta, now: datetime) -> bool:

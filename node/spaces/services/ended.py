@@ -1,7 +1,7 @@
 """What becomes of spaces when the relation with an organisation ends.
 
-Rule: its own spaces close here in the unit of work that ends the relation; it leaves the rosters of ours right after, in
-a unit of work of its own, since no roster may hold up an end. What is kept of them is for `retention` to say.
+Rule: its own spaces close here in the unit of work that ends the relation; it leaves the rosters of ours right after,
+in a unit of work of its own, since no roster may hold up an end. What is kept of them is for `retention` to say.
 Source: PROTOCOL 2.a.7, 2.j; PRODUCT B10.
 """
 

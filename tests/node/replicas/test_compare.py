@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from node.replicas.services import hosting, runs
 from node.spaces.services import copies
 from node.spaces.services import spaces as use
 from node.threads.services import posting
+from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, Role, exchange_all, opened
 from tests.node.threads.talk import begin, reply, texts, thread_key
 
@@ -276,3 +278,34 @@ def test_what_came_before_the_charter_left_it_out_stays(
 
     assert (run.state, run.requests) == ("equal", 1)
     assert shared.said(shared.guest) == shared.said(shared.host)
+
+
+def test_copies_are_compared_for_the_last_time_before_the_end(shared: Shared) -> None:
+    guest, number = shared.guest, shared.number(shared.guest)
+    assert shared.compare().state == "equal"
+    last_day = (guest.clock.now() + timedelta(days=40)).date()
+    guest.relations.end(
+        guest.partner(shared.host).key,
+        on=last_day,
+        disposition="purge-after-retention",
+        reason="",
+        language="fr",
+        by=MARIE,
+    )
+    evening = datetime.combine(last_day, time(22, 30), UTC)
+    guest.clock.move(seconds=(evening - guest.clock.now()).total_seconds() - 3600)
+    shared.compare()
+    assert runs.due(guest.ground) == []
+    guest.clock.move(seconds=3600)
+    assert runs.due(guest.ground) == [number]
+    shared.compare()
+    assert runs.due(guest.ground) == []
+
+
+def test_copies_are_compared_after_a_suspension(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest, asked = shared.guest, list[tuple[Any, ...]]()
+    key = guest.partner(shared.host).key
+    guest.relations.suspend(key, "Un doute.", "fr", MARIE)
+    monkeypatch.setattr(guest.ground.jobs, "enqueue", lambda job, *of, **_: asked.append((job, *of)))
+    guest.relations.resume(key, MARIE)
+    assert (runs.compare_soon, shared.number(guest), "") in asked
