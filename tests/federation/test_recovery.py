@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from federation import documents, exchange, recovery
+from federation import activity, documents, exchange, gate, recovery
+from federation.activity import CONTEXT, Activity, Document
 from federation.digest import content_digest
 from federation.errors import BadProof, DisputedHistory, NoAgreement, OutOfScope, RemoteError
 from federation.keys import SigningKey
@@ -88,3 +91,116 @@ def test_an_entry_that_the_partner_had_receipted_is_not_replaced(pair: Pair) -> 
     with pytest.raises(DisputedHistory), pair.north.work() as work:
         shown = _shown(pair, _ours(pair), seq=last.seq, prev=last.prev)
         recovery.restore(shown, relation, work, pair.north.settings)
+
+
+def _said_and_lost(pair: Pair, talk: Callable[[], object]) -> exchange.Batch:
+    """What north says and then loses, as south shows it."""
+    relation = pair.north.relation(pair.south)
+    with pair.north.work() as work:
+        head = work.log.head(relation)
+    kept = pair.north.store.rows.copy()
+    talk()
+    with pair.north.work() as work:
+        shown = work.log.read(relation, head.seq + 1, 100, 1_000_000)
+    pair.north.store.rows = kept
+    first, digest = head.seq + 1, relation.agreement_digest
+    field = exchange.LogField(relation.stream_out, first, len(shown), head.entry_hash, digest)
+    return exchange.Batch(field, [entry for entry, _ in shown], [line for _, line in shown])
+
+
+def test_a_host_has_back_what_its_space_announced_in_its_place(pair: Pair) -> None:
+    def talk() -> None:
+        pair.north.post(pair.anna, pair.space, "ours")
+        pair.south.post(pair.sven, pair.space, "theirs")
+        pair.south.deliver(pair.north)
+        pair.north.post(pair.anna, pair.space, "ours again")
+        told.append(pair.north.store.rows.spaces[pair.space].space.rev)
+
+    told: list[int] = []
+    shown = _said_and_lost(pair, talk)
+    relation = pair.north.relation(pair.south)
+    assert pair.north.texts(pair.space) == []
+    with pair.north.work() as work:
+        assert recovery.restore(shown, relation, work, pair.north.settings) == len(shown.entries)
+    assert pair.north.texts(pair.space) == ["ours", "theirs", "ours again"]
+    assert pair.north.store.rows.spaces[pair.space].space.rev == told[0]
+
+
+def test_a_guest_has_back_what_it_said_to_the_host(pair: Pair) -> None:
+    note = pair.north.note(pair.anna, pair.space, "ours")
+    said = _activity(pair, pair.anna, object=note, rev=...)
+    with pair.north.work() as work:
+        trusted = gate.restored(said, pair.north.relation(pair.south), work)
+    assert (trusted.activity, trusted.rev, trusted.space is not None) == (said, None, True)
+
+
+def _activity(pair: Pair, actor: str, **members: Any) -> Activity:
+    """Words of north in its space, proved by their actor."""
+    document = {
+        "@context": list(CONTEXT),
+        "id": "https://north.example/a/lost",
+        "type": "Create",
+        "actor": actor,
+        "audience": pair.space,
+        "to": [pair.space],
+        "published": pair.clock.moment,
+        "rev": 99,
+        **members,
+    }
+    document = {name: value for name, value in document.items() if value is not ...}
+    signed = sign(document, pair.north.store.signers[actor], pair.clock.moment)
+    return activity.of(signed, documents.dumps(signed))
+
+
+def _inner(pair: Pair, **members: Any) -> Document:
+    """What our space would announce: a post of Anna."""
+    note = pair.north.note(pair.anna, pair.space, "ours")
+    said = {"id": "https://north.example/a/inner", "object": note, "rev": ..., **members}
+    return dict(_activity(pair, pair.anna, **said).document)
+
+
+RESTORED: dict[str, tuple[Callable[[Pair], Activity], type[RemoteError]]] = {
+    "an Announce by one of our people": (
+        lambda pair: _activity(pair, pair.anna, type="Announce", object=_inner(pair)),
+        OutOfScope,
+    ),
+    "an Announce in no space": (
+        lambda pair: _activity(pair, pair.space, type="Announce", object=_inner(pair), audience=...),
+        OutOfScope,
+    ),
+    "an Announce of nothing but an IRI": (
+        lambda pair: _activity(pair, pair.space, type="Announce", object="https://north.example/a/inner"),
+        OutOfScope,
+    ),
+    "an Announce of altered words": (
+        lambda pair: _activity(
+            pair, pair.space, type="Announce", object={**_inner(pair), "published": "2026-01-01T00:00:00Z"}
+        ),
+        BadProof,
+    ),
+    "an Announce of somebody of no organisation": (
+        lambda pair: _activity(
+            pair, pair.space, type="Announce", object={**_inner(pair), "actor": "https://west.example/p/1"}
+        ),
+        OutOfScope,
+    ),
+    "words that were altered": (
+        lambda pair: activity.of({**_inner(pair), "published": "2026-01-01T00:00:00Z"}, b"{}"),
+        BadProof,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RESTORED, ids=str)
+def test_refuses_to_have_back(pair: Pair, case: str) -> None:
+    make, problem = RESTORED[case]
+    with pytest.raises(problem), pair.north.work() as work:
+        gate.restored(make(pair), pair.north.relation(pair.south), work)
+
+
+def test_refuses_to_have_back_an_announce_in_a_space_of_another(pair: Pair) -> None:
+    row = pair.north.store.rows.spaces[pair.space]
+    row.space = replace(row.space, hosted=False)
+    said = _activity(pair, pair.space, type="Announce", object=_inner(pair))
+    with pytest.raises(OutOfScope), pair.north.work() as work:
+        gate.restored(said, pair.north.relation(pair.south), work)
