@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from federation import activities, authority, authorship, charter, exchange, sequencer
 from federation.activity import Document
+from federation.errors import Forbidden
 from federation.kind import Reply
 from federation.ports import Work
 from federation.settings import Settings
@@ -44,7 +45,8 @@ def _order(
     """Give it its rev, apply it, and announce it to those on the roster before or after it.
 
     Where a partner, or we towards it, stopped the space, that partner alone goes without.
-    Raises OutOfScope when the charter of one of them does not cover it: then nobody gets it.
+    Raises OutOfScope when the charter of one of them does not cover it: then nobody gets it, and the author is told
+    whose it was.
     """
     placed = sequencer.give_rev(current, work)
     before = sequencer.partners(placed, work)
@@ -53,7 +55,12 @@ def _order(
     if roster is None and space is not None:
         before = [relation for relation in before if space.iri not in relation.stopped]
         for relation in before:
-            charter.covers(relation, placed.activity, space.iri, node)
+            try:
+                charter.covers(relation, placed.activity, space.iri, node)
+            except Forbidden as refusal:
+                refusal.detail = f"{relation.name}: {refusal.detail}"
+                refusal.members = {**refusal.members, "organisation": relation.node}
+                raise
     following = receive(placed, work)
     _keep(placed, following, work)
     after = before if roster is None else sequencer.partners(placed, work)

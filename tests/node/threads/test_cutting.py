@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from io import BytesIO
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from node.relations.jobs import send_due
 from node.spaces.services.spaces import Refused as NotSaid
 from tests.node.identity.houses import PASSWORD
 from tests.node.relations.peers import MARIE
-from tests.node.spaces.world import House, exchange_all, opened
+from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads.talk import begin, texts
 
 
@@ -107,3 +108,33 @@ def test_a_next_version_refuses_what_waits_outside_of_it(
         "#out-of-scope"
     )
     assert aubier.fact("SELECT count(*) FROM post") == 0
+
+
+def test_the_author_is_told_whose_charter_refuses(aubier: House, nord: House, leroux: House) -> None:
+    """Nobody gets what one partner may not have; without that partner, by a stop, it goes on."""
+    for other in (nord, leroux):
+        peered(aubier, other)
+    ines, marie, owen = aubier.person("Inès"), nord.person("Marie"), leroux.person("Owen")
+    key = aubier.space(ines)
+    iri = opened(aubier, nord, key, ines, marie)
+    opened(aubier, leroux, key, ines, owen)
+    exchange_all(aubier, nord, leroux)
+    nord.join(marie, iri, aubier)
+    begin(aubier, ines, key, "Une question.")
+    exchange_all(aubier, nord)
+    aubier.propose(leroux, new_spaces="none")
+    leroux.agree(aubier)
+    send_due.run(leroux.ground)
+    with pytest.raises(NotSaid, match="Leroux & Hart: The agreement"):
+        begin(aubier, ines, key, "Entre nous.")
+    count = aubier.fact("SELECT count(*) FROM post")
+    begin(nord, marie, nord.key_of(iri), "Et chez nous ?", title="Marie")
+    exchange_all(aubier, nord)
+    assert aubier.fact("SELECT count(*) FROM post") == count
+    problem = json.loads(nord.fact("SELECT problem FROM post WHERE state = 'refused'"))
+    assert problem["organisation"] == leroux.iri
+    assert problem["detail"].startswith("Leroux & Hart: ")
+    aubier.relations.stop(aubier.partner(leroux).key, [iri], MARIE)
+    begin(aubier, ines, key, "Entre nous.", title="Sans eux")
+    exchange_all(aubier, nord)
+    assert nord.fact("SELECT count(*) FROM thread WHERE title = 'Sans eux'") == 1
