@@ -72,6 +72,31 @@ def test_it_passes_while_the_agreement_is_suspended(pair: Pair) -> None:
     assert _ask(pair, said)[1].status == 202
 
 
+def _read(pair: Pair, body: bytes = b"") -> Response:
+    """South asks north what it has of south's log."""
+    relation = pair.south.relation(pair.north)
+    request = signatures.sign_request(
+        Request("GET", f"{relation.stream_out}?size=1", Headers((("Content-Type", "text/plain"),)), body),
+        pair.south.key,
+        created=int(pair.clock.now.timestamp()),
+        nonce=secrets.token_urlsafe(16),
+    )
+    return pair.north.federation.read_checkpoint(request, relation.stream_out, 1)
+
+
+def test_it_is_read_while_the_agreement_is_suspended_and_the_log_is_not(pair: Pair) -> None:
+    held = replace(pair.north.relation(pair.south), state=State.SUSPENDED)
+    pair.north.store.rows.relations[pair.south.iri] = held
+    response = _read(pair)
+    assert response.status == 200
+    assert documents.loads(response.body)["size"] == 1
+
+
+def test_a_reading_has_no_body(pair: Pair) -> None:
+    assert _read(pair).status == 200
+    assert _read(pair, b"x").status == 404
+
+
 @pytest.mark.parametrize("member", ["head", "root"])
 def test_another_head_or_root_is_rejected_and_disputed_on_both_sides(pair: Pair, member: str) -> None:
     said = _statement(pair, **{member: pair.south.relation(pair.north).genesis})

@@ -158,6 +158,16 @@ def test_refuses_a_last_line_that_does_not_end() -> None:
         exchange.read(_field(1), exchange.write(_entries(1), [b"xy"])[:-1], 200)
 
 
+@pytest.mark.parametrize("kind", ["x", "x" * 100])
+def test_a_type_has_one_to_a_hundred_characters(kind: str) -> None:
+    (entry,) = exchange.read(_field(1), _body(_manifest(type=kind), b"x"), 200).entries
+    assert entry.type == kind
+
+
+def test_a_batch_is_full_at_its_limit() -> None:
+    assert len(exchange.read(_field(2), exchange.write(_entries(2), [b"x"] * 2), 2).lines) == 2
+
+
 def test_refuses_more_lines_than_a_batch_has() -> None:
     with pytest.raises(TooLarge):
         exchange.read(_field(201), b"", 200)

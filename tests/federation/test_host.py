@@ -10,7 +10,7 @@ import pytest
 
 from federation import documents, roster
 from federation.activity import CONTEXT, Document, new_id
-from federation.keys import SigningKey
+from federation.keys import PublicKey, SigningKey
 from federation.ports import TOMBSTONE, MemberNode, Role, State
 from federation.proofs import sign
 from tests.federation.world import Node, Worlds, effects, peer, post_batch, problem_of
@@ -470,6 +470,27 @@ def test_a_false_key_on_a_roster_does_not_count_against_a_partner(liar: Liar) ->
     ella = world.east.person("Ella")
     assert problem_of(_introduced(liar, _actor(world.east, ella, key=false))) == "bad-proof"
     assert problem_of(liar.tells(liar.by_elsa())) == "bad-proof"
+
+
+def test_a_roster_that_still_names_the_former_key_of_a_partner_counts(liar: Liar) -> None:
+    """The host hears later than we of a new key: what the partner has named itself, it may go on naming."""
+    world = liar.world
+    peer(world.south, world.east)
+    relation = world.south.relation(world.east)
+    later = PublicKey(f"{world.east.iri}#later", SigningKey.generate("").public.raw)
+    world.south.store.rows.relations[world.east.iri] = replace(relation, keys=(later,))
+    assert problem_of(liar.tells(liar.by_elsa())) == "bad-proof"
+    named = [
+        {
+            "id": key.key_id,
+            "type": "Multikey",
+            "controller": world.east.iri,
+            "publicKeyMultibase": key.multibase,
+        }
+        for key in (later, world.east.key.public)
+    ]
+    world.south.store.rows.documents[world.east.iri] = {"id": world.east.iri, "assertionMethod": named}
+    assert liar.tells(liar.by_elsa())["outcome"] == "processed"
 
 
 def test_a_node_whose_relation_never_came_to_trust_is_known_by_the_roster_alone(liar: Liar) -> None:

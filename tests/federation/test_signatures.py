@@ -156,6 +156,9 @@ def test_values_of_components(component: Any, value: str) -> None:
         ("https://node.acme.example:80/", "@authority", "node.acme.example:80"),
         ("http://aubier.localhost:80/", "@authority", "aubier.localhost"),
         ("https://node.acme.example?a/b", "@path", "/"),
+        ("https://node.acme.example/a#b", "@path", "/a"),
+        ("https://node.acme.example/a?u=b://c/d", "@path", "/a"),
+        ("ftp://node.acme.example:21/", "@authority", "node.acme.example:21"),
     ],
 )
 def test_values_of_odd_targets(url: str, component: str, value: str) -> None:
