@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import Base, BigKey, index_where
 
 _COMPACT = {"sqlite_with_rowid": False}
 
@@ -68,14 +68,7 @@ class Activity(Base):
     """
 
     __tablename__ = "activity"
-    __table_args__ = (
-        Index(
-            None,
-            "inside_id",
-            sqlite_where=text("inside_id IS NOT NULL"),
-            postgresql_where=text("inside_id IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (index_where("inside_id IS NOT NULL", None, "inside_id"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     iri: Mapped[str] = mapped_column(Text, unique=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import Base, BigKey, index_where
 from node.core.secrets import sealed_for
 
 WIRE_ID_CHARS = 22  # 128 bits in base64url
@@ -116,15 +116,7 @@ class ActorKey(Base):
 
     __tablename__ = "actor_key"
     __table_args__ = (
-        Index(
-            "uq_actor_key_current",
-            "actor",
-            "use",
-            "kind",
-            unique=True,
-            sqlite_where=text("state = 'current'"),
-            postgresql_where=text("state = 'current'"),
-        ),
+        index_where("state = 'current'", "uq_actor_key_current", "actor", "use", "kind", unique=True),
     )
 
     key_id: Mapped[str] = mapped_column(String(300), primary_key=True)

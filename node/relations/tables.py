@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Boolean, Date, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Date, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import Base, BigKey, index_where
 from node.core.secrets import sealed_for
 
-LIVE = text("ended_at IS NULL")
+LIVE = "ended_at IS NULL"
 
 
 class Invite(Base):
@@ -48,8 +48,8 @@ class Relation(Base):
 
     __tablename__ = "relation"
     __table_args__ = (
-        Index("uq_relation_live_node", "node", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
-        Index("uq_relation_live_origin", "origin", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+        index_where(LIVE, "uq_relation_live_node", "node", unique=True),
+        index_where(LIVE, "uq_relation_live_origin", "origin", unique=True),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

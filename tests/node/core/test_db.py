@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import String, func, insert, select
+from sqlalchemy import Column, Dialect, MetaData, String, Table, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateIndex
 
 from node.core import events
-from node.core.db import BigKey, Database, Moment, NestedWriting
+from node.core.db import BigKey, Database, Moment, NestedWriting, index_where, say_conditions
 
 
 class _Base(DeclarativeBase):
@@ -173,3 +175,11 @@ def _write_one(database: Database, times: int = 1) -> None:
     for _ in range(times):
         with database.writing() as session:
             session.add(Note(text="more"))
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
+def test_an_index_says_its_condition_to_both_databases(dialect: Dialect) -> None:
+    index = index_where("left_at IS NULL", "uq_guest_here", "name", unique=True)
+    guests = Table("guest", MetaData(), Column("name", String(40)), index)
+    say_conditions(guests.metadata)
+    assert str(CreateIndex(index).compile(dialect=dialect)).endswith("(name) WHERE left_at IS NULL")

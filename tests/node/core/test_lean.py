@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from node.config import new_secret_key
 from node.core.lean import without
 
 THREADS_ON_ONE_HEAP = """
@@ -36,3 +38,39 @@ def test_threads_share_one_heap() -> None:
         [sys.executable, "-c", THREADS_ON_ONE_HEAP], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "True"
+
+
+UNNEEDED_AT_REST = (
+    "PIL",
+    "alembic",
+    "argon2",
+    "authlib",
+    "dns",
+    "psycopg",
+    "redis",
+    "rich",
+    "segno",
+    "sqlalchemy.dialects.postgresql",
+)
+A_NODE_ON_SQLITE = f"""
+import os, sys
+from node.app import background_of, create_app
+from node.config import Settings
+
+background_of(create_app(Settings.load(os.environ)))
+print(*(name for name in {UNNEEDED_AT_REST} if sys.modules.get(name)))
+"""
+
+
+def test_a_node_on_sqlite_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    settings = {
+        "PARVIS_ENVIRONMENT": "development",
+        "PARVIS_ORIGIN": "http://aubier.localhost:8123",
+        "PARVIS_ORGANISATION": "Aubier",
+        "PARVIS_DATA_DIR": str(tmp_path),
+        "PARVIS_SECRET_KEY": new_secret_key(),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", A_NODE_ON_SQLITE], capture_output=True, text=True, check=True, env=settings
+    )
+    assert not done.stdout.split()
