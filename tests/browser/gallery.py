@@ -745,6 +745,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
                     ],
                     "https://nordacier.example/actor",
                     may_remove=True,
+                    stopped=True,
                 ),
             ],
         },
