@@ -10,15 +10,24 @@ import os
 
 STATUS = 9
 
-_name, _, _count = os.environ.get("PARVIS_FAILPOINT", "").partition(":")
-_left = int(_count or 1)
+_name, _left = "", 0
+
+
+def arm(failpoint: str) -> None:
+    """From now on the process ends at `name`, or at its `count`-th hit for `name:count`; "" is nowhere."""
+    global _name, _left
+    _name, _, count = failpoint.partition(":")
+    _left = int(count or 1)
 
 
 def hit(name: str) -> None:
-    """Ends the process here, if the environment asks for it."""
+    """Ends the process here, if it was asked to."""
     if name != _name:
         return
     global _left
     _left -= 1
     if _left <= 0:
         os._exit(STATUS)
+
+
+arm(os.environ.get("PARVIS_FAILPOINT", ""))

@@ -19,6 +19,7 @@ from federation import authorship, checkpoints, digest, documents, exchange, lim
 from federation.activity import Document
 from federation.errors import FederationError, Malformed
 from federation.ports import Conflict, Entry, Relation, State
+from node.core import failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.log import get_logger
@@ -152,9 +153,13 @@ def checkpoint(ground: Ground, relation_id: str, *, again: bool = False) -> bool
             return None
         document: Document = {"type": "Create", "to": [relation.node], "object": said}
         create = authorship.write(document, work.node, work, settings_of(ground))
+    failpoints.hit("checkpoint.signed")
     request, response = post_single(ground, relation, create)
+    failpoints.hit("checkpoint.answered")
     with open_work(ground) as work:
-        return checkpoints.settle(said, relation, request, response, work)
+        agreed = checkpoints.settle(said, relation, request, response, work)
+        failpoints.hit("checkpoint.kept")
+    return agreed
 
 
 def due(work: NodeWork) -> list[str]:

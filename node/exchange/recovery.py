@@ -13,6 +13,7 @@ from urllib.parse import quote
 from federation import delivery, recovery
 from federation.errors import FederationError
 from federation.ports import Relation
+from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.exchange.histories import read_log
@@ -105,6 +106,8 @@ def _all(ground: Ground, relation: Relation, where: str, first: int, *, own: boo
             return count
         with open_work(ground) as work:
             count += take(batch, relation, work, settings_of(ground))
+            failpoints.hit("recovery.taken")
+        failpoints.hit("recovery.committed")
         first = batch.entries[-1].seq + 1
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from federation import charter, digest, iris
 from federation.errors import EgressError
 from federation.ports import Relation, State
-from node.core import events, ids
+from node.core import events, failpoints, ids
 from node.core.db import table_of
 from node.core.errors import Invalid
 from node.core.ground import Ground
@@ -229,9 +229,11 @@ def take_in(ground: Ground, name: str, stream: IO[bytes]) -> Taken:
     if not ground.files.exists(place(sha256)):
         stream.seek(0)
         ground.files.write(place(sha256), _chunks(stream))
+    failpoints.hit("file.written")
     media_type = kind_of(head, extension)
     with ground.database.writing() as session:
         _keep(session, ground, sha256, size, media_type)
+    failpoints.hit("file.kept")
     return Taken(said, media_type, size, sha256)
 
 
@@ -303,6 +305,7 @@ def erase(ground: Ground, sha256: bytes, *, brought_before: datetime) -> None:
     with ground.database.writing() as session:
         if session.connection().execute(gone).rowcount:
             events.after_commit(session, partial(ground.files.remove, place(sha256)))
+        failpoints.hit("file.erased")
 
 
 def of_posts(session: Session, posts: Iterable[int]) -> dict[int, list[Attached]]:
@@ -413,11 +416,13 @@ def fetch(ground: Ground, number: int) -> None:
         return
     if not ground.files.exists(place(sha256)):
         ground.files.write(place(sha256), [body])
+    failpoints.hit("file.fetched")
     with ground.database.writing() as session:
         _keep(session, ground, sha256, len(body), kind_of(body[:HEAD_BYTES], ""))
         came = update(ATTACHMENT).where(ATTACHMENT.c.id == number).values(state=HERE, due=None)
         if session.connection().execute(came).rowcount:
             ground.events.publish(Arrived(((wanted.space_id, wanted.post_id),)), session)
+        failpoints.hit("file.arrived")
 
 
 @every(SEEK_MIN, "files.seek")

@@ -15,7 +15,7 @@ from federation.activity import Activity, Document
 from federation.digest import object_digest
 from federation.ports import Effect, Mode, Recall, Relation
 from federation.recall import OUT_OF_TIME
-from node.core import events, ids
+from node.core import events, failpoints, ids
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange.packing import squeeze
@@ -81,6 +81,7 @@ class Recalls:
         if _is_asked(recall):
             self._ask(number, effect)
         self._put_aside(number, known, said, effect, mode, now)
+        failpoints.hit("recall.begun")
         events.after_commit(self._session, lambda: self._ground.jobs.enqueue(settle))
 
     def awaits(self, activity_id: str) -> str | None:

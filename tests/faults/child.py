@@ -1,4 +1,4 @@
-"""A node in a process of its own: its real doors, walks and lanes, and one door to say something in a space."""
+"""A node in a process of its own: its real doors, walks and lanes, and a door through which it is told what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from federation.ports import Effect
-from node import exchange, files, identity, relations, retention, spaces, threads, wire
+from node import exchange, files, identity, relations, replicas, retention, spaces, threads, wire
 from node.app import background_of, create_app
 from node.config import Settings
 from node.core import failpoints
@@ -19,32 +19,34 @@ from node.core.http import limits
 from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
-from node.exchange import held
 from node.threads.ports import Objects
-from tests.node.exchange.talk import say
+from tests.faults import acts
 
 doors = Blueprint("faults", __name__)
 
 
-@doors.post("/say")
+@doors.post("/act")
 @exempt
-def say_it() -> Response:
-    """Says `words` as `actor` in `space`; 200 once it is committed."""
+def act() -> Response:
+    """Does the act named in the form; 200 and what it answers once it is done."""
     form = request.form
-    say(ground(), form["space"], form["actor"], form["words"])
-    return Response("said")
+    done = acts.BY_NAME[form["act"]](acts.Scene(ground(), form["space"], form["actor"]), form["words"])
+    return Response(done)
 
 
-@doors.post("/retry")
+@doors.post("/arm")
 @exempt
-def retry() -> Response:
-    """Tries held lines again, now."""
-    held.retry(ground())
-    return Response("tried")
+def arm() -> Response:
+    """From now on the process ends when it comes to this failpoint."""
+    failpoints.arm(request.form["failpoint"])
+    return Response("armed")
 
 
 CAPABILITIES = (
-    *(each.capability for each in (exchange, identity, relations, spaces, files, threads, retention, wire)),
+    *(
+        each.capability
+        for each in (exchange, identity, relations, spaces, files, threads, retention, replicas, wire)
+    ),
     Capability(name="faults", blueprints=(doors,)),
 )
 
@@ -65,9 +67,8 @@ def run(values: dict[str, str], failpoint: str, poison: str) -> None:
     """
     if poison:
         _break(poison)
-    name, _, count = failpoint.partition(":")
-    failpoints._name, failpoints._left = name, int(count or 1)
-    OPEN_DOORS["faults.say_it"] = OPEN_DOORS["faults.retry"] = "stands in for a person"
+    failpoints.arm(failpoint)
+    OPEN_DOORS["faults.act"] = OPEN_DOORS["faults.arm"] = "stands in for a person"
     limits.FREE |= {doors.name}
     settings = Settings.load(values)
     app = create_app(settings, capabilities=CAPABILITIES)

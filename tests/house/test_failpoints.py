@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.faults import play
 from tests.faults import test_failpoints as faults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,11 +24,7 @@ def _named() -> Iterator[str]:
 
 
 def test_a_crash_is_tested_at_every_named_instant() -> None:
-    crashed = {
-        name.partition(":")[0]
-        for name in (*faults.AT_HOST, *faults.AT_GUEST, *faults.WHILE_HELD, *faults.IN_COMMANDS)
-    }
-    assert set(_named()) == crashed
-    assert len(crashed) >= 20
-    assert {name.partition(":")[0] for _, name in faults.ON_POSTGRESQL} <= crashed
-    assert len(faults.ON_POSTGRESQL) >= 5
+    assert set(_named()) == set(play.SCENES)
+    assert len(play.SCENES) >= 40
+    assert set(faults.ON_POSTGRESQL) <= set(play.SCENES)
+    assert {name for group in faults.GROUPS for name in group} == set(play.SCENES)

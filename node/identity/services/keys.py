@@ -21,6 +21,7 @@ from federation.activity import Document
 from federation.authorship import write
 from federation.keys import SigningKey, fingerprint
 from federation.ports import Relation
+from node.core import failpoints
 from node.core.audit import Act
 from node.core.clock import rfc3339
 from node.core.errors import Changed, Invalid
@@ -150,6 +151,7 @@ class Keys:
             signer = self._actors.signing_key(work.session, self._node)
             self._tell(work, exchange.live(work), document, key, signer, "next")
             self._switch_when_all_know(work, by)
+            failpoints.hit("key.announced")
 
     def go_on(self, by: str = "") -> None:
         """The next key signs from now on; those who have not confirmed it compare the fingerprint anew.
@@ -187,6 +189,7 @@ class Keys:
         work = cast("NodeWork", self._ground.work(db))
         self._switch_when_all_know(work, "")
         self._forget_spent(db)
+        failpoints.hit("key.told")
 
     def tidy(self) -> None:
         """What time brings: a key past its overlap is retired; who had to confirm may have gone."""
@@ -305,6 +308,7 @@ class Keys:
         self._tell(
             work, [each for each in exchange.live(work) if each.id in know], document, key, key, "switched"
         )
+        failpoints.hit("key.switched")
         return signer
 
     def _end(

@@ -17,7 +17,7 @@ from federation import charter, offers
 from federation import exchange as log
 from federation.errors import RemoteError
 from federation.ports import Proposal, Relation
-from node.core import ids
+from node.core import failpoints, ids
 from node.core.clock import rfc3339
 from node.exchange import service as exchange
 from node.relations import records
@@ -58,6 +58,7 @@ class Charters(Partners):
             messages.keep(session, self._ground, relation, said, said.id)
             self._register(session, row["id"], choices)
             self._record(session, "charter.proposed", by, peer=relation.node, subject=said.id)
+            failpoints.hit("charter.proposed")
         self._send(row["id"])
         return self.partner(key)
 
@@ -83,6 +84,7 @@ class Charters(Partners):
             self._record(
                 session, "charter.agreed", by, peer=relation.node, subject=proposal.offer, digest=digest
             )
+            failpoints.hit("charter.agreed")
         self._send(row["id"])
         return self.partner(key)
 

@@ -21,6 +21,7 @@ from federation.activity import Activity
 from federation.errors import RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, State
+from node.core import failpoints
 from node.core.audit import Act
 from node.core.ground import Ground
 from node.core.log import get_logger
@@ -107,10 +108,12 @@ def send(ground: Ground, relation_id: int) -> str:
             return ""
         relation = records.relation_of(row)
         request = _signed(ground, relation, message["body"], message["signer"])
+        failpoints.hit("message.signed")
         try:
             answer = outside.post(ground, row["origin"], request)
         except outside.Unreached as error:
             return _later(ground, message, str(error))
+        failpoints.hit("message.answered")
         if message["signer"] and answer.status in _TAKEN:
             unproved = _unproved(ground, relation, request, answer)
             if unproved:
@@ -147,6 +150,7 @@ def _settle(ground: Ground, relation: Relation, message: Mapping[Any, Any], answ
             if message["signer"]:
                 ground.events.publish(KeyTold(message["about"]), work.session)
             _take_effect(work, relation, message)
+            failpoints.hit("message.settled")
         return ""
     said, kind = _problem_of(answer)
     reason = f"{answer.status} {said}".strip()

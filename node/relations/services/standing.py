@@ -18,6 +18,7 @@ from federation import ending
 from federation.activity import Activity
 from federation.errors import EgressError, RemoteError
 from federation.ports import Relation, State, Work
+from node.core import failpoints
 from node.core.clock import rfc3339
 from node.core.errors import Invalid
 from node.core.log import get_logger
@@ -180,6 +181,7 @@ class Standing(Partners):
                 digest=relation.agreement_digest,
                 **detail,
             )
+            failpoints.hit("standing.said")
         self._send(row["id"])
         return self.partner(key)
 

@@ -25,6 +25,7 @@ from federation.limits import MAX_JSON_ANSWER_BYTES, MAX_LEAVES_BYTES, MAX_OUTBO
 from federation.ports import Relation
 from federation.repair import Difference, Wanted
 from federation.replica import Leaf, Statement, Tally, View
+from node.core import failpoints
 from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import NodeError
@@ -156,6 +157,7 @@ class Copy:
                             problem=error.type,
                             rule=error.detail,
                         )
+                failpoints.hit("repair.taken")
         return taken
 
     def withhold(self, known: Iterable[Leaf], over: Iterable[Leaf]) -> None:

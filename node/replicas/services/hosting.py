@@ -21,6 +21,7 @@ from federation.errors import AsOfGone, NotFound, OutOfScope, TooLarge
 from federation.limits import MAX_BATCH_LINES, MAX_LEAVES, MAX_OUTBOX_BYTES
 from federation.ports import Relation
 from federation.replica import Leaf, Statement, View
+from node.core import failpoints
 from node.core.clock import rfc3339
 from node.core.ground import Ground
 from node.exchange import history
@@ -75,6 +76,7 @@ def sign(
             counterpart,
         )
         statements.keep(work.session, ground, space, signed, b"".join(found.hashes))
+        failpoints.hit("repair.signed")
     return signed
 
 

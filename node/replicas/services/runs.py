@@ -21,7 +21,7 @@ from federation.activity import Document
 from federation.errors import EgressError, RemoteError
 from federation.ports import Relation, State
 from federation.repair import Report
-from node.core import events
+from node.core import events, failpoints
 from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Absent, NodeError
@@ -116,6 +116,7 @@ def compare(
 def _compare(ground: Ground, relation: Relation, space: Copied, by: str, progress: Progress) -> Run:
     begun = ground.clock.now()
     _note(ground, space, Run("running", begun, None, 0, 0, 0, 0, 0, ""), by)
+    failpoints.hit("repair.begun")
     host, copy = Host(ground, relation, space), Copy(ground, relation, space)
     try:
         report = repair.run(host, copy, progress)
@@ -265,6 +266,7 @@ def _settle(ground: Ground, space: Copied, copy: Copy, begun: datetime, as_of: i
             other = work.peers.of_node(member)
             if copy.proof is not None and other is not None and other.state is State.IN_FORCE:
                 _show(ground, work, other, copy.proof)
+        failpoints.hit("repair.settled")
 
 
 def _show(ground: Ground, work: NodeWork, relation: Relation, statement: Document) -> None:

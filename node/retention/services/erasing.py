@@ -18,6 +18,7 @@ from federation import authorship, documents, iris, recall
 from federation.activity import Activity, Document
 from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement
 from federation.ports import Erasure, Relation
+from node.core import failpoints
 from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
@@ -53,8 +54,11 @@ def settle(ground: Ground) -> None:
     numbers = _unsettled(ground)
     if numbers:
         tombstones.note(ground, _deletes(ground, numbers))
+        failpoints.hit("recall.noted")
         erase_files(ground, numbers)
+        failpoints.hit("recall.files-erased")
         if scrub(ground.database):
+            failpoints.hit("recall.scrubbed")
             for number in numbers:
                 _receipt(ground, number)
         else:
@@ -213,6 +217,7 @@ def _receipt(ground: Ground, number: int) -> None:
         relation = _asker(work, row)
         if relation is not None:
             tell(ground, work, relation, receipt)
+        failpoints.hit("recall.receipted")
 
 
 def _ground_of(kept: Any) -> Document:

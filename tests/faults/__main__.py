@@ -1,0 +1,146 @@
+"""The campaigns of `make faults`: prints one JSON of what was tried, what it took, and what broke.
+
+python -m tests.faults [--only crashes,partitions,...] [--crashes 20] [--permutations 2000] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tests.faults.partitions import behind_wires, part
+from tests.faults.play import FURTHER, SCENES, Broken, Play, Scene
+from tests.faults.proxy import KINDS
+from tests.faults.sides import Seed, copied, sown_on_sqlite
+
+AT_MOST_S = 25 * 60
+WORKERS = 2
+CUT_FOR_S = 20.0
+MACHINE = "tests/federation/test_exchange_machine.py"
+
+Figures = dict[str, Any]
+
+
+def _crash(work: tuple[Sequence[tuple[str, str, Scene]], int, float]) -> Figures:
+    """Each of these so many times, in this process, on pairs of its own."""
+    wanted, times, until = work
+    done, broken, folders = dict[str, int](), list[str](), _folders()
+    with folders as folder:
+        seed = sown_on_sqlite(folder() / "seed")
+        for title, failpoint, scene in wanted:
+            done[title] = 0
+            left = times
+            while left and time.time() < until:
+                with copied(seed, folder()) as pair:
+                    play = Play(pair)
+                    play.start()
+                    while left and time.time() < until:
+                        left -= 1
+                        try:
+                            play.crash(failpoint, scene)
+                        except Broken as error:
+                            broken.append(f"{title}: {error}"[:500])
+                            break
+                        done[title] += 1
+                        if scene.last:
+                            break
+    return {"done": done, "broken": broken}
+
+
+@contextmanager
+def _folders() -> Iterator[Callable[[], Path]]:
+    with tempfile.TemporaryDirectory(prefix="faults-") as place:
+        yield lambda: Path(tempfile.mkdtemp(dir=place))
+
+
+def crashes(chosen: argparse.Namespace, until: float) -> Figures:
+    """Every failpoint, so many times (R2)."""
+    wanted = [(name, name, scene) for name, scene in SCENES.items()]
+    wanted += [(title, failpoint, scene) for title, (failpoint, scene) in FURTHER.items()]
+    random.Random(chosen.seed).shuffle(wanted)
+    parts = [(wanted[first::WORKERS], chosen.crashes, until) for first in range(WORKERS)]
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        found = list(pool.map(_crash, parts))
+    done = {name: count for each in found for name, count in each["done"].items()}
+    return {
+        "failpoints": len(SCENES),
+        "crashes": sum(done.values()),
+        "fewest": min(done.values()),
+        "short": sorted(name for name, count in done.items() if count < chosen.crashes),
+        "broken": [each for one in found for each in one["broken"]],
+    }
+
+
+def partitions(chosen: argparse.Namespace, until: float) -> Figures:
+    """Every kind of partition (R3)."""
+    runs, broken = list[Figures](), list[str]()
+    with _folders() as folder:
+        seed: Seed = sown_on_sqlite(folder() / "seed")
+        for kind in KINDS:
+            if time.time() > until:
+                break
+            with behind_wires(seed, folder()) as (play, wires):
+                try:
+                    runs.append(part(play, wires, kind, chosen.cut))
+                except Broken as error:
+                    broken.append(str(error)[:500])
+    return {"runs": runs, "broken": broken}
+
+
+def machine(chosen: argparse.Namespace, until: float) -> Figures:
+    """What people, wire and crashes do in any order (R5)."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", MACHINE]
+    settings = {"PARVIS_PERMUTATIONS": str(chosen.permutations), "PARVIS_SEED": str(chosen.seed)}
+    try:
+        ran = subprocess.run(
+            [*command, f"--hypothesis-seed={chosen.seed}"],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=max(1, until - time.time()),
+        )
+    except subprocess.TimeoutExpired:
+        return {"permutations": chosen.permutations, "broken": ["not done in time"]}
+    broken = [] if ran.returncode == 0 else [ran.stdout[-3000:]]
+    return {"permutations": chosen.permutations, "broken": broken}
+
+
+CAMPAIGNS: Mapping[str, Callable[[argparse.Namespace, float], Figures]] = {
+    each.__name__: each for each in (crashes, partitions, machine)
+}
+
+
+def main() -> int:
+    """Runs what was chosen; 0 when nothing broke."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", default=",".join(CAMPAIGNS))
+    parser.add_argument("--crashes", type=int, default=20)
+    parser.add_argument("--cut", type=float, default=CUT_FOR_S, help="how long a partition lasts, in seconds")
+    parser.add_argument("--permutations", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    until, figures = time.time() + AT_MOST_S, dict[str, Any](seed=chosen.seed)
+    for name in chosen.only.split(","):
+        begun = time.monotonic()
+        found = CAMPAIGNS[name](chosen, until)
+        figures[name] = {**found, "seconds": round(time.monotonic() - begun, 1)}
+    figures["broken"] = sum(len(figures[name]["broken"]) for name in chosen.only.split(","))
+    print(json.dumps(figures, indent=2))
+    return 1 if figures["broken"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

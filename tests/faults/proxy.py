@@ -1,0 +1,92 @@
+"""A wire that misbehaves: stands before the door of a node, and lets through what its fault allows.
+
+Faults are those of RELIABILITY R3. A loss on TCP is a delay or an end, so `lossy` ends a connection in one of five
+turns of bytes; `one-way` takes requests in and lets no answer out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+CHUNK = 16 * 1024
+LATENCY_S = 0.4
+BYTES_A_SECOND = 64_000 // 8
+LOSS = 0.2
+FLAPS_S = (1.0, 5.0)
+"""Through for so long, then cut for so long."""
+
+KINDS = ("full", "one-way", "flapping", "lossy", "latency", "narrow")
+
+
+@dataclass
+class Proxy:
+    """Listens at `port` for the node at `behind`. `fault` may be changed at any time; "" is none."""
+
+    port: int
+    behind: int
+    fault: str = ""
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+    cut: int = 0
+    passed: int = 0
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
+        ready.wait(5)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", self.port))
+        ready.set()
+        self._loop.run_forever()
+
+    def _is_cut(self) -> bool:
+        through, away = FLAPS_S
+        flapped = self.fault == "flapping" and time.monotonic() % (through + away) > through
+        return self.fault == "full" or flapped
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut():
+            self.cut += 1
+            writer.transport.abort()
+            return
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.behind)
+        except OSError:
+            writer.transport.abort()
+            return
+        ways = (self._pass(reader, back, answer=False), self._pass(there, writer, answer=True))
+        tasks = [asyncio.ensure_future(each) for each in ways]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in tasks:
+            each.cancel()
+        for end in (writer, back):
+            end.transport.abort()
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answer: bool
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                if self._is_cut() or (self.fault == "lossy" and self.rng.random() < LOSS):
+                    self.cut += 1
+                    return
+                if self.fault == "one-way" and answer:
+                    self.cut += 1
+                    continue
+                if self.fault == "latency":
+                    await asyncio.sleep(LATENCY_S)
+                if self.fault == "narrow":
+                    await asyncio.sleep(len(data) / BYTES_A_SECOND)
+                self.passed += len(data)
+                writer.write(data)
+                await writer.drain()
