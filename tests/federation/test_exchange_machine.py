@@ -8,16 +8,18 @@ likes, and the copy of each log equals it entry for entry.
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from federation import delivery
+from federation import delivery, ending, offers, recall
 from federation.digest import object_digest
 from federation.errors import RemoteError
 from federation.http import Request, Response
+from federation.ports import Mode, Recall
 from tests.federation.world import Node, Worlds, three_nodes
 
 _world = three_nodes()
@@ -82,6 +84,7 @@ class Exchange(RuleBasedStateMachine):
                         "Undo",
                         "Update",
                         "Delete",
+                        "recall",
                         "Join",
                         "Leave",
                         "Add",
@@ -119,6 +122,10 @@ class Exchange(RuleBasedStateMachine):
             return
         iri = known[which % len(known)]
         note = self._node(name).note(person, self.world.space, text)
+        if verb == "recall":
+            asked = Recall(Mode.ERASE, "wrong-recipient", self.world.clock.moment, ("attachments",), None)
+            self._say(name, {"type": "Delete", "object": iri, **recall.document(asked)})
+            return
         objects: dict[str, Any] = {
             "Like": iri,
             "Delete": iri,
@@ -226,6 +233,47 @@ class Exchange(RuleBasedStateMachine):
             raise Torn
         assert node.store.rows == before
 
+    # -- between the organisations
+
+    @rule(name=st.sampled_from(["south", "east"]), by_host=st.booleans(), text=st.text("xyz", max_size=3))
+    def pause(self, name: str, by_host: bool, text: str) -> None:
+        """Suspended, nothing passes; what was said before waits, and nothing is lost when it is resumed."""
+        member, host = self._node(name), self.world.north
+        one, other = (host, member) if by_host else (member, host)
+        self._tell(
+            one, other, lambda work: ending.suspension(one.relation(other), "IR-7", "en", work, one.settings)
+        )
+        taken = {node.name: node.store.rows.taken for node in (one, other)}
+        self._post("north", text, None)
+        for sender, receiver in ((one, other), (other, one)):
+            assert isinstance(sender.deliver(receiver), delivery.Refused)
+        assert taken == {node.name: node.store.rows.taken for node in (one, other)}
+        self._tell(one, other, lambda work: ending.resumption(one.relation(other), work, one.settings))
+
+    @rule(name=st.sampled_from(["south", "east"]))
+    def next_version(self, name: str) -> None:
+        """Another version of the agreement, while posts wait under the present one."""
+        member, host = self._node(name), self.world.north
+        relation = host.relation(member)
+        present = relation.agreement or {}
+        following = {
+            **present,
+            "version": present["version"] + 1,
+            "previousVersion": relation.agreement_digest,
+        }
+        assert host.offer(member, following).status == 202
+        with member.work() as work:
+            accept = offers.acceptance(member.relation(host), work, member.settings, ["Board"])
+            work.agreements.accepted(member.relation(host), accept)
+        assert member.inbox(accept, host).status == 202
+        with member.work() as work:
+            offers.conclude(member.relation(host), accept, work)
+
+    def _tell(self, one: Node, other: Node, say: Any) -> None:
+        with one.work() as work:
+            said = say(work)
+        assert one.inbox(said, other).status == 202
+
     @rule(seconds=st.integers(1, 200))
     def wait(self, seconds: int) -> None:
         self.world.clock.advance(seconds)
@@ -289,7 +337,7 @@ class Exchange(RuleBasedStateMachine):
 
 # Whatever lies on disk from another run is not a test: the profile draws anew each time.
 Exchange.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=int(os.environ.get("PARVIS_PERMUTATIONS", "60")),
     stateful_step_count=15,
     deadline=None,
     database=None,
