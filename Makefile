@@ -5,7 +5,7 @@ BIN := .venv/bin
 PATHS := schemas federation node tests wsgi.py deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench texts migration manual browser
+.PHONY: help demo test check fix docs bench mutation texts migration manual browser
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,10 @@ docs: .venv/docs ## the whole manual as a site, into var/docs
 
 bench: .venv/test ## two nodes under load; prints JSON
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+mutation: .venv/mutation ## do the tests see a check that is changed? All takes hours: make mutation MUTANTS='federation.proofs.*'
+	PARVIS_VECTORS="$${PARVIS_VECTORS:-$(abspath ../shared/vectors)}" nice -n 10 $(BIN)/mutmut run --max-children 1 $(MUTANTS)
+	$(BIN)/mutmut results
 
 texts: .venv/test ## gather the texts for translation, and compile the catalogues (both are committed)
 	$(BIN)/pybabel -q extract -F node/babel.cfg -k _later -k lazy_gettext --ignore-dirs ".*" --add-location=file --no-wrap -o var/messages.pot node
@@ -67,6 +71,10 @@ browser:
 .venv/test: setup.cfg pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,postgres]'
 	@touch $@ .venv/base
+
+.venv/mutation: .venv/test
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation]'
+	@touch $@
 
 .venv/docs: setup.cfg pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
