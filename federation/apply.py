@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from federation import activities, authority, authorship, charter, exchange, sequencer
+from federation import activities, authority, authorship, exchange, fence, sequencer
 from federation.activity import Document
 from federation.errors import Forbidden
 from federation.kind import Reply
@@ -56,7 +56,7 @@ def _order(
         before = [relation for relation in before if space.iri not in relation.stopped]
         for relation in before:
             try:
-                charter.covers(relation, placed.activity, space.iri, node)
+                fence.covers(relation, placed.activity, space.iri, node)
             except Forbidden as refusal:
                 refusal.detail = f"{relation.name}: {refusal.detail}"
                 refusal.members = {**refusal.members, "organisation": relation.node}

@@ -8,7 +8,7 @@ Source: PROTOCOL 2.a.6, 2.i.
 from __future__ import annotations
 
 from federation import activity as activities
-from federation import authority, charter, documents, iris
+from federation import authority, documents, fence, iris
 from federation.activity import Activity
 from federation.authority import Thing
 from federation.errors import Forbidden
@@ -56,7 +56,7 @@ def outside(relation: Relation, said: Activity, work: Work) -> Forbidden | None:
 
 def _check(relation: Relation, said: Activity, place: str, node: str) -> None:
     if (said.type, authority.thing_of(said)) not in authority.CONTROL:
-        charter.covers(relation, said, place, node)
+        fence.covers(relation, said, place, node)
 
 
 def _node_of(actor: str, place: str, relation: Relation, work: Work) -> str:

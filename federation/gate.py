@@ -14,6 +14,7 @@ from federation import (
     authority,
     charter,
     documents,
+    fence,
     iris,
     limits,
     proofs,
@@ -134,7 +135,7 @@ def admit(authentic: Authentic, work: Work) -> Trusted:
     if space is not None:
         _check_inside(activity, act, space)
     if act not in authority.CONTROL:  # what names no space is an Invite, by the space that it offers
-        charter.covers(relation, activity, activity.audience or activity.actor, relation.node)
+        fence.covers(relation, activity, activity.audience or activity.actor, relation.node)
     return Trusted(activity, relation, space)
 
 
@@ -165,7 +166,7 @@ def announced(trusted: Trusted, work: Work, *, again: bool = False) -> Trusted:
         raise OutOfScope("A space announces what has a place in its order, and nothing else.")
     _check_inside(inner, act, space)
     if act not in authority.CONTROL:
-        charter.covers(relation, inner, space.iri, node)
+        fence.covers(relation, inner, space.iri, node)
     taken = work.journal.digest_of(inner.id)
     if taken is not None and (not (own or again) or taken != inner.content_digest):
         raise ReplayedMessage("What is announced was announced before, or with another body.")

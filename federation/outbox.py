@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from federation import authority, authorship, charter, cutting, exchange, gate, sequencer
+from federation import authority, authorship, charter, cutting, exchange, fence, gate, sequencer
 from federation.activity import Activity, Document
 from federation.apply import take
 from federation.errors import LocalError, NoAgreement
@@ -95,7 +95,7 @@ def _send_to_host(trusted: Trusted, work: Work, settings: Settings) -> None:
     act = (trusted.activity.type, authority.thing_of(trusted.activity))
     charter.check_in_force(relation, work.now, act if authority.passes_suspended(trusted.activity) else None)
     if act not in authority.CONTROL:
-        charter.covers(relation, trusted.activity, space.iri, work.node)
+        fence.covers(relation, trusted.activity, space.iri, work.node)
     sequencer.introduce(relation, (trusted.activity.actor,), None, work, settings)
     exchange.append(relation, trusted.activity, work)
     if trusted.activity.type == "Create":

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from federation import authority, charter, limits
+from federation import authority, fence, limits
 from federation.errors import RemoteError
 from node import config
 from node.core.http.guards import OPEN_DOORS, Guard, guard_of
@@ -149,7 +149,7 @@ def rights_page() -> str:
             "| rule | words of the refusal | not asked of |\n|---|---|---|",
             *(
                 f"| {rule.name} | {_PLACE.sub('…', rule.says)} | {', '.join(sorted(rule.spares)) or '–'} |"
-                for rule in charter.RULES
+                for rule in fence.RULES
             ),
             "",
         ],

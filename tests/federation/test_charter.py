@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation import activity, charter, documents
+from federation import activity, charter, documents, fence
 from federation.activity import CONTEXT, Activity, Document
 from federation.authority import CONTROL, ORDERED
 from federation.errors import (
@@ -236,7 +236,7 @@ def _under(name: str) -> Document:
 
 def _decision(relation: Relation, act: str, speaker: str) -> str:
     actor, node = SPEAKERS[speaker]
-    rule = charter.broken(charter.case_of(relation, _said(ACTS[act], actor), SPACE, node))
+    rule = fence.broken(fence.case_of(relation, _said(ACTS[act], actor), SPACE, node))
     return "passes" if rule is None else rule.name
 
 
@@ -273,7 +273,7 @@ def test_each_rule_stops_something() -> None:
     stopped = {
         _decision(under[name], act, speaker) for name, act, speaker in product(CHARTERS, ACTS, SPEAKERS)
     }
-    assert stopped == {"passes", *(each.name for each in charter.RULES)} - {"stopped"}
+    assert stopped == {"passes", *(each.name for each in fence.RULES)} - {"stopped"}
 
 
 def test_control_is_never_speech() -> None:
@@ -359,11 +359,11 @@ def test_spaces_and_wrappers_are_asked_less() -> None:
     wrapped = {"type": "Announce", "rev": 1, "object": {**_said(_create(cc=PUBLIC), SPACE).document}}
     for name in ("strong sign-in", "small objects", "only the guest speaks", "of two alone"):
         relation = _relation(_under(name))
-        charter.covers(relation, _said(wrapped, SPACE), SPACE, HOST)
+        fence.covers(relation, _said(wrapped, SPACE), SPACE, HOST)
     with pytest.raises(OutOfScope):
-        charter.covers(_relation(_agreement()), _said({**wrapped, "to": PUBLIC}, SPACE), SPACE, HOST)
+        fence.covers(_relation(_agreement()), _said({**wrapped, "to": PUBLIC}, SPACE), SPACE, HOST)
     with pytest.raises(OutOfScope):
-        charter.covers(_relation(_under("no Announce")), _said(wrapped, SPACE), SPACE, HOST)
+        fence.covers(_relation(_under("no Announce")), _said(wrapped, SPACE), SPACE, HOST)
 
 
 def test_an_unknown_direction_is_none() -> None:
@@ -375,7 +375,7 @@ def test_an_unknown_direction_is_none() -> None:
 def test_nothing_is_covered_without_an_agreement() -> None:
     relation = replace(_relation(_agreement()), agreement=None)
     with pytest.raises(OutOfScope):
-        charter.covers(relation, _said(_create(), SPEAKERS["guest"][0]), SPACE, GUEST)
+        fence.covers(relation, _said(_create(), SPEAKERS["guest"][0]), SPACE, GUEST)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_says_which_sign_in_is_needed(
     for change in changes:
         change(agreement)
     with pytest.raises(InsufficientAuthentication) as refusal:
-        charter.covers(_relation(agreement), _said(_create(), SPEAKERS["guest"][0]), SPACE, GUEST)
+        fence.covers(_relation(agreement), _said(_create(), SPEAKERS["guest"][0]), SPACE, GUEST)
     problem = refusal.value.document()
     assert problem["type"] == "https://w3id.org/parvis/v1#insufficient-authentication"
     assert problem["status"] == 403
