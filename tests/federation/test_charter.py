@@ -175,7 +175,7 @@ ACTS: dict[str, Document] = {
     "a Document": _create(**_file(mediaType="video/mp4", size=2000)),
     "to Public": {**_create(), "to": [PUBLIC]},
     "cc as:Public": {**_create(), "cc": "as:Public"},
-    "bto Public, the word": {**_create(), "bto": {"id": "Public"}},
+    "cc Public, the word": {**_create(), "cc": {"id": "Public"}},
     "a Note to Public": _create(cc=[PUBLIC]),
     "a Public far inside": _create(tag=[{"type": "Note", "attachment": [{"audience": "as:Public"}]}]),
     "an Update": {"type": "Update", "object": _note()},
@@ -457,7 +457,7 @@ DOORS: dict[str, tuple[str, str]] = {
     "media type": ("papers and pictures", "a page"),
     "public": ("as drafted", "a Note to Public"),
     "public, as:": ("as drafted", "cc as:Public"),
-    "public, the word": ("as drafted", "bto Public, the word"),
+    "public, the word": ("as drafted", "cc Public, the word"),
     "identity": ("strong sign-in", "signed in weakly"),
 }
 
