@@ -7,9 +7,9 @@ Rule: a line waits while an earlier one of the same stream speaks about the same
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 HELD = table_of(tables.HeldLine)
 MAX_TRIES = 5
 FIRST_WAIT = timedelta(seconds=30)
-AT_ONCE = 100
+AT_ONCE = 1000  # tried in one run; what waits beyond them has its turn in the next
 GIVEN_UP: Mapping[str, object] = {
     "type": "about:blank",
     "title": "Could not be applied",
@@ -49,13 +49,7 @@ class Held:
     seq: int
     raw: bytes
     tries: int
-    next_try: datetime
     about: str | None
-
-    @property
-    def before(self) -> set[tuple[int, str]]:
-        """What later lines wait for while this one does."""
-        return set() if self.about is None else {(self.stream_id, self.about)}
 
     @property
     def behind(self) -> set[tuple[int, str]]:
@@ -70,39 +64,48 @@ class Held:
 def retry(ground: Ground) -> int:
     """Tries the lines that are due, in the order of their streams; how many were applied or refused for good."""
     with open_reading(ground) as work:
-        waiting, now = _waiting(work), work.now
+        relations = {relation.id: relation for relation in in_force(work)}
+        waiting, now = _waiting(work, relations), work.now
     blocked: set[tuple[int, str]] = set()
-    done = 0
-    for held in waiting:
-        if held.next_try > now or not blocked.isdisjoint(held.behind) or not _try(ground, held):
-            blocked |= held.before
-        else:
-            done += 1
+    done = tried = 0
+    for row in waiting:
+        if row.next_try <= now and tried < AT_ONCE:
+            held = _read(ground, row, relations[row.relation])
+            if held is None:
+                continue  # an admin, or another process, was here meanwhile
+            if blocked.isdisjoint(held.behind):
+                tried += 1
+                if _try(ground, held):
+                    done += 1
+                    continue
+        if row.about is not None:
+            blocked.add((row.stream_id, row.about))
     return done
 
 
-def _waiting(work: NodeWork) -> list[Held]:
-    relations = {relation.id: relation for relation in in_force(work)}
-    rows = work.session.execute(
-        select(HELD, LANE.c.relation)
+def _waiting(work: NodeWork, relations: Collection[str]) -> Sequence[Any]:
+    """All that wait, without their bytes: a line that is not due holds up none but those about the same."""
+    return work.session.execute(
+        select(HELD.c.stream_id, HELD.c.seq, HELD.c.about, HELD.c.next_try, LANE.c.relation)
         .join_from(HELD, STREAM, STREAM.c.id == HELD.c.stream_id)
         .join(LANE, LANE.c.id == STREAM.c.lane_id)
         .where(HELD.c.quarantined_at.is_(None), LANE.c.relation.in_(relations))
         .order_by(HELD.c.stream_id, HELD.c.seq)
-        .limit(AT_ONCE)
-    )
-    return [
-        Held(
-            relations[row.relation],
-            row.stream_id,
-            row.seq,
-            bytes(row.raw),
-            row.tries,
-            row.next_try,
-            row.about,
-        )
-        for row in rows
-    ]
+    ).all()
+
+
+def _read(ground: Ground, row: Any, relation: Relation) -> Held | None:
+    with ground.database.reading() as session:
+        found = session.execute(
+            select(HELD.c.raw, HELD.c.tries).where(
+                HELD.c.stream_id == row.stream_id,
+                HELD.c.seq == row.seq,
+                HELD.c.quarantined_at.is_(None),
+            )
+        ).first()
+    if found is None:
+        return None
+    return Held(relation, row.stream_id, row.seq, bytes(found.raw), found.tries, row.about)
 
 
 def _try(ground: Ground, held: Held) -> bool:

@@ -102,3 +102,18 @@ def test_a_refused_entry_is_marked_with_the_partners_reason(talk: Talk) -> None:
     assert [mark.state for mark in marks] == ["refused"]
     assert "member" in marks[0].reason
     assert json.loads(talk.fact(talk.nord, "SELECT problem FROM post"))["status"] == 403
+
+
+def test_lines_that_are_not_due_keep_no_others_from_their_turn(
+    talk: Talk, broken: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "AT_ONCE", 2)
+    broken.add("poison")
+    for number in range(3):
+        talk.from_guest(f"poison {number}")
+    talk.settle()
+    talk.aubier.clock.move(seconds=31)
+    assert held.retry(talk.aubier.ground) == 0
+    broken.clear()
+    assert held.retry(talk.aubier.ground) == 1
+    assert contents(talk.aubier.ground) == ["<p>poison 2</p>"]
