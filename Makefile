@@ -5,7 +5,7 @@ BIN := .venv/bin
 PATHS := schemas federation node tests wsgi.py deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench mutation texts migration manual browser
+.PHONY: help demo test check fix docs bench faults mutation texts migration manual browser
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ docs: .venv/docs ## the whole manual as a site, into var/docs
 
 bench: .venv/test ## two nodes under load; prints JSON
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+faults: .venv/test ## crashes, partitions, permutations: half an hour at most; prints JSON
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 mutation: .venv/mutation ## do the tests see a check that is changed? All takes hours: make mutation MUTANTS='federation.proofs.*'
 	PARVIS_VECTORS="$${PARVIS_VECTORS:-$(abspath ../shared/vectors)}" nice -n 10 $(BIN)/mutmut run --max-children 1 $(MUTANTS)

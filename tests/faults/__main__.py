@@ -1,6 +1,6 @@
 """The campaigns of `make faults`: prints one JSON of what was tried, what it took, and what broke.
 
-python -m tests.faults [--only crashes,partitions,...] [--crashes 20] [--permutations 2000] [--seed 1]
+python -m tests.faults [--only crashes,machine,...] [--crashes 20] [--permutations 2000] [--seed 1]
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tests.faults.long import away, poisoned, talking
 from tests.faults.partitions import behind_wires, part
 from tests.faults.play import FURTHER, SCENES, Broken, Play, Scene
 from tests.faults.proxy import KINDS
-from tests.faults.sides import Seed, copied, sown_on_sqlite
+from tests.faults.sides import copied, sown_on_sqlite
+from tests.node.exchange.talk import Talk
 
 AT_MOST_S = 25 * 60
 WORKERS = 2
@@ -86,40 +88,74 @@ def crashes(chosen: argparse.Namespace, until: float) -> Figures:
 def partitions(chosen: argparse.Namespace, until: float) -> Figures:
     """Every kind of partition (R3)."""
     runs, broken = list[Figures](), list[str]()
-    with _folders() as folder:
-        seed: Seed = sown_on_sqlite(folder() / "seed")
+    with _folders() as folder, behind_wires(sown_on_sqlite(folder() / "seed"), folder()) as (play, wires):
         for kind in KINDS:
             if time.time() > until:
-                break
-            with behind_wires(seed, folder()) as (play, wires):
-                try:
-                    runs.append(part(play, wires, kind, chosen.cut))
-                except Broken as error:
-                    broken.append(str(error)[:500])
+                broken.append(f"{kind}: no time left")
+                continue
+            try:
+                runs.append(part(play, wires, kind, chosen.cut))
+            except Broken as error:
+                broken.append(str(error)[:500])
+    return {"runs": runs, "broken": broken}
+
+
+def outages(chosen: argparse.Namespace, _until: float) -> Figures:
+    """A partner away for a week with much that waits, and for a month (R4)."""
+    return _long(lambda talk: away(talk, 7, chosen.pending), lambda talk: away(talk, 31, 10))
+
+
+def poison(chosen: argparse.Namespace, _until: float) -> Figures:
+    """Lines that can't be applied among many that can (R10)."""
+    return _long(lambda talk: poisoned(talk, chosen.items, chosen.items // 20))
+
+
+def _long(*plays: Callable[[Talk], Figures]) -> Figures:
+    runs, broken = list[Figures](), list[str]()
+    for each in plays:
+        with _folders() as folder, talking(folder()) as talk:
+            try:
+                runs.append(each(talk))
+            except Broken as error:
+                broken.append(str(error)[:500])
     return {"runs": runs, "broken": broken}
 
 
 def machine(chosen: argparse.Namespace, until: float) -> Figures:
-    """What people, wire and crashes do in any order (R5)."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", MACHINE]
-    settings = {"PARVIS_PERMUTATIONS": str(chosen.permutations), "PARVIS_SEED": str(chosen.seed)}
-    try:
-        ran = subprocess.run(
-            [*command, f"--hypothesis-seed={chosen.seed}"],
-            env={**os.environ, **settings},
-            capture_output=True,
+    """What people, wire and crashes do in any order, half of it in each of two processes (R5)."""
+    share = -(-chosen.permutations // WORKERS)
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                f"--hypothesis-seed={seed}",
+                MACHINE,
+            ],
+            env={**os.environ, "PARVIS_PERMUTATIONS": str(share)},
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=max(1, until - time.time()),
         )
-    except subprocess.TimeoutExpired:
-        return {"permutations": chosen.permutations, "broken": ["not done in time"]}
-    broken = [] if ran.returncode == 0 else [ran.stdout[-3000:]]
-    return {"permutations": chosen.permutations, "broken": broken}
+        for seed in range(chosen.seed, chosen.seed + WORKERS)
+    ]
+    broken = []
+    for each in running:
+        try:
+            said, _ = each.communicate(timeout=max(1, until - time.time()))
+        except subprocess.TimeoutExpired:
+            each.kill()
+            said = "not done in time"
+        if each.returncode != 0:
+            broken.append(said[-3000:])
+    return {"permutations": share * WORKERS, "broken": broken}
 
 
 CAMPAIGNS: Mapping[str, Callable[[argparse.Namespace, float], Figures]] = {
-    each.__name__: each for each in (crashes, partitions, machine)
+    each.__name__: each for each in (crashes, machine, partitions, outages, poison)
 }
 
 
@@ -129,6 +165,8 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(CAMPAIGNS))
     parser.add_argument("--crashes", type=int, default=20)
     parser.add_argument("--cut", type=float, default=CUT_FOR_S, help="how long a partition lasts, in seconds")
+    parser.add_argument("--pending", type=int, default=10_000, help="how much waits for who is away")
+    parser.add_argument("--items", type=int, default=20_000, help="of which one in twenty is poison")
     parser.add_argument("--permutations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.play import Broken, Play
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import CUTTING, Proxy
 from tests.faults.sides import Seed, copied, free_port
 
 HEALS_WITHIN_S = 60.0
@@ -37,7 +37,7 @@ def part(play: Play, wires: list[Proxy], kind: str, lasts_s: float) -> dict[str,
     Raises Broken: a side could not be used, or they did not agree in time.
     """
     for wire in wires:
-        wire.fault = kind
+        wire.fault, wire.cut = kind, 0
     until, slowest, said = time.monotonic() + lasts_s, 0.0, 0
     while time.monotonic() < until:
         for side in play.both:
@@ -50,6 +50,9 @@ def part(play: Play, wires: list[Proxy], kind: str, lasts_s: float) -> dict[str,
             slowest = max(slowest, time.monotonic() - begun)
         said += 1
         time.sleep(0.2)
+    cuts = sum(wire.cut for wire in wires)
+    if kind in CUTTING and not cuts:
+        raise Broken(f"{kind}: nothing was cut")
     for wire in wires:
         wire.fault = ""
     begun = time.monotonic()
@@ -63,5 +66,5 @@ def part(play: Play, wires: list[Proxy], kind: str, lasts_s: float) -> dict[str,
         "posts": 2 * said,
         "slowest_say_s": round(slowest, 3),
         "healed_s": round(time.monotonic() - begun, 2),
-        "cuts": sum(wire.cut for wire in wires),
+        "cuts": cuts,
     }

@@ -320,11 +320,9 @@ class Play:
         def over() -> bool:
             for side in self.both:
                 side.act("tend")
-            return all(side.facts("SELECT state FROM relation") == [("ended",)] for side in self.both)
+            return all(side.facts("SELECT state FROM relation") == [("terminated",)] for side in self.both)
 
         self._until(over, "it has not ended on both sides")
-        if self.host.facts(POSTS) != self.guest.facts(POSTS):
-            raise Broken("the posts differ")
 
     def problems(self) -> list[str]:
         return [side.problem for side in self.both]

@@ -20,7 +20,8 @@ LOSS = 0.2
 FLAPS_S = (1.0, 5.0)
 """Through for so long, then cut for so long."""
 
-KINDS = ("full", "one-way", "flapping", "lossy", "latency", "narrow")
+CUTTING = frozenset({"full", "one-way", "flapping", "lossy"})
+KINDS = (*sorted(CUTTING), "latency", "narrow")
 
 
 @dataclass
@@ -37,17 +38,21 @@ class Proxy:
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
-        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
-        ready.wait(5)
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread.start()
+        if not ready.wait(5):
+            raise OSError(f"Port {self.port} can't be listened to.")
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", self.port))
+        server = self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", self.port))
         ready.set()
         self._loop.run_forever()
+        server.close()
 
     def _is_cut(self) -> bool:
         through, away = FLAPS_S

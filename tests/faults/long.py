@@ -1,0 +1,168 @@
+"""What takes days, by a clock that is told to: a partner away for a week or a month (R4), lines that poison (R10)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import FileSystemBytecodeCache
+
+from federation import delivery
+from federation.ports import Effect
+from node.core.clock import SetClock
+from node.exchange import held
+from node.exchange import service as exchange
+from node.exchange.lanes import Lane
+from node.relations.services import outside
+from node.relations.services.desk import By
+from node.threads.ports import Objects
+from tests.faults.play import Broken
+from tests.node.exchange.talk import Talk, begin, contents
+from tests.node.spaces.world import Way, Wires, built, peered
+
+DAY = timedelta(days=1)
+POISON = "poison"
+
+
+@contextmanager
+def talking(folder: Path) -> Iterator[Talk]:
+    """Two houses in this process, with a space; their clock moves when it is told to."""
+    clock, net = SetClock(datetime.now(UTC).replace(microsecond=0)), Wires()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outside, "egress_to", lambda ground, origin: Way(net))
+        compiled = FileSystemBytecodeCache(str(folder))
+        houses = [
+            built(f"http://{name}.localhost:8101", name, clock, net, compiled, data_dir=str(folder / name))
+            for name in ("aubier", "nord-acier")
+        ]
+        peered(*houses)
+        yield begin(*houses)
+        for house in houses:
+            house.ground.close()
+
+
+def away(talk: Talk, days: int, pending: int) -> dict[str, Any]:
+    """The host is away so long while so much is said to it; how often it was asked, and how all came in the end.
+
+    Raises Broken when something did not come, or not in order.
+    """
+    nord, aubier, clock = talk.nord, talk.aubier, talk.nord.clock
+    talk.settle()
+    nord.net.down.add(aubier.origin)
+    said = [talk.from_guest(f"{number:06}") for number in range(pending)]
+    lane, left = Lane(nord.ground, nord.relation(aubier)), clock.now()
+    asked = {"attempts": [0] * (days + 1), "hellos": [0] * (days + 1)}
+    late_after_s = None
+    while clock.now() - left < days * DAY:
+        sent = lane.step()
+        if sent is not None:
+            asked["attempts" if sent.parcel.entries else "hellos"][(clock.now() - left) // DAY] += 1
+        else:
+            _wait(lane, clock, pending, left + days * DAY)
+        if late_after_s is None and _state(talk, said[0].id) == "late":
+            late_after_s = (clock.now() - left).total_seconds()
+    state, stopped = _state(talk, said[0].id), lane.course is not None and lane.course.due(pending) is None
+    nord.net.down.clear()
+    if stopped:
+        nord.relations.retry(nord.partner(aubier).key, By("", "Nora Lind"))
+        lane = Lane(nord.ground, nord.relation(aubier))
+    back, begun, first_s = clock.now(), time.monotonic(), None
+    while talk.fact(nord, "SELECT seq > acknowledged FROM stream WHERE ours"):
+        sent = lane.step()
+        if sent is None:
+            _wait(lane, clock, pending, back + DAY)
+        elif first_s is None and sent.parcel.entries:
+            first_s = (clock.now() - back).total_seconds()
+        if clock.now() >= back + DAY:
+            raise Broken("it was not delivered within a day")
+    real_s = time.monotonic() - begun
+    if contents(aubier.ground) != [f"<p>{number:06}</p>" for number in range(pending)]:
+        raise Broken("something is missing, or out of order")
+    return {
+        "days": days,
+        "pending": pending,
+        "attempts_by_day": asked["attempts"][:days],
+        "hellos_by_day": asked["hellos"][:days],
+        "late_after_s": late_after_s,
+        "mark": state,
+        "stopped": stopped,
+        "on_record": any(line.startswith("delivery.stopped") for line in nord.audited()),
+        "first_after_s": first_s,
+        "all_after_s": round(real_s, 1),
+    }
+
+
+def _wait(lane: Lane, clock: SetClock, pending: int, until: datetime) -> None:
+    due = None if lane.course is None else lane.course.due(pending)
+    moment = until if due is None else min(max(due, clock.now() + timedelta(milliseconds=10)), until)
+    clock.move(seconds=(moment - clock.now()).total_seconds())
+
+
+def _state(talk: Talk, activity: str) -> str:
+    with talk.nord.ground.database.reading() as session:
+        return exchange.marks(session, [activity], talk.nord.clock.now())[activity][0].state
+
+
+def poisoned(talk: Talk, items: int, poison: int) -> dict[str, Any]:
+    """Of so many posts, these many cannot be stored at the host; how long each batch took with and without them.
+
+    Raises Broken: one is not in quarantine with its cause after five tries, or one click does not bring it back.
+    """
+    every, fails = items // poison, True
+    plain = Objects.create
+
+    def create(self: Objects, effect: Effect) -> None:
+        if fails and effect.space.hosted and POISON in str(effect.activity.document):
+            raise RuntimeError("a bug of ours")
+        plain(self, effect)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Objects, "create", create)
+        clean = _batches(talk, [f"clean {number}" for number in range(items)])
+        words = [f"{POISON if number % every == 0 else 'good'} {number}" for number in range(items)]
+        mixed = _batches(talk, words)
+        host = talk.aubier
+        rounds = 0
+        while host.fact("SELECT count(*) FROM held_line WHERE quarantined_at IS NULL"):
+            host.clock.move(hours=1)
+            held.retry(host.ground)
+            rounds += 1
+            if rounds > held.MAX_TRIES + 1:
+                raise Broken("poison is tried for longer than five times, or others wait for it")
+        gone = host.fact(
+            "SELECT count(*) FROM held_line WHERE tries = 5 AND cause = 'RuntimeError: a bug of ours'"
+        )
+        if gone != poison:
+            raise Broken(f"{gone} of {poison} are in quarantine with their cause")
+        fails = False
+        host.relations.retry(host.partner(talk.nord).key, By("", "Nora Lind"))
+        while held.retry(host.ground):
+            pass
+        if host.fact("SELECT count(*) FROM held_line") or len(contents(host.ground)) != 2 * items:
+            raise Broken("not all came back by one click")
+    return {
+        "items": items,
+        "poison": poison,
+        "rounds": rounds,
+        "p99_clean_ms": round(1000 * clean, 1),
+        "p99_mixed_ms": round(1000 * mixed, 1),
+        "ratio": round(mixed / clean, 2),
+    }
+
+
+def _batches(talk: Talk, words: list[str]) -> float:
+    """Says and delivers fifty at a time; the 99th of a hundred batches, in seconds."""
+    took = []
+    for first in range(0, len(words), 50):
+        for each in words[first : first + 50]:
+            talk.from_guest(each)
+        begun = time.perf_counter()
+        if not isinstance(talk.nord.deliver(talk.aubier), delivery.Delivered):
+            raise Broken("a batch was not taken")
+        took.append(time.perf_counter() - begun)
+    return sorted(took)[len(took) * 99 // 100]
