@@ -199,9 +199,12 @@ def test_refuses_what_lies_beyond_the_head_and_says_what_is_expected() -> None:
 
 
 @pytest.mark.parametrize("seq", [1, 2, 4])
-def test_refuses_another_history(seq: int) -> None:
-    with pytest.raises(DisputedHistory):
-        _fresh(_batch(1, seq, "zQmbA7HmyBMSWjuabpP5mhEyv13KMUXmyyTuaXZ28drPk11"), _entries(3))
+def test_refuses_another_history_and_says_where_it_parts_from_ours(seq: int) -> None:
+    history = _entries(3)
+    with pytest.raises(DisputedHistory) as refused:
+        _fresh(_batch(1, seq, "zQmbA7HmyBMSWjuabpP5mhEyv13KMUXmyyTuaXZ28drPk11"), history)
+    ours = [GENESIS, *(each.entry_hash for each in history)]
+    assert refused.value.members == {"size": seq - 1, "myHead": ours[seq - 1]}
 
 
 def test_refuses_the_seq_before_the_first() -> None:

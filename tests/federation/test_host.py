@@ -866,6 +866,22 @@ def test_refuses_an_edit_that_was_announced_before(liar: Liar) -> None:
     assert liar.world.south.texts(liar.space) == ["new"]
 
 
+def test_our_own_edit_has_its_place_once(liar: Liar) -> None:
+    """A host could else put our old words back in the place of new ones."""
+    world = liar.world
+    note = world.south.note(world.sven, liar.space, "first")
+    world.south.say(world.sven, {"type": "Create", "object": note}, liar.space)
+    edit = {**note, "content": "<p>old</p>"}
+    old = world.south.say(world.sven, {"type": "Update", "object": edit}, liar.space)
+    world.settle()
+    assert problem_of(liar.tells(old.document)) == "replay"
+    edit = {**note, "content": "<p>new</p>"}
+    new = world.south.say(world.sven, {"type": "Update", "object": edit}, liar.space)
+    assert liar.tells(new.document) == {"outcome": "processed"}
+    assert problem_of(liar.tells(old.document)) == "replay"
+    assert world.south.texts(liar.space) == ["new"]
+
+
 # -- who was there before
 
 

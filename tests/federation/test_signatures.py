@@ -585,6 +585,14 @@ def test_an_answer_may_end_early_and_names_its_algorithm() -> None:
         signatures.verify_response(_answer(alg="hmac-sha256"), DIGESTED, NODE.public, NOW)
 
 
+def test_an_answer_names_the_key_of_its_receipt_alone() -> None:
+    assert signatures.key_id_of(_answer()) == NODE.key_id
+    with pytest.raises(Unauthentic):
+        signatures.key_id_of(_answer(tag="other"))
+    with pytest.raises(Unauthentic):
+        signatures.key_id_of(_answer(keyid=1))
+
+
 def test_an_unsigned_request_gets_no_bound_answer() -> None:
     with pytest.raises(Unauthentic):
         signatures.sign_response(ANSWER, POST, NODE, NOW)
