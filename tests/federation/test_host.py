@@ -489,7 +489,10 @@ def test_a_roster_that_still_names_the_former_key_of_a_partner_counts(liar: Liar
         }
         for key in (later, world.east.key.public)
     ]
-    world.south.store.rows.documents[world.east.iri] = {"id": world.east.iri, "assertionMethod": named}
+    document = {"id": world.east.iri, "assertionMethod": named}
+    world.south.store.rows.documents[world.east.iri] = {**document, "assertionMethod": named[:1]}
+    assert problem_of(liar.tells(liar.by_elsa())) == "bad-proof"
+    world.south.store.rows.documents[world.east.iri] = document
     assert liar.tells(liar.by_elsa())["outcome"] == "processed"
 
 
