@@ -11,20 +11,18 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
+from tests.faults import crashing
 from tests.faults.long import away, poisoned, talking
 from tests.faults.partitions import behind_wires, part
-from tests.faults.play import FURTHER, SCENES, Broken, Play, Scene
+from tests.faults.play import FURTHER, SCENES, Broken
 from tests.faults.proxy import KINDS
-from tests.faults.sides import copied, sown_on_sqlite
+from tests.faults.sides import sown_on_sqlite
 from tests.node.exchange.talk import Talk
 
 AT_MOST_S = 25 * 60
@@ -35,38 +33,6 @@ MACHINE = "tests/federation/test_exchange_machine.py"
 Figures = dict[str, Any]
 
 
-def _crash(work: tuple[Sequence[tuple[str, str, Scene]], int, float]) -> Figures:
-    """Each of these so many times, in this process, on pairs of its own."""
-    wanted, times, until = work
-    done, broken, folders = dict[str, int](), list[str](), _folders()
-    with folders as folder:
-        seed = sown_on_sqlite(folder() / "seed")
-        for title, failpoint, scene in wanted:
-            done[title] = 0
-            left = times
-            while left and time.time() < until:
-                with copied(seed, folder()) as pair:
-                    play = Play(pair)
-                    play.start()
-                    while left and time.time() < until:
-                        left -= 1
-                        try:
-                            play.crash(failpoint, scene)
-                        except Broken as error:
-                            broken.append(f"{title}: {error}"[:500])
-                            break
-                        done[title] += 1
-                        if scene.last:
-                            break
-    return {"done": done, "broken": broken}
-
-
-@contextmanager
-def _folders() -> Iterator[Callable[[], Path]]:
-    with tempfile.TemporaryDirectory(prefix="faults-") as place:
-        yield lambda: Path(tempfile.mkdtemp(dir=place))
-
-
 def crashes(chosen: argparse.Namespace, until: float) -> Figures:
     """Every failpoint, so many times (R2)."""
     wanted = [(name, name, scene) for name, scene in SCENES.items()]
@@ -74,7 +40,7 @@ def crashes(chosen: argparse.Namespace, until: float) -> Figures:
     random.Random(chosen.seed).shuffle(wanted)
     parts = [(wanted[first::WORKERS], chosen.crashes, until) for first in range(WORKERS)]
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        found = list(pool.map(_crash, parts))
+        found = list(pool.map(crashing.run, parts))
     done = {name: count for each in found for name, count in each["done"].items()}
     return {
         "failpoints": len(SCENES),
@@ -88,7 +54,10 @@ def crashes(chosen: argparse.Namespace, until: float) -> Figures:
 def partitions(chosen: argparse.Namespace, until: float) -> Figures:
     """Every kind of partition (R3)."""
     runs, broken = list[Figures](), list[str]()
-    with _folders() as folder, behind_wires(sown_on_sqlite(folder() / "seed"), folder()) as (play, wires):
+    with (
+        crashing.folders() as folder,
+        behind_wires(sown_on_sqlite(folder() / "seed"), folder()) as (play, wires),
+    ):
         for kind in KINDS:
             if time.time() > until:
                 broken.append(f"{kind}: no time left")
@@ -113,7 +82,7 @@ def poison(chosen: argparse.Namespace, _until: float) -> Figures:
 def _long(*plays: Callable[[Talk], Figures]) -> Figures:
     runs, broken = list[Figures](), list[str]()
     for each in plays:
-        with _folders() as folder, talking(folder()) as talk:
+        with crashing.folders() as folder, talking(folder()) as talk:
             try:
                 runs.append(each(talk))
             except Broken as error:
