@@ -130,7 +130,16 @@ KEYS = [
 ]
 KEY_PARTNERS = [
     keys.Partner("1", "", "Nord Acier", "", "f" * 43, None, 0, recompare=False),
-    keys.Partner("2", "", "Leroux & Hart", "", "g" * 43, ago(hours=3), 12, recompare=False),
+    keys.Partner(
+        "2",
+        "https://lerouxhart.example/actor",
+        "Leroux & Hart",
+        "",
+        "g" * 43,
+        ago(hours=3),
+        12,
+        recompare=False,
+    ),
     keys.Partner("3", "", "Galva Sambre", "", "h" * 43, None, 0, recompare=True),
 ]
 
