@@ -331,6 +331,34 @@ def test_a_narrower_agreement_lets_nothing_more_pass(data: st.DataObject) -> Non
 # -- what the table does not show
 
 
+@pytest.mark.parametrize(("size", "passes"), [(-1, False), (0, True), (1000, True), (1001, False)])
+def test_a_file_has_nothing_up_to_the_most_that_is_agreed(size: int, passes: bool) -> None:
+    relation = _relation(_under("small files"))
+    said = _said(_create(attachment=[_file(size=size)]), SPEAKERS["guest"][0])
+    assert (fence.broken(fence.case_of(relation, said, SPACE, GUEST)) is None) is passes
+
+
+def test_a_limit_is_what_was_agreed_and_else_what_one_says() -> None:
+    relation = _relation(_agreement())
+    assert charter.limit(relation, "maxObjectBytes", 7) == 2000
+    assert charter.limit(relation, "maxUnheardOf", 7) == 7
+    assert charter.limit(replace(relation, agreement=None), "maxObjectBytes", 7) == 7
+
+
+def test_a_space_is_covered_when_it_is_listed_or_may_be_offered() -> None:
+    charter.covers_space(_relation(_under("the space listed")), SPACE)
+    with pytest.raises(OutOfScope):
+        charter.covers_space(_relation(_under("another space listed")), SPACE)
+    by_invite = _agreement()
+    by_invite["scope"].pop("spaces", None)
+    charter.covers_space(_relation(by_invite), SPACE)
+    by_invite["scope"]["allowNewSpaces"] = "none"
+    with pytest.raises(OutOfScope):
+        charter.covers_space(_relation(by_invite), SPACE)
+    with pytest.raises(OutOfScope):
+        charter.covers_space(replace(_relation(_agreement()), agreement=None), SPACE)
+
+
 @pytest.mark.parametrize("act", ["a Note", "a Like", "a Delete", "a Join", "a Leave"])
 def test_a_stopped_space_lets_nothing_pass(act: str) -> None:
     relation = _relation(_agreement(), stopped_here=frozenset({SPACE}))
