@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from node.identity.services.people import Person
-from node.replicas.services import hosting, runs
+from node.replicas.services import copying, hosting, runs
 from node.spaces.services import copies
 from node.spaces.services import spaces as use
 from node.threads.services import posting
@@ -148,6 +148,22 @@ def test_a_post_that_the_host_does_not_have_is_hidden_and_kept(shared: Shared) -
     aside = seen_by(shared.guest, shared).aside
     assert [(each.iri, each.kind, each.theirs) for each in aside] == [(shared.answer.iri, "surplus", None)]
     assert aside[0].ours is not None
+
+
+def test_no_more_is_set_aside_than_may_be(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert copying.MAX_ASIDE == 1000
+    monkeypatch.setattr(copying, "MAX_ASIDE", 1)
+    lose(shared.host, shared.answer.iri)
+    lose(shared.host, shared.last.iri)
+    before = shared.said(shared.guest)
+
+    run = shared.compare()
+
+    assert run.state == "differs"
+    assert len(seen_by(shared.guest, shared).aside) == 1
+    assert len(shared.said(shared.guest)) == len(before) - 1
+    shared.compare()
+    assert shared.guest.fact("SELECT count(*) FROM replica_aside") == 1
 
 
 def test_a_host_that_receipts_and_drops_is_found(shared: Shared) -> None:
