@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import select
 
 from federation import digest
+from federation.exchange import read_field
+from federation.http import Headers
 from federation.ports import Entry, Relation
 from federation.receipts import exceptions_of
 from federation.relay import Relayed
@@ -90,16 +92,16 @@ def _of_receipt(work: NodeWork, stream: Any, taken: Any, own: set[int]) -> Itera
         )
         .order_by(OUT_ENTRY.c.seq.desc())
     ).all()
-    relation = work.peers.of_node(stream.node)
+    sent, _, receipt = unpack(taken.document)
     entries: list[Entry] = []
-    prev = None if relation is None else relation.genesis
+    # Of a stream that ended nothing else says the genesis.
+    prev = read_field(Headers(sent).get("exchange-log")).prev
     for row in rows:
         if row.seq < taken.first or row.activity_id not in own:
             prev = digest.multibase_of(row.entry_hash)
             break
         entries.append(_entry(row))
-    _, _, receipt = unpack(taken.document)
-    if entries and prev is not None and exceptions_of(receipt).keys() <= {each.seq for each in entries}:
+    if entries and exceptions_of(receipt).keys() <= {each.seq for each in entries}:
         yield Relayed(prev, entries[::-1], receipt)
 
 

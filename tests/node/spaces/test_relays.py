@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from federation import documents, relay, signatures
 from federation.http import Headers, Request, Response
@@ -163,6 +164,23 @@ def test_the_answer_is_signed_and_names_nothing_of_other_spaces(three: Three) ->
     told = {row["activity"] for line in answer.body.splitlines() for row in json.loads(line)["entries"]}
     here = set(_announces(three.nord))
     assert told <= here
+
+
+def test_a_receipt_for_a_stream_that_ended_leads_to_the_genesis_of_that_stream(
+    three: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three.says()
+    exchange_all(three.aubier, three.leroux)
+    began = three.aubier.fact("SELECT genesis FROM relation WHERE node = :node", node=three.leroux.iri)
+    monkeypatch.setattr("node.exchange.relays._in_log_of", lambda work, *_: set(_activities(work.session)))
+    with three.aubier.ground.database.writing() as session:
+        session.execute(text("UPDATE relation SET genesis = 'another'"))
+    first = json.loads(three.asks(three.nord).body.splitlines()[0])
+    assert (first["receipt"]["from"], first["prev"]) == (1, began)
+
+
+def _activities(session: Session) -> list[int]:
+    return [int(each) for each in session.execute(text("SELECT id FROM activity")).scalars()]
 
 
 def _announces(house: House) -> list[str]:
