@@ -117,4 +117,12 @@ def test_a_node_written_from_the_document_alone_exchanges_posts(
     admin.post(f"/posts/{first['key']}/recall", reason="mistake", replacement="")
     assert stranger.wait("erased")["id"] == asked["id"]
     assert stranger.wait("receipt", type="Create")["exceptions"] == []
+
+    subprocess.run(
+        [sys.executable, "-m", "node.cli", "exchange", "checkpoint", "etranger.localhost"],
+        env=house.node.environment,
+        check=True,
+        timeout=20,
+    )
+    assert stranger.wait("checkpoint")["same"]
     assert not [each for each in stranger.seen if each["event"] in {"rejected", "refused", "refusing"}]
