@@ -150,7 +150,9 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
     acknowledged = work.log.acknowledged(parcel.relation)
     if receipt.document.get("entryHash") != _hash_at(receipt.last, parcel.relation, work):
         if not parcel.entries and receipt.last > acknowledged:
-            return Behind("The partner holds other entries of our log than we do, as after an old backup of ours.")
+            return Behind(
+                "The partner holds other entries of our log than we do, as after an old backup of ours."
+            )
         return Retry("The answer proves nothing: it names another entry than ours.")
     if not parcel.entries:
         if receipt.last < acknowledged:  # as after an old backup of its: it reads our log, see `recovery`

@@ -477,7 +477,8 @@ class Relation(RelationLine):
     waits: bool = False  # our agreement to `offer` has not arrived there yet
     differences: Sequence[Difference] = ()  # of `offer` against `charter`
     stops: Sequence[Stop] = ()  # who has suspended it, maybe both
-    spaces_stopped: Mapping[str, bool] = field(default_factory=dict)  # address -> whether it is we who stop it
+    spaces_stopped: Mapping[str, bool] = field(default_factory=dict)
+    """Address -> whether it is we who stop it."""
     ending: Ending | None = None
     life: Sequence[Step] = ()
     reason: str = ""
