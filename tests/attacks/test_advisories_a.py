@@ -251,7 +251,7 @@ def test_cve_2026_50128_every_leaf_is_covered_unknown_terms_too(fence: Fence) ->
     for name in [name for name in good if name not in {"id", "type", "actor", "published", "object"}]:
         said = liar.delivers({key: value for key, value in good.items() if key != name})
         fence.refuses("bad-proof" if name != "audience" else said.problem, said)
-    for name, value in (("bto", [fence.ines]), ("y:z", 1), ("recall", {"mode": "erase"})):
+    for name, value in (("cc", [fence.ines]), ("y:z", 1), ("recall", {"mode": "erase"})):
         fence.refuses("bad-proof", liar.delivers({**good, name: value}))
 
 

@@ -324,6 +324,9 @@ class Exchange(RuleBasedStateMachine):
             assert all(row.refused is not None for row in waiting)
         held = [self._held(node) for node in self.world.nodes()]
         assert held[0] == held[1] == held[2]
+        announced = {each.rev for each in self.world.north.store.rows.activities.values()}
+        for node in self.world.nodes():  # what was erased before it left has no place that anybody could tell
+            assert not node.store.rows.spaces[self.world.space].missing & announced
 
     def _held(self, node: Node) -> tuple[Any, ...]:
         row = node.store.rows.spaces[self.world.space]
@@ -332,7 +335,7 @@ class Exchange(RuleBasedStateMachine):
             for iri, each in node.store.rows.objects.items()
             if each.rev is not None
         }
-        return objects, row.members, row.space.rev, row.missing, row.roster
+        return objects, row.members, row.space.rev, row.roster
 
 
 # Whatever lies on disk from another run is not a test: the profile draws anew each time.

@@ -160,7 +160,7 @@ URLS = [
     "https://node.bolt.example/" + "a" * 2048,
     "https://node.bolt.example/#part",
     # look-alike and reserved names
-    "https://n\u043ede.bolt.example/", "https://xn--a.example/", "https://xn--nde-sdd.example/",
+    "https://n\u043ede.bolt.example/", "https://xn--a.example/", "https://xn--.example/",
     "https://ab--c.example/", "https://node\u2024bolt.example/", "https://node.bolt.example\uff0f.a.example/",
     "https://node.bolt.example\uff03.a.example/", "https://node.bolt.example\uff1f.a.example/",
 ]  # fmt: skip
