@@ -64,7 +64,7 @@ TABLE: dict[tuple[str, Thing], tuple[frozenset[Standing], ...]] = {
     ("Update", Thing.ROSTER): (frozenset({_S.SPACE}),),
     ("Update", Thing.INVITE): (frozenset({_S.NODE}),),
     ("Delete", Thing.OBJECT): (
-        frozenset({_S.OWNER, _S.MEMBER}),
+        frozenset({_S.OWNER}),  # also of who has left: one's own words one may always take back
         frozenset({_S.OWNERS_NODE}),
         frozenset({_S.MANAGER}),
         frozenset({_S.SPACE}),

@@ -81,6 +81,11 @@ def check_person(actor: str, work: Work) -> None:
         raise OutOfScope("Only people enter a space.")
 
 
+def is_hosted(trusted: Trusted) -> bool:
+    """Whether its space is ours to order."""
+    return trusted.space is not None and trusted.space.hosted
+
+
 def is_history(trusted: Trusted) -> bool:
     """Whether it was said before we took part: told later, it changes nobody's membership of today."""
     space, rev = trusted.space, trusted.rev
