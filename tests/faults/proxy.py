@@ -36,7 +36,6 @@ class Proxy:
     passed: int = 0
 
     def __post_init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
@@ -44,14 +43,17 @@ class Proxy:
             raise OSError(f"Port {self.port} can't be listened to.")
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
 
     def _run(self, ready: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", self.port))
+        asyncio.run(self._serve(ready))
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
         ready.set()
-        self._loop.run_forever()
+        await self._ended.wait()
         server.close()
 
     def _is_cut(self) -> bool:
@@ -71,11 +73,13 @@ class Proxy:
             return
         ways = (self._pass(reader, back, answer=False), self._pass(there, writer, answer=True))
         tasks = [asyncio.ensure_future(each) for each in ways]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for each in tasks:
-            each.cancel()
-        for end in (writer, back):
-            end.transport.abort()
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in tasks:
+                each.cancel()
+            for end in (writer, back):
+                end.transport.abort()
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answer: bool

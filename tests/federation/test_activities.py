@@ -129,7 +129,7 @@ def test_hidden_readers_are_neither_kept_nor_sent_on(pair: Pair, hidden: str) ->
     line = documents.dumps({**signed, hidden: [SOMEWHERE]})
     assert activity.read(line).document == signed
     assert pair.say(line)["outcome"] == "processed"
-    assert all(hidden.encode() not in kept.raw for kept in pair.north.store.rows.activities.values())
+    assert all(f'"{hidden}"'.encode() not in kept.raw for kept in pair.north.store.rows.activities.values())
 
 
 def test_hidden_readers_that_the_proof_covers_are_refused_with_it(pair: Pair) -> None:
