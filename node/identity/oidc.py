@@ -24,6 +24,7 @@ from federation import documents, iris
 from federation.adapters.egress import Egress, ListName
 from federation.errors import EgressError, Malformed
 from federation.http import Headers, Request
+from federation.tokens import BadToken, UnknownKey
 from node.config import Provider, SettingsError
 from node.core.errors import Absent, NodeError, Unavailable
 from node.identity import id_token
@@ -260,11 +261,11 @@ class RelyingParty:
         try:
             try:
                 return id_token.verify(token, self._keys_of(provider, metadata), expected)
-            except id_token.UnknownKey:
+            except UnknownKey:
                 return id_token.verify(
                     token, self._keys_of(provider, metadata, older_than_s=REFETCH_S), expected
                 )
-        except id_token.BadIdToken as cause:
+        except BadToken as cause:
             raise SignInRefused("id-token", str(cause)) from cause
 
     def _userinfo(
