@@ -9,8 +9,8 @@ from federation.activity import Document
 from federation.authority import Thing, thing_of
 from federation.charter import check_in_force, covers_roster, covers_space
 from federation.errors import BadProof, Malformed, NoAgreement, OutOfScope
-from federation.kind import ActivityType, Reply, effect_of, is_history, spoken_of
-from federation.ports import Relation, Space, State, Work
+from federation.kind import ActivityType, Reply, effect_of, is_history, is_hosted, spoken_of
+from federation.ports import TOMBSTONE, Relation, Space, State, Work
 from federation.trust import Trusted
 
 
@@ -63,6 +63,9 @@ _HAS_LOG = frozenset({State.IN_FORCE, State.SUSPENDED})
 def _replace(trusted: Trusted, work: Work) -> None:
     stored = spoken_of(trusted, trusted.activity.object_id, work)
     if stored is None:
+        return
+    if stored.type == TOMBSTONE and not is_hosted(trusted):
+        work.journal.erase(trusted.activity.id)  # our recall took effect here before it got to the host
         return
     if stored.type != trusted.activity.object_type:
         raise OutOfScope("The object is gone, or of another type.")

@@ -142,6 +142,25 @@ def test_a_replica_ends_without_it_in_whatever_order_it_is_told(
     assert stored is None or stored.type == "Tombstone"
 
 
+def test_an_edit_that_the_host_announces_after_our_own_recall_leaves_neither_hole_nor_bytes(
+    worlds: Worlds,
+) -> None:
+    north, south, space = worlds.north, worlds.south, worlds.space
+    note = south.note(worlds.sven, space, "a secret")
+    south.say(worlds.sven, {"type": "Create", "object": note}, space)
+    worlds.settle()
+    edited = {**note, "content": "<p>another secret</p>"}
+    south.say(worlds.sven, {"type": "Update", "object": edited}, space)
+    south.deliver(north)
+    south.say(worlds.sven, {"type": "Delete", "object": note["id"], "recall": ASKED}, space)
+    north.deliver(south)
+    assert [outcome.outcome for _, outcome in south.store.rows.taken[north.iri]][-1:] == ["processed"]
+    assert not south.store.rows.spaces[space].missing
+    assert not any(b"secret" in each.raw for each in south.store.rows.activities.values())
+    worlds.settle()
+    assert all(node.texts(space) == [] for node in worlds.nodes())
+
+
 def announced(host: Node, actor: str, document: Document, space: str) -> bytes:
     """The bytes of the Announce of what is said now, taken before they can be erased."""
     said = host.say(actor, document, space)
