@@ -11,17 +11,21 @@ import hashlib
 import hmac
 import http.client
 import json
+import logging
 import re
 import secrets
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import rfc8785
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from werkzeug import Request, Response
+from werkzeug.serving import make_server
 
 Json = dict[str, Any]
 
@@ -31,30 +35,20 @@ CONTEXT = [AS2, "https://w3id.org/security/data-integrity/v2", NS]
 ACTOR_CONTEXT = [AS2, "https://www.w3.org/ns/cid/v1", "https://w3id.org/security/data-integrity/v2", NS]
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 ACTIVITY_JSON = "application/activity+json"
+NAME = "Etranger"
 
 
 class Refused(Exception):
     """What the partner sent is not taken: an HTTP status and the fragment of a problem type."""
 
-    def __init__(self, status: int, problem: str, **members: Any) -> None:
+    def __init__(self, status: int, problem: str = "", **members: Any) -> None:
         super().__init__(problem)
         self.status = status
-        self.document = {"type": f"{NS}#{problem}", "title": problem, "status": status, **members}
+        kind = f"{NS}#{problem}" if problem else "about:blank"
+        self.document = {"type": kind, "title": problem, "status": status, **members}
 
 
 # ---- forms
-
-
-def jcs(value: Any) -> bytes:
-    """RFC 8785, for documents without fractions."""
-
-    def ordered(part: Any) -> Any:
-        if isinstance(part, dict):
-            names = sorted(part, key=lambda name: name.encode("utf-16-be"))
-            return {name: ordered(part[name]) for name in names}
-        return [ordered(each) for each in part] if isinstance(part, list) else part
-
-    return compact(ordered(value))
 
 
 def compact(value: Any) -> bytes:
@@ -82,7 +76,7 @@ def multihash(raw: bytes) -> str:
 
 
 def digest(document: Any) -> str:
-    return multihash(hashlib.sha256(jcs(document)).digest())
+    return multihash(hashlib.sha256(rfc8785.dumps(document)).digest())
 
 
 def content_digest(data: bytes) -> str:
@@ -91,6 +85,16 @@ def content_digest(data: bytes) -> str:
 
 def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def object_in(line: bytes, thing: Json) -> bytes:
+    """The bytes in which the `object` of an activity stands in it."""
+    text = line.decode()
+    for found in re.finditer(r'"object"\s*:\s*', text):
+        value, end = json.JSONDecoder().raw_decode(text, found.end())
+        if value == thing:
+            return text[found.end() : end].encode()
+    raise Refused(422, "malformed")
 
 
 def now() -> str:
@@ -125,15 +129,6 @@ class Key:
     def multikey(self) -> str:
         return base58(b"\xed\x01" + self.raw)
 
-    @property
-    def method(self) -> Json:
-        return {
-            "id": self.id,
-            "type": "Multikey",
-            "controller": self.id.partition("#")[0],
-            "publicKeyMultibase": self.multikey,
-        }
-
     def prove(self, document: Json) -> Json:
         proof = {
             "@context": document["@context"],
@@ -150,7 +145,7 @@ class Key:
 def _proved(document: Json, proof: Json) -> bytes:
     options = {name: value for name, value in proof.items() if name != "proofValue"}
     bare = {name: value for name, value in document.items() if name not in {"proof", "signature"}}
-    return hashlib.sha256(jcs(options)).digest() + hashlib.sha256(jcs(bare)).digest()
+    return b"".join(hashlib.sha256(rfc8785.dumps(part)).digest() for part in (options, bare))
 
 
 def public(multikey: str) -> Ed25519PublicKey:
@@ -180,37 +175,81 @@ def check_proof(document: Json, multikey: str | None, controller: str) -> None:
 _INPUT = re.compile(r'(\w+)=(\(([^)]*)\)[^,]*?tag="([^"]+)")')
 
 
-def _signature(headers: Any, tag: str) -> tuple[str, str, list[str], bytes]:
-    """Label, parameters, components and value of the one signature with this tag."""
-    found = [each for each in _INPUT.findall(headers.get("Signature-Input") or "") if each[3] == tag]
-    if len(found) != 1:
-        raise Refused(401, "bad-proof")
-    label, parameters, components, _ = found[0]
-    value = re.search(rf"\b{label}=:([^:]*):", headers.get("Signature") or "")
-    if value is None:
-        raise Refused(401, "bad-proof")
-    return label, parameters, components.split(" "), base64.b64decode(value[1])
-
-
-def _base(components: list[str], values: Json, parameters: str) -> bytes:
-    lines = [f"{each}: {values[each]}" for each in components]
+def _base(values: Json, parameters: str) -> bytes:
+    lines = [f"{name}: {value}" for name, value in values.items()]
     return "\n".join([*lines, f'"@signature-params": {parameters}']).encode()
 
 
-def request_values(method: str, url: str, headers: Json) -> Json:
+def sign(key: Key, label: str, values: Json, parameters: str) -> Json:
+    """The two fields of a signature over all `values`, by name of the component."""
+    parameters = (
+        f'({" ".join(values)});created={int(time.time())};keyid="{key.id}";alg="ed25519";{parameters}'
+    )
+    value = base64.b64encode(key.private.sign(_base(values, parameters))).decode()
+    return {"Signature-Input": f"{label}={parameters}", "Signature": f"{label}=:{value}:"}
+
+
+def find_signature(headers: Any, tag: str) -> tuple[str, str, list[str], str]:
+    """Label, parameters, names of components and value of the one signature with this tag."""
+    found = [each for each in _INPUT.findall(headers.get("Signature-Input") or "") if each[3] == tag]
+    if len(found) != 1:
+        raise Refused(401)
+    label, parameters, components, _ = found[0]
+    value = re.search(rf"\b{label}=(:[^:]*:)", headers.get("Signature") or "")
+    if value is None:
+        raise Refused(401)
+    return label, parameters, components.split(" "), value[1]
+
+
+def check_signature(headers: Any, tag: str, values: Json, multikey: str) -> str:
+    """The parameters of the one signature with this tag, when it covers all `values` and holds."""
+    _, parameters, components, value = find_signature(headers, tag)
+    if not values.keys() <= set(components):
+        raise Refused(401)
+    values = {f'"{name.lower()}"': text for name, text in headers.items()} | values
+    try:
+        base = _base({name: values[name] for name in components}, parameters)
+        public(multikey).verify(base64.b64decode(value.strip(":")), base)
+    except (InvalidSignature, KeyError) as error:
+        raise Refused(401) from error
+    return parameters
+
+
+def request_values(method: str, url: str, headers: Any) -> Json:
+    """What the signature of a request covers."""
     values = {'"@method"': method, '"@target-uri"': url, '"@authority"': urlsplit(url).netloc}
-    return values | {f'"{name.lower()}"': value for name, value in headers.items()}
+    names = [each for each in ("Content-Digest", "Content-Type", "Exchange-Log") if each in headers]
+    return values | {f'"{name.lower()}"': headers[name] for name in names}
 
 
 def answer_values(status: int, headers: Any, method: str, url: str, asked: Any) -> Json:
-    label, _, _, value = _signature(asked, "extranet-peer")
+    """What the signature of an answer covers: itself, and of the request what binds it to that."""
+    label, _, _, value = find_signature(asked, "extranet-peer")
     return {
         '"@status"': status,
-        '"content-digest"': headers.get("Content-Digest"),
-        '"content-digest";req': asked.get("Content-Digest"),
+        '"content-digest"': headers["Content-Digest"],
+        '"content-digest";req': asked["Content-Digest"],
         '"@method";req': method,
         '"@target-uri";req': url,
-        f'"signature";req;key="{label}"': f":{base64.b64encode(value).decode()}:",
+        f'"signature";req;key="{label}"': value,
+    }
+
+
+def actor(kind: str, name: str, key: Key, **members: Any) -> Json:
+    """The document of an actor, without the proof that people and spaces carry."""
+    id_ = key.id.partition("#")[0]
+    return {
+        "@context": ACTOR_CONTEXT,
+        "id": id_,
+        "type": kind,
+        "name": name,
+        "preferredUsername": name.lower(),
+        "inbox": f"{id_}/inbox",
+        "outbox": f"{id_}/outbox",
+        "assertionMethod": [
+            {"id": key.id, "type": "Multikey", "controller": id_, "publicKeyMultibase": key.multikey}
+        ],
+        **members,
     }
 
 
@@ -233,7 +272,7 @@ class Stranger:
         self.theirs: list[Json] = []
         self.receipts: dict[str, Json] = {}
         self.keys = {self.person_key.id: self.person_key.multikey}
-        self.roster: dict[str, Json] = {}
+        self.node_keys: dict[str, str] = {}
         self.posts: dict[str, Json] = {}
         self.nonces: set[str] = set()
         self.lock = threading.RLock()
@@ -243,19 +282,14 @@ class Stranger:
         sys.stdout.flush()
 
     def document(self) -> Json:
-        return {
-            "@context": ACTOR_CONTEXT,
-            "id": self.id,
-            "type": "Application",
-            "name": "Étranger",
-            "preferredUsername": "etranger",
-            "inbox": f"{self.id}/inbox",
-            "outbox": f"{self.id}/outbox",
-            "url": f"{self.origin}/",
-            "assertionMethod": [self.key.method],
-            "endpoints": {"peeringEndpoint": f"{self.id}/inbox", "exchange": f"{self.origin}/exchange"},
-            "implements": [{"type": "Link", "href": f"{NS}#peering", "name": "Extranet peering profile 1"}],
-        }
+        return actor(
+            "Application",
+            NAME,
+            self.key,
+            url=f"{self.origin}/",
+            endpoints={"peeringEndpoint": f"{self.id}/inbox", "exchange": f"{self.origin}/exchange"},
+            implements=[{"type": "Link", "href": f"{NS}#peering", "name": "Extranet peering profile 1"}],
+        )
 
     # ---- what we send
 
@@ -281,28 +315,19 @@ class Stranger:
         if method == "POST":
             headers |= {"Content-Type": kind, "Content-Digest": content_digest(body)}
             headers |= {"Exchange-Log": log} if log else {}
-            names = ["@method", "@target-uri", "@authority", "content-digest", "content-type"]
-            components = [f'"{name}"' for name in [*names, *(["exchange-log"] if log else [])]]
-            created = int(time.time())
-            parameters = (
-                f"({' '.join(components)});created={created};expires={created + 300};"
-                f'nonce="{base64url(secrets.token_bytes(16))}";keyid="{self.key.id}";alg="ed25519";'
-                'tag="extranet-peer"'
-            )
-            base = _base(components, request_values(method, url, headers), parameters)
-            value = base64.b64encode(self.key.private.sign(base)).decode()
-            headers |= {"Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{value}:"}
+            nonce, expires = base64url(secrets.token_bytes(16)), int(time.time()) + 300
+            parameters = f'expires={expires};nonce="{nonce}";tag="extranet-peer"'
+            headers |= sign(self.key, "sig1", request_values(method, url, headers), parameters)
         connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=10)
         connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
         if method == "POST" and answer.status < 300:
-            _, parameters, components, signed = _signature(answer.headers, "extranet-receipt")
             if answer.headers["Content-Digest"] != content_digest(content):
                 raise Refused(502, "bad-proof")
             values = answer_values(answer.status, answer.headers, method, url, headers)
-            public(self.partner_key).verify(signed, _base(components, values, parameters))
+            check_signature(answer.headers, "extranet-receipt", values, self.partner_key)
         return answer.status, content
 
     def single(self, activity: Json) -> None:
@@ -313,26 +338,22 @@ class Stranger:
         """Puts an activity behind our log and sends what the partner has not receipted."""
         with self.lock:
             body = compact(activity)
-            entry = {
-                "v": 1,
-                "stream": self.party(self.id)["stream"],
-                "seq": len(self.ours) + 1,
-                "prev": digest(self.ours[-1][0]) if self.ours else digest(self.agreement),
+            row = {
                 "activity": activity["id"],
-                "type": activity["type"],
                 "contentDigest": content_digest(body),
+                "seq": len(self.ours) + 1,
                 "time": now(),
+                "type": activity["type"],
             }
-            self.ours.append((entry, body))
+            prev = digest(self.ours[-1][0]) if self.ours else digest(self.agreement)
+            stream = self.party(self.id)["stream"]
+            self.ours.append(({"v": 1, "stream": stream, "prev": prev, **row}, body))
             waiting = self.ours[self.acknowledged :]
-        rows = [
-            {name: each[name] for name in ("activity", "contentDigest", "seq", "time", "type")}
-            for each, _ in waiting
-        ]
-        lines = [compact({"entries": rows, "v": 1}), *(line for _, line in waiting)]
         first = waiting[0][0]
+        rows = [{name: entry[name] for name in row} for entry, _ in waiting]
+        lines = [compact({"entries": rows, "v": 1}), *(line for _, line in waiting)]
         log = (
-            f'stream="{first["stream"]}", seq={first["seq"]}, count={len(rows)}, '
+            f'stream="{stream}", seq={first["seq"]}, count={len(rows)}, '
             f'prev="{first["prev"]}", agreement="{digest(self.agreement)}"'
         )
         body = b"".join(line + b"\n" for line in lines)
@@ -343,8 +364,8 @@ class Stranger:
             return
         receipt = json.loads(content)
         check_proof(receipt, self.partner_key, self.partner["id"])
-        last = next(each for each, _ in self.ours if each["seq"] == receipt["to"])
-        if receipt["entryHash"] != digest(last) or receipt["stream"] != last["stream"]:
+        last = self.ours[receipt["to"] - 1][0]
+        if receipt["entryHash"] != digest(last) or receipt["stream"] != stream:
             raise Refused(502, "digest-mismatch")
         self.acknowledged = max(self.acknowledged, receipt["to"])
         self.tell("receipt", to=receipt["to"], type=activity["type"], exceptions=receipt["exceptions"])
@@ -366,6 +387,7 @@ class Stranger:
         if base64url(hashlib.sha256(unbase58(self.partner_key)[2:]).digest()) != secret["k"]:
             raise Refused(400, "bad-proof")
         self.keys[self.partner["assertionMethod"][0]["id"]] = self.partner_key
+        self.node_keys[self.partner["id"]] = self.partner_key
         self.invite = f"{origin}/peering/invites/{secret['i']}"
         binding = {
             "from": self.id,
@@ -375,7 +397,7 @@ class Stranger:
             "to": self.partner["id"],
         }
         token = base64.urlsafe_b64decode(secret["t"] + "=" * (-len(secret["t"]) % 4))
-        binding["mac"] = base64url(hmac.digest(token, jcs(binding), "sha256"))
+        binding["mac"] = base64url(hmac.digest(token, rfc8785.dumps(binding), "sha256"))
         invite = {"id": self.invite, "type": "Invite", "actor": self.partner["id"]}
         self.single(self.say("Accept", to=[self.partner["id"]], object=invite, inviteBinding=binding))
         low, high = sorted([self.key.multikey, self.partner_key])
@@ -401,17 +423,7 @@ class Stranger:
 
     def do_join(self, space: str) -> None:
         """Introduces our person and joins."""
-        person = {
-            "@context": ACTOR_CONTEXT,
-            "id": self.person,
-            "type": "Person",
-            "name": "Ada Fictive",
-            "preferredUsername": "ada",
-            "inbox": f"{self.person}/inbox",
-            "outbox": f"{self.person}/outbox",
-            "assertionMethod": [self.person_key.method],
-            "org": {"id": self.id, "name": "Étranger"},
-        }
+        person = actor("Person", "Ada", self.person_key, org={"id": self.id, "name": NAME})
         self.append(self.say("Update", to=[self.partner["id"]], object=self.key.prove(person)))
         self.append(self.say("Join", by=self.person_key, audience=space, to=[space], object=space))
 
@@ -430,22 +442,17 @@ class Stranger:
 
     # ---- what we take
 
-    def check_request(self, method: str, url: str, headers: Any, body: bytes) -> None:
-        _, parameters, components, value = _signature(headers, "extranet-peer")
-        wanted = {'"@method"', '"@target-uri"', '"@authority"', '"content-digest"', '"content-type"'}
+    def check_request(self, url: str, headers: Any, body: bytes) -> None:
+        values = request_values("POST", url, headers)
+        parameters = check_signature(headers, "extranet-peer", values, self.partner_key)
         created = re.search(r";created=(\d+)", parameters)
         nonce = re.search(r';nonce="([^"]+)"', parameters)
-        if not wanted <= set(components) or not created or not nonce or nonce[1] in self.nonces:
-            raise Refused(401, "bad-proof")
+        if not created or not nonce or headers["Content-Digest"] != content_digest(body):
+            raise Refused(401)
         if abs(int(created[1]) - time.time()) > 300:
             raise Refused(401, "clock")
-        if headers["Content-Digest"] != content_digest(body):
-            raise Refused(401, "bad-proof")
-        try:
-            base = _base(components, request_values(method, url, dict(headers)), parameters)
-            public(self.partner_key).verify(value, base)
-        except Exception as error:
-            raise Refused(401, "bad-proof") from error
+        if nonce[1] in self.nonces:
+            raise Refused(409, "replay")
         self.nonces.add(nonce[1])
 
     def take_single(self, body: bytes) -> bytes:
@@ -470,7 +477,8 @@ class Stranger:
         same = (known[-1], root) == (checkpoint["head"], checkpoint["root"])
         self.tell("checkpoint", size=checkpoint["size"], same=same)
         receipt = self.receipt(checkpoint["id"], "processed" if same else "rejected")
-        return self.key.prove(receipt | {"objectDigest": digest(checkpoint), "stream": checkpoint["stream"]})
+        receipt |= {"agreement": self.agreement["id"], "received": now(), "stream": checkpoint["stream"]}
+        return self.key.prove(receipt | {"objectDigest": digest(checkpoint)})
 
     def receipt(self, thing: str, outcome: str) -> Json:
         return {
@@ -479,9 +487,7 @@ class Stranger:
             "type": "DeliveryReceipt",
             "attributedTo": self.id,
             "object": thing,
-            "agreement": self.agreement["id"],
             "outcome": outcome,
-            "received": now(),
             "published": now(),
         }
 
@@ -515,6 +521,8 @@ class Stranger:
                 self.tell("rejected", line=line.decode(), problem=error.document["type"])
                 exceptions.append({"seq": row["seq"], "outcome": "rejected", "problem": error.document})
         receipt = self.receipt(stream, "processed") | {
+            "agreement": self.agreement["id"],
+            "received": now(),
             "stream": stream,
             "from": seq if rows else min(seq, len(self.theirs)),
             "to": len(self.theirs) if not rows else seq + len(rows) - 1,
@@ -528,129 +536,92 @@ class Stranger:
     def take_line(self, line: bytes, told: str) -> None:
         if content_digest(line) != told:
             raise Refused(422, "digest-mismatch")
-        activity = json.loads(line)
-        actor, thing = activity["actor"], activity.get("object")
-        check_proof(activity, self.keys.get(activity["proof"]["verificationMethod"]), actor)
-        kind = thing.get("type") if isinstance(thing, dict) else None
-        if activity["type"] == "Update" and isinstance(thing, dict) and "assertionMethod" in thing:
-            self.take_actor(thing, self.partner_key)
-        elif activity["type"] == "Invite" and isinstance(thing, dict):
-            self.tell("invited", invitation=activity["id"], space=thing["id"])
-        elif activity["type"] == "Announce" and isinstance(thing, dict):
-            if "assertionMethod" in thing:
-                nodes = [each for roster in self.roster.values() for each in roster["nodes"]]
-                owner = thing["proof"]["verificationMethod"].partition("#")[0]
-                self.take_actor(thing, next((each["key"] for each in nodes if each["node"] == owner), None))
-            elif kind == "Roster":
-                self.take_roster(thing)
-            else:
-                self.take_announced(thing)
-        else:
-            self.tell("heard", type=activity["type"], object=kind)
+        self.take(json.loads(line), line)
 
-    def take_actor(self, document: Json, key: str | None) -> None:
-        check_proof(document, key, document["proof"]["verificationMethod"].partition("#")[0])
-        for method in document["assertionMethod"]:
-            self.keys[method["id"]] = method["publicKeyMultibase"]
-
-    def take_roster(self, roster: Json) -> None:
-        check_proof(roster, self.partner_key, self.partner["id"])
-        self.roster[roster["attributedTo"]] = roster
-        self.tell("roster", version=roster["version"], space=roster["attributedTo"])
-
-    def take_announced(self, activity: Json) -> None:
-        if activity.get("type") == "Update" and activity["object"].get("type") == "Roster":
-            self.take_roster(activity["object"])
-            return
+    def take(self, activity: Json, raw: bytes) -> None:
+        """What a line says, or an Announce inside it; `raw` are the bytes in which it was said."""
         check_proof(activity, self.keys.get(activity["proof"]["verificationMethod"]), activity["actor"])
-        thing = activity["object"]
-        if activity["type"] == "Create":
-            self.posts[thing["id"]] = thing
-            self.tell(
-                "post",
-                id=thing["id"],
-                by=activity["actor"],
-                context=thing["context"],
-                content=thing["content"],
-            )
-        elif activity["type"] == "Delete" and "recall" in activity:
-            self.erase(activity)
-        else:
-            self.tell("announced", type=activity["type"])
+        thing = activity["object"] if isinstance(activity["object"], dict) else {"id": activity["object"]}
+        match activity["type"], thing.get("type"):
+            case "Invite", "Group":
+                self.tell("invited", invitation=activity["id"], space=thing["id"])
+            case "Update" | "Announce", "Application" | "Group" | "Person":
+                node = thing["proof"]["verificationMethod"].partition("#")[0]
+                check_proof(thing, self.node_keys.get(node), node)
+                self.keys |= {each["id"]: each["publicKeyMultibase"] for each in thing["assertionMethod"]}
+            case "Update", "Roster":
+                check_proof(thing, self.partner_key, self.partner["id"])
+                self.node_keys = {each["node"]: each["key"] for each in thing["nodes"]} | self.node_keys
+                self.tell("roster", version=thing["version"], space=thing["attributedTo"])
+            case "Announce", _:
+                self.take(thing, object_in(raw, thing))
+            case "Create", "Note" | "Article":
+                self.posts[thing["id"]] = thing
+                said = {name: thing[name] for name in ("id", "context", "content")}
+                self.tell("post", by=activity["actor"], **said)
+            case "Delete", _:
+                self.erase(activity, raw)
+            case kind, of:
+                self.tell("heard", type=kind, object=of)
 
-    def erase(self, recall: Json) -> None:
-        """Forgets the post and tells the host so, once the request is answered."""
-        thing = recall["object"]
-        id_ = thing if isinstance(thing, str) else thing["id"]
+    def erase(self, delete: Json, raw: bytes) -> None:
+        """Forgets the post; when it was called back, tells the host so, once the request is answered."""
+        id_ = delete["object"] if isinstance(delete["object"], str) else delete["object"]["id"]
         former = self.posts.pop(id_, None)
-        gone = {"id": id_, "stores": ["memory"], "at": now()}
-        if former is not None:
-            gone["formerDigest"] = digest(former)
-        receipt = self.receipt(recall["id"], "erased") | {
+        self.tell("erased", id=id_)
+        if "recall" not in delete:
+            return
+        receipt = self.receipt(delete["id"], "erased") | {
             "type": ["DeliveryReceipt", "ErasureReceipt"],
-            "contentDigest": content_digest(compact(recall)),
-            "erased": [gone],
+            "contentDigest": content_digest(raw),
+            "erased": [{"id": id_, "formerDigest": digest(former), "stores": ["memory"], "at": now()}],
             "residual": [],
         }
-        del receipt["agreement"], receipt["received"]
         answer = self.say("Create", to=[self.partner["id"]], object=self.key.prove(receipt))
         threading.Thread(target=self.append, args=(answer,)).start()
-        self.tell("erased", id=id_)
 
 
-def handler(node: Stranger) -> type[BaseHTTPRequestHandler]:
-    class Door(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            link = {"rel": "self", "type": ACTIVITY_JSON, "href": node.id}
-            service = {**link, "rel": f"{AS2}#Service"}
-            found = {
-                "/actor": node.document(),
-                "/.well-known/webfinger": {"subject": f"{node.origin}/", "links": [service, link]},
-                "/.well-known/nodeinfo": {"links": [{"rel": f"{AS2}#Application", "href": node.id}]},
-            }.get(urlsplit(self.path).path)
-            self.answer(200 if found else 404, compact(found or {}), signed=False)
+def door(node: Stranger) -> Any:
+    """What stands on our port."""
+    link = {"rel": "self", "type": ACTIVITY_JSON, "href": node.id}
+    shown = {
+        "/actor": node.document(),
+        "/.well-known/webfinger": {"subject": f"{node.origin}/", "links": [link]},
+    }
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.url = f"{node.origin}{self.path}"
-            try:
-                with node.lock:
-                    node.check_request("POST", self.url, self.headers, body)
-                    if self.path == "/exchange":
-                        self.answer(200, node.take_batch(self.headers["Exchange-Log"], body))
-                    else:
-                        self.answer(202, node.take_single(body))
-            except Refused as error:
-                node.tell("refusing", **error.document)
-                self.answer(error.status, compact(error.document), signed=error.status != 401)
-
-        def answer(self, status: int, body: bytes, *, signed: bool = True) -> None:
-            headers = {"Content-Type": ACTIVITY_JSON, "Content-Digest": content_digest(body)}
-            if signed:
-                values = answer_values(status, headers, "POST", self.url, self.headers)
-                parameters = (
-                    f"({' '.join(values)});created={int(time.time())};"
-                    f'keyid="{node.key.id}";alg="ed25519";tag="extranet-receipt"'
+    @Request.application
+    def answer(request: Request) -> Response:
+        if request.method == "GET":
+            found = shown.get(request.path)
+            return Response(compact(found or {}), 200 if found else 404, mimetype=ACTIVITY_JSON)
+        url, body = f"{node.origin}{request.path}", request.get_data()
+        try:
+            with node.lock:
+                node.check_request(url, request.headers, body)
+                batch = request.path == "/exchange"
+                content = (
+                    node.take_batch(request.headers["Exchange-Log"], body)
+                    if batch
+                    else node.take_single(body)
                 )
-                value = node.key.private.sign(_base(list(values), values, parameters))
-                headers["Signature-Input"] = f"rcpt={parameters}"
-                headers["Signature"] = f"rcpt=:{base64.b64encode(value).decode()}:"
-            self.send_response(status)
-            for name, text in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, text)
-            self.end_headers()
-            self.wfile.write(body)
+            status = 200 if batch else 202
+        except Refused as error:
+            node.tell("refusing", **error.document)
+            status, content = error.status, compact(error.document)
+        headers = {"Content-Type": ACTIVITY_JSON, "Content-Digest": content_digest(content)}
+        if status != 401:
+            values = answer_values(status, headers, "POST", url, request.headers)
+            headers |= sign(node.key, "rcpt", values, 'tag="extranet-receipt"')
+        return Response(content, status, headers)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Door
+    return answer
 
 
 def main() -> None:
     port = int(sys.argv[1])
     node = Stranger(port)
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler(node))
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", port, door(node), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     node.tell("ready", id=node.id)
     for line in sys.stdin:
