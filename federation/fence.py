@@ -101,13 +101,15 @@ def covers(relation: Relation, activity: Activity, place: str, node: str) -> Non
     activity its author's, not the host's.
 
     Raises:
-        OutOfScope: it lies outside; the detail says by which rule.
+        OutOfScope: it lies outside; `rule` names the row that says so, the detail is its sentence.
         InsufficientAuthentication: the author has not signed in as agreed.
     """
     case = case_of(relation, activity, place, node)
     rule = broken(case)
     if rule is not None:
-        raise rule.refusal(case, rule.says.format(case=case))
+        refusal = rule.refusal(case, rule.says.format(case=case))
+        refusal.members = {"rule": rule.name, **refusal.members}
+        raise refusal
 
 
 def _in_scope(case: Case) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from federation import authority, authorship, charter, cutting, exchange, fence, gate, sequencer
+from federation import authn, authority, authorship, charter, cutting, exchange, fence, gate, sequencer
 from federation.activity import Activity, Document
 from federation.apply import take
+from federation.authn import SignIn
 from federation.errors import LocalError, NoAgreement
 from federation.kind import effect_of
 from federation.ports import Relation, Work
@@ -19,19 +20,29 @@ from federation.trust import Trusted
 
 
 def publish(
-    document: Document, actor: str, work: Work, settings: Settings, failpoint: Callable[[str], None]
+    document: Document,
+    actor: str,
+    work: Work,
+    settings: Settings,
+    failpoint: Callable[[str], None],
+    sign_in: SignIn | None = None,
 ) -> Activity:
     """Say `document` (type, object, audience …) as `actor`, in the space that is its audience.
 
-    How the person signed in stands in it as `authn`, where the host knows (PROTOCOL 2.d, L1).
+    `sign_in` is how the person signed in, where the host knows: it goes in as `authn`, as far as the charters ask,
+    unless `document` says it by itself (PROTOCOL 2.d, L1).
 
     In a space of ours it is ordered and announced at once. In another's it goes to the host, and a
     new object waits, visible to its author, for the host's Announce (PROTOCOL 2.j).
 
     Raises:
         OutOfScope, NotMember: it may not be said here; nothing was kept.
+        InsufficientAuthentication: a charter asks for another sign-in; nothing was kept.
         AgreementSuspended, NoAgreement: the host of the space is no partner now.
     """
+    if sign_in is not None:
+        place = work.spaces.get(document.get("audience", ""))
+        document = {**authn.claim(sign_in, authn.asked_in(place, work), settings), **document}
     said = authorship.write(document, actor, work, settings)
     trusted = gate.own(said, work)
     failpoint("outbox.written")
@@ -46,8 +57,15 @@ def publish(
     return said
 
 
-def tell(relation: Relation, document: Document, actor: str, work: Work, settings: Settings) -> Activity:
-    """Say something to one partner: a space invited to, an answer. `actor` is ours.
+def tell(
+    relation: Relation,
+    document: Document,
+    actor: str,
+    work: Work,
+    settings: Settings,
+    sign_in: SignIn | None = None,
+) -> Activity:
+    """Say something to one partner: a space invited to, an answer. `actor` is ours; `sign_in` as for `publish`.
 
     Raises:
         AgreementSuspended, NoAgreement: no agreement is in force.
@@ -55,7 +73,8 @@ def tell(relation: Relation, document: Document, actor: str, work: Work, setting
     """
     charter.check_in_force(relation, work.now)
     sequencer.introduce(relation, (actor,), None, work, settings)
-    said = authorship.write(document, actor, work, settings)
+    asked = [relation.agreement["identity"]] if relation.agreement else []
+    said = authorship.write({**authn.claim(sign_in, asked, settings), **document}, actor, work, settings)
     problem = cutting.outside(relation, said, work)
     if problem is not None:
         raise problem

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from federation import checkpoints, documents, exchange, gate, handshake, inbox, limits, outbox, signatures
 from federation.activity import Activity, Document
+from federation.authn import SignIn
 from federation.authority import Thing
 from federation.errors import ClockSkew, NotFound, OutOfScope, RemoteError
 from federation.http import Headers, Request, Response
@@ -143,9 +144,9 @@ class Federation:
         else:
             self._refuse(request, sender, reason)
 
-    def publish(self, document: Document, actor: str, work: Work) -> Activity:
+    def publish(self, document: Document, actor: str, work: Work, sign_in: SignIn | None = None) -> Activity:
         """Say something in a space, in the unit of work given. See `federation.outbox.publish`."""
-        return outbox.publish(document, actor, work, self.settings, self.failpoint)
+        return outbox.publish(document, actor, work, self.settings, self.failpoint, sign_in)
 
     def tell(self, relation: Relation, document: Document, actor: str, work: Work) -> Activity:
         """Say something to one partner. See `federation.outbox.tell`."""

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from federation import limits, outbox, rekeying, signatures
 from federation.activity import Activity, Document
 from federation.adapters.egress import Egress, ListName
+from federation.authn import SignIn
 from federation.errors import NotFound
 from federation.http import Headers, Request, Response
 from federation.ports import Relation, State, Work
@@ -155,14 +156,30 @@ def live(work: Work) -> Sequence[Relation]:
     return relations
 
 
-def publish(ground: Ground, work: Work, document: Document, actor: str) -> Activity:
+def versions(work: Work, relation: Relation) -> Sequence[tuple[Document, str, str]]:
+    """Each agreement that holds or held with this partner, the oldest first, with the ids of its Offer and Accept."""
+    peers: Any = work.peers
+    found: Sequence[tuple[Document, str, str]] = peers.versions(relation)
+    return found
+
+
+def publish(
+    ground: Ground, work: Work, document: Document, actor: str, sign_in: SignIn | None = None
+) -> Activity:
     """Say something in a space. See `federation.outbox.publish`."""
-    return outbox.publish(document, actor, work, settings_of(ground), failpoints.hit)
+    return outbox.publish(document, actor, work, settings_of(ground), failpoints.hit, sign_in)
 
 
-def tell(ground: Ground, work: Work, relation: Relation, document: Document, actor: str) -> Activity:
+def tell(
+    ground: Ground,
+    work: Work,
+    relation: Relation,
+    document: Document,
+    actor: str,
+    sign_in: SignIn | None = None,
+) -> Activity:
     """Say something to one partner. See `federation.outbox.tell`."""
-    return outbox.tell(relation, document, actor, work, settings_of(ground))
+    return outbox.tell(relation, document, actor, work, settings_of(ground), sign_in)
 
 
 def backfill(

@@ -426,7 +426,7 @@ def test_says_which_sign_in_is_needed(
     problem = refusal.value.document()
     assert problem["type"] == "https://w3id.org/parvis/v1#insufficient-authentication"
     assert problem["status"] == 403
-    assert refusal.value.members == members
+    assert refusal.value.members == {"rule": "identity", **members}
 
 
 @pytest.mark.parametrize(
