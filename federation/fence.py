@@ -220,7 +220,9 @@ def _signed_in(case: Case) -> bool:
     if accepted and claim.get("acr") not in accepted:
         return False
     most = demands.get("maxAuthAge")
-    if most is not None and not _is_recent(claim.get("auth_time"), activity.published, most):
+    if most is not None and not is_recent(
+        claim.get("auth_time"), datetime.fromisoformat(activity.published), most
+    ):
         return False
     return demands.get("emailDomains") != DECLARED_ONLY or _is_of_domain(claim.get("email_domain"), case)
 
@@ -232,11 +234,11 @@ def _is_home(issuer: object, actor: str) -> bool:
         return False
 
 
-def _is_recent(auth_time: object, published: str, most_s: int) -> bool:
-    """A sign-in (epoch seconds) of at most `most_s` before `published`, and not after it but for the clocks."""
+def is_recent(auth_time: object, at: datetime, most_s: int) -> bool:
+    """Whether a sign-in (epoch seconds) lies at most `most_s` before `at`, and not after it but for the clocks."""
     if type(auth_time) is not int:
         return False
-    age_s = datetime.fromisoformat(published).timestamp() - auth_time
+    age_s = at.timestamp() - auth_time
     return -CLOCK_SKEW_S <= age_s <= most_s
 
 
@@ -248,9 +250,9 @@ def _is_of_domain(domain: object, case: Case) -> bool:
     return domain in declared and (case.node != case.relation.node or domain in case.relation.proven)
 
 
-def _step_up(case: Case, sentence: str) -> Forbidden:
-    """The refusal with what to ask of the person, in the words of RFC 9470, section 3."""
-    accepted, most = case.identity.get("minAcr"), case.identity.get("maxAuthAge")
+def step_up(demands: Document, sentence: str) -> Forbidden:
+    """The refusal with what to ask of the person (`identity` of a charter), in the words of RFC 9470, section 3."""
+    accepted, most = demands.get("minAcr"), demands.get("maxAuthAge")
     members: dict[str, object] = {"acr_values": " ".join(accepted)} if accepted else {}
     return InsufficientAuthentication(sentence, **members, **({} if most is None else {"max_age": most}))
 
@@ -304,6 +306,6 @@ RULES = (
         _signed_in,
         "The agreement asks for another sign-in than the author's.",
         frozenset({"Leave", RECALL}),
-        _step_up,
+        lambda case, sentence: step_up(case.identity, sentence),
     ),
 )

@@ -14,6 +14,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from federation import documents, multikey
 from federation.errors import FederationError, Malformed
 
@@ -55,13 +59,16 @@ def verify(token: str, keys: Sequence[Jwk], typ: str = JWT) -> tuple[Claims, str
     return _claims_of(token, _key(header, keys)), header["alg"]
 
 
-def sign(claims: Mapping[str, Any], private: Any, key_id: str, typ: str = JWT) -> str:
-    """The compact token of these claims. `private` is a private key of `cryptography`, Ed25519 or RSA."""
+def sign(
+    claims: Mapping[str, Any], private: Ed25519PrivateKey | RSAPrivateKey, key_id: str, typ: str = JWT
+) -> str:
+    """The compact token of these claims: EdDSA or RS256, as the key is."""
     from joserfc.jwk import OKPKey, RSAKey
 
-    rsa = hasattr(private, "private_numbers")
-    key = (RSAKey if rsa else OKPKey).import_key(private)
-    header = {"alg": "RS256" if rsa else "EdDSA", "kid": key_id, "typ": typ}
+    key: Any = (
+        RSAKey.import_key(private) if isinstance(private, RSAPrivateKey) else OKPKey.import_key(private)
+    )
+    header = {"alg": "RS256" if key.key_type == "RSA" else "EdDSA", "kid": key_id, "typ": typ}
     signed = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
     return f"{signed}.{_base64(_algorithm(header['alg']).sign(signed.encode('ascii'), key))}"
 
@@ -70,11 +77,10 @@ def jwk_of_pem(pem: str, key_id: str) -> dict[str, Any]:
     """The public JWK of a public key in PEM, Ed25519 or RSA, as it stands in a JWK set (RFC 7517, section 4)."""
     from joserfc.jwk import OKPKey, RSAKey
 
-    try:
-        key: Any = OKPKey.import_key(pem)
-    except (ValueError, TypeError):
-        key = RSAKey.import_key(pem)
-    alg = "RS256" if key.key_type == "RSA" else "EdDSA"
+    public = load_pem_public_key(pem.encode("ascii"))
+    rsa = isinstance(public, RSAPublicKey)
+    key: Any = (RSAKey if rsa else OKPKey).import_key(pem)
+    alg = "RS256" if rsa else "EdDSA"
     return {**key.as_dict(private=False), "kid": key_id, "alg": alg, "use": "sig"}
 
 

@@ -14,6 +14,7 @@ from federation.conformance import (
     fep,
     fep_8fcf,
     http_signatures,
+    identity_tokens,
     integrity_proofs,
     origin_security,
     peering,
@@ -31,6 +32,7 @@ __all__ = ["FORMS", "Outcome", "Result", "run"]
 FORMS: dict[str, Callable[[Path], Iterator[Result]]] = {
     "own-exchange": lambda folder: run_differences(folder, exchange.is_form, exchange.check),
     "own-http-signatures": http_signatures.run,
+    "own-identity-tokens": identity_tokens.run,
     "own-integrity-proofs": integrity_proofs.run,
     "own-origin-security": origin_security.run,
     "own-peering-profile": peering.run,

@@ -3,7 +3,7 @@
 Rule: what a sign-in began with (provider, state, nonce, verifier) lives in the browser's sealed cookie, so an
 answer counts only in the browser that asked, within ten minutes, from the provider that was asked. All HTTP
 goes through egress. Authlib makes the authorization URL (PKCE S256) and asks the token endpoint; what it
-gives back is checked by `id_token`. Libraries of JOSE and OAuth are imported at the first sign-in.
+gives back is checked by `federation.assertions`. Libraries of JOSE and OAuth are imported at the first sign-in.
 Source: OpenID Connect Core 1.0; RFC 7636; RFC 9207; RFC 9700; SECURITY TH-41, TH-42, I11, I16.
 """
 
@@ -20,14 +20,13 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 
-from federation import documents, iris
+from federation import assertions, documents, iris
 from federation.adapters.egress import Egress, ListName
 from federation.errors import EgressError, Malformed
 from federation.http import Headers, Request
 from federation.tokens import BadToken, UnknownKey
 from node.config import Provider, SettingsError
 from node.core.errors import Absent, NodeError, Unavailable
-from node.identity import id_token
 from node.identity.services.people import Claims
 
 PENDING_S = 600
@@ -178,7 +177,7 @@ class RelyingParty:
         code, pending = self._check_answer(provider, answer, pending, now)
         metadata = self._metadata_of(provider)
         tokens = self._tokens(provider, metadata, code, pending)
-        expected = id_token.Expected(
+        expected = assertions.Expected(
             issuer=provider.issuer,
             client_id=provider.client_id,
             nonce=pending.nonce,
@@ -255,14 +254,14 @@ class RelyingParty:
         return tokens
 
     def _verified(
-        self, provider: Provider, metadata: _Metadata, token: str, expected: id_token.Expected
+        self, provider: Provider, metadata: _Metadata, token: str, expected: assertions.Expected
     ) -> dict[str, Any]:
         """The claims of the ID token; the key set is read anew once when it lacks the key."""
         try:
             try:
-                return id_token.verify(token, self._keys_of(provider, metadata), expected)
+                return assertions.id_token(token, self._keys_of(provider, metadata), expected)
             except UnknownKey:
-                return id_token.verify(
+                return assertions.id_token(
                     token, self._keys_of(provider, metadata, older_than_s=REFETCH_S), expected
                 )
         except BadToken as cause:
