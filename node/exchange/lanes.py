@@ -46,6 +46,7 @@ OK, CONFLICT = 200, 409
 NOT_THERE = frozenset({502, 503, 504})  # said by what stands before the partner's node
 SKEW_STEP_S = 2
 REASON_CHARS = 2000
+UNREAD = "The partner answers, but its copy of our log can't be read."
 
 _COURSE = select(
     LANE.c.state, LANE.c.failures, LANE.c.since, LANE.c.next_attempt, LANE.c.reason, LANE.c.skew_s
@@ -119,9 +120,13 @@ class Lane:
         failpoints.hit("lane.signed")
         response, silence = self._post(parcel)
         failpoints.hit("lane.answered")
+        before = self.course or Course()
         verdict = self._settle(parcel, response, silence)
-        if isinstance(verdict, Behind) or (not self.met and isinstance(verdict, Delivered)):
-            self._recover(parcel.relation)
+        behind = isinstance(verdict, Behind)
+        if behind or (not self.met and isinstance(verdict, Delivered)):
+            self.met = self._recovered(parcel.relation, behind=behind)
+            if not self.met:  # a failure like any other: the schedule goes on, with hello
+                self.course = before.after(Retry(UNREAD), entries=0, answered=True, now=self._now())
         elif isinstance(verdict, Stopped) and response is not None and response.status == CONFLICT:
             self._compare()
         return Sent(parcel, verdict)
@@ -133,14 +138,14 @@ class Lane:
         except FederationError as error:
             log.warning("lane.not-compared", partner=self.node, cause=str(error))
 
-    def _recover(self, relation: Relation) -> None:
-        """Our log back, and the partner's read on. The next hello tells whether that was all."""
+    def _recovered(self, relation: Relation, *, behind: bool) -> bool:
+        """Our log back, and the partner's read on; whether that went. Who says that we are `behind` must show it."""
         try:
-            recovery.recover(self._ground, relation)
+            came = recovery.recover(self._ground, relation)
         except FederationError as error:
             log.warning("lane.not-recovered", partner=self.node, cause=str(error))
-        else:
-            self.met = True
+            return False
+        return bool(came.own) or not behind
 
     def _parcel(self) -> Parcel | None:
         """What is due, read and signed on one snapshot."""
@@ -152,12 +157,13 @@ class Lane:
             if self.course is None or self.course.standing is Standing.STOPPED:
                 self.course = self._read(work)  # an admin may have resumed it, and the wake-up been lost
             course = self.course
-            self._backlog = work.log.head(relation).seq - work.log.acknowledged(relation)
+            waits = work.log.head(relation).seq - work.log.acknowledged(relation)
+            self._backlog = waits if self.met else 0  # until then nothing waits but a hello
             lines = course.batch(self._backlog, self._now())
             failpoints.hit("lane.read")
             if lines is None:
                 return None
-            return delivery.prepare(relation, work, settings_of(self._ground), lines if self.met else 0)
+            return delivery.prepare(relation, work, settings_of(self._ground), lines)
 
     def _post(self, parcel: Parcel) -> tuple[Response | None, str]:
         """The answer; or None, and why there is none."""

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from federation import delivery
+from federation.errors import Unreachable
 from node.exchange import memory, recovery
 from node.exchange.lanes import Lane
 from node.exchange.service import open_work, publish
@@ -130,3 +131,57 @@ def test_a_lane_says_hello_first_to_a_partner_that_did_not_answer_at_the_start(
     assert "<p>lost</p>" in contents(talk.nord.ground)
     assert contents(talk.nord.ground) == contents(talk.aubier.ground)
     assert _same(talk)
+
+
+def test_a_lane_that_has_not_met_its_partner_asks_by_the_schedule_whatever_waits(talk: Talk) -> None:
+    talk.from_guest("waits")
+    talk.nord.net.down.add(talk.aubier.origin)
+    lane = Lane(talk.nord.ground, talk.nord.relation(talk.aubier), met=False)
+    assert lane.step() is not None
+    assert lane.step() is None
+    talk.nord.clock.move(seconds=3)
+    assert lane.step() is not None
+    assert lane.step() is None
+    talk.nord.net.down.clear()
+    talk.nord.clock.move(seconds=3)
+    while lane.step() is not None:
+        pass
+    assert contents(talk.aubier.ground) == ["<p>waits</p>"]
+
+
+def test_a_partner_whose_log_cannot_be_read_is_asked_by_the_schedule(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: Any) -> None:
+        raise Unreachable("takes no connection")
+
+    talk.from_guest("waits")
+    lane = Lane(talk.nord.ground, talk.nord.relation(talk.aubier), met=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "recover", unread)
+        assert lane.step() is not None
+        assert lane.step() is None
+        talk.nord.clock.move(minutes=2)
+        assert lane.step() is not None
+        talk.nord.clock.move(seconds=3)
+        assert lane.step() is None, "away for two minutes: every twenty seconds"
+    talk.nord.clock.move(seconds=20)
+    while lane.step() is not None:
+        pass
+    assert contents(talk.aubier.ground) == ["<p>waits</p>"]
+
+
+def test_a_partner_that_claims_more_of_our_log_and_shows_none_is_asked_by_the_schedule(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk.from_guest("waits")
+    lane = Lane(talk.nord.ground, talk.nord.relation(talk.aubier))
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "settle", lambda *_: delivery.Behind("it lies"))
+        patch.setattr(recovery, "recover", lambda *_: recovery.Recovered())
+        assert lane.step() is not None
+        assert lane.step() is None
+    talk.nord.clock.move(seconds=3)
+    while lane.step() is not None:
+        pass
+    assert contents(talk.aubier.ground) == ["<p>waits</p>"]
