@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask_babel import force_locale
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from node.spaces.services import sharing
 from node.spaces.services import spaces as use
 from node.threads.services import posting, reading
 from node.threads.services.posting import Draft
+from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, exchange_all, opened, peered
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -89,6 +91,22 @@ def test_the_refusal_names_people_by_name_or_else_by_iri() -> None:
     assert changed.value.audience is now
 
 
+def test_the_refusal_is_said_in_the_language_of_the_reader(aubier: House) -> None:
+    now = Audience([reader(1)], [], token_of([reader(1)], 3))
+    said = []
+    for language in ("en", "fr"):
+        with (
+            aubier.app.test_request_context(),
+            force_locale(language),
+            pytest.raises(AudienceChanged) as changed,
+        ):
+            check(now, "0")
+        with aubier.app.test_request_context(), force_locale(language):
+            said.append(str(changed.value.safe))
+    assert said[0]
+    assert said[0] != said[1]
+
+
 def test_a_token_without_its_moment_holds_too() -> None:
     now = Audience([reader(1)], [], token_of([reader(1)], 3))
     check(now, now.token)
@@ -98,6 +116,36 @@ def test_who_had_gone_when_the_list_was_shown_is_not_named() -> None:
     now = Audience([reader(1)], [], token_of([reader(1)], 3), [replace(reader(2), until=NOW)])
     assert difference(now, stamped("0", NOW).partition(".")[2]) == Difference([], [], 1)
     assert difference(now, "no moment") == Difference([], [], 1)
+
+
+def test_those_whom_the_exchange_was_stopped_with_are_named_when_nobody_came_or_went() -> None:
+    later = NOW + timedelta(hours=1)
+    came, went = replace(reader(2), since=later), replace(reader(3), until=later)
+    apart, moment = [reader(4)], stamped("0", NOW).partition(".")[2]
+
+    def since(people: list[Reader], gone: list[Reader]) -> Difference:
+        return difference(Audience([reader(1), *people], [], "", gone, apart), moment)
+
+    assert since([], []) == Difference([], apart, 2)
+    assert since([came], []) == Difference([came], [], 1)
+    assert since([], [went]) == Difference([], [went], 2)
+
+
+def test_who_is_told_nothing_reads_nothing_and_stands_apart(aubier: House, nord: House) -> None:
+    peered(aubier, nord)
+    zora, nils, anna = aubier.person("Zora"), nord.person("Nils"), nord.person("anna")
+    key = aubier.space(zora)
+    iri = opened(aubier, nord, key, zora, nils)
+    for person in (nils, anna):
+        nord.join(person, iri, aubier)
+    aubier.relations.stop(aubier.partner(nord).key, [iri], MARIE)
+    with aubier.ground.database.reading() as session:
+        number = aubier.fact("SELECT id FROM space WHERE iri = :iri", iri=iri)
+        found = audience(session, aubier.ground, number)
+    assert [each.name for each in found.people] == ["Zora"]
+    assert [each.name for each in found.apart] == ["anna", "Nils"]
+    assert [each.node for each in found.organisations] == [aubier.iri]
+    assert found.went == []
 
 
 def test_people_come_by_name_and_organisations_as_they_entered(aubier: House, nord: House) -> None:
