@@ -289,7 +289,8 @@ def _hashes(relation: Relation, first: int, last: int, work: Work) -> list[str]:
 def _dispute(error: DisputedHistory, batch: exchange.Batch, relation: Relation, request: Request) -> Dispute:
     size, ours = int(str(error.members["size"])), str(error.members["myHead"])
     theirs = [batch.field.prev, *(each.entry_hash for each in batch.entries)][size - batch.field.seq + 1]
-    evidence = [request.method, request.url, list(request.headers), request.body.decode("latin-1")]
+    manifest = request.body.partition(b"\n")[0].decode()  # no line: what is called back must not stay here
+    evidence = [request.method, request.url, list(request.headers), manifest]
     return Dispute(relation.stream_in, Conflict.CHAIN, size, ours, theirs, evidence)
 
 
@@ -308,8 +309,9 @@ def _receipt(
     first = last if count == 0 else first
     if count and not taken:
         stored = work.receipts.given(relation, first, last)
-        if stored is not None and stored["agreement"] == receipts.agreement_of(relation):
-            return stored  # under an earlier version the same range is receipted anew
+        now = (receipts.agreement_of(relation), content_digest(request.body))
+        if stored is not None and (stored["agreement"], stored["contentDigest"]) == now:
+            return stored  # under an earlier version, or with lines erased since, the same range is receipted anew
     outcomes = taken if len(taken) == count else work.streams.entries(relation, first, last)
     end = Head(last, outcomes[-1][0].entry_hash) if outcomes else head
     receipt = receipts.of_range(

@@ -13,6 +13,7 @@ import pytest
 from federation import activity as activities
 from federation import documents, outbox, proofs, recall
 from federation.activity import Activity, Document
+from federation.delivery import Delivered
 from federation.errors import NAMESPACE, AgreementSuspended, BadProof, Malformed, OutOfScope
 from federation.keys import PublicKey, SigningKey
 from federation.ports import Erasure, Mode, Recall, Role, State
@@ -159,6 +160,18 @@ def test_an_edit_that_the_host_announces_after_our_own_recall_leaves_neither_hol
     assert not any(b"secret" in each.raw for each in south.store.rows.activities.values())
     worlds.settle()
     assert all(node.texts(space) == [] for node in worlds.nodes())
+
+
+def test_what_was_erased_before_its_receipt_arrived_is_receipted_again(worlds: Worlds) -> None:
+    north, south, space = worlds.north, worlds.south, worlds.space
+    note = south.post(worlds.sven, space, "a secret")
+    lost = south.parcel(north, lines=1)
+    assert north.federation.receive_batch(lost.request).status == 200
+    south.say(worlds.sven, {"type": "Delete", "object": note, "recall": ASKED}, space)
+    assert south.parcel(north, lines=1).request.body != lost.request.body
+    assert isinstance(south.deliver(north, lines=1), Delivered)
+    worlds.settle()
+    assert south.store.rows.acknowledged[north.iri] == len(south.store.rows.out[north.iri])
 
 
 def announced(host: Node, actor: str, document: Document, space: str) -> bytes:
