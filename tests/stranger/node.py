@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import re
@@ -18,10 +17,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+import base58
 import rfc8785
+import urllib3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from werkzeug import Request, Response
@@ -33,9 +35,9 @@ NS = "https://w3id.org/parvis/v1"
 AS2 = "https://www.w3.org/ns/activitystreams"
 CONTEXT = [AS2, "https://w3id.org/security/data-integrity/v2", NS]
 ACTOR_CONTEXT = [AS2, "https://www.w3.org/ns/cid/v1", "https://w3id.org/security/data-integrity/v2", NS]
-ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 ACTIVITY_JSON = "application/activity+json"
 NAME = "Etranger"
+SHA256, ED25519 = b"\x12\x20", b"\xed\x01"  # multicodecs
 
 
 class Refused(Exception):
@@ -55,36 +57,37 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def base58(data: bytes) -> str:
-    number, text = int.from_bytes(data, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = ALPHABET[digit] + text
-    return "z" + "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+def multibase(data: bytes) -> str:
+    return f"z{base58.b58encode(data).decode()}"
 
 
-def unbase58(text: str) -> bytes:
-    number = 0
-    for letter in text[1:]:
-        number = number * 58 + ALPHABET.index(letter)
-    zeros = len(text[1:]) - len(text[1:].lstrip("1"))
-    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
-
-
-def multihash(raw: bytes) -> str:
-    return base58(b"\x12\x20" + raw)
+def raw_of(text: str, prefix: bytes = b"") -> bytes:
+    """The bytes of a multibase text, behind the prefix that says what they are."""
+    raw = base58.b58decode(text[1:])
+    if not raw.startswith(prefix):
+        raise Refused(422, "malformed")
+    return raw.removeprefix(prefix)
 
 
 def digest(document: Any) -> str:
-    return multihash(hashlib.sha256(rfc8785.dumps(document)).digest())
+    return multibase(SHA256 + hashlib.sha256(rfc8785.dumps(document)).digest())
 
 
 def content_digest(data: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
 
 
+def link(stream: str, prev: str, row: Json) -> str:
+    """The hash of the entry of a log that a row of a manifest names."""
+    return digest({"v": 1, "stream": stream, "prev": prev, **row})
+
+
 def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def fresh() -> str:
+    return base64url(secrets.token_bytes(16))
 
 
 def object_in(line: bytes, thing: Json) -> bytes:
@@ -102,9 +105,7 @@ def now() -> str:
 
 
 def tree(leaves: list[bytes]) -> bytes:
-    """The Merkle tree hash of RFC 9162, 2.1.1."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
+    """The Merkle tree hash of one leaf or more (RFC 9162, 2.1.1)."""
     if len(leaves) == 1:
         return hashlib.sha256(b"\0" + leaves[0]).digest()
     half = 1 << ((len(leaves) - 1).bit_length() - 1)
@@ -122,12 +123,8 @@ class Key:
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     @property
-    def raw(self) -> bytes:
-        return self.private.public_key().public_bytes_raw()
-
-    @property
     def multikey(self) -> str:
-        return base58(b"\xed\x01" + self.raw)
+        return multibase(ED25519 + self.private.public_key().public_bytes_raw())
 
     def prove(self, document: Json) -> Json:
         proof = {
@@ -138,7 +135,7 @@ class Key:
             "verificationMethod": self.id,
             "proofPurpose": "assertionMethod",
         }
-        proof["proofValue"] = base58(self.private.sign(_proved(document, proof)))
+        proof["proofValue"] = multibase(self.private.sign(_proved(document, proof)))
         return {**document, "proof": proof}
 
 
@@ -149,10 +146,7 @@ def _proved(document: Json, proof: Json) -> bytes:
 
 
 def public(multikey: str) -> Ed25519PublicKey:
-    raw = unbase58(multikey)
-    if raw[:2] != b"\xed\x01":
-        raise Refused(422, "malformed")
-    return Ed25519PublicKey.from_public_bytes(raw[2:])
+    return Ed25519PublicKey.from_public_bytes(raw_of(multikey, ED25519))
 
 
 def check_proof(document: Json, multikey: str | None, controller: str) -> None:
@@ -163,16 +157,14 @@ def check_proof(document: Json, multikey: str | None, controller: str) -> None:
     owner = proof.get("verificationMethod", "").partition("#")[0]
     said = (proof.get("cryptosuite"), proof.get("proofPurpose"), proof.get("@context"), owner)
     if said != ("eddsa-jcs-2022", "assertionMethod", document["@context"], controller):
-        raise Refused(422, "bad-proof")
+        raise Refused(403, "bad-proof")
     try:
-        public(multikey).verify(unbase58(proof["proofValue"]), _proved(document, proof))
+        public(multikey).verify(raw_of(proof["proofValue"]), _proved(document, proof))
     except Exception as error:
-        raise Refused(422, "bad-proof") from error
+        raise Refused(403, "bad-proof") from error
 
 
 # ---- HTTP message signatures
-
-_INPUT = re.compile(r'(\w+)=(\(([^)]*)\)[^,]*?tag="([^"]+)")')
 
 
 def _base(values: Json, parameters: str) -> bytes:
@@ -180,28 +172,25 @@ def _base(values: Json, parameters: str) -> bytes:
     return "\n".join([*lines, f'"@signature-params": {parameters}']).encode()
 
 
-def sign(key: Key, label: str, values: Json, parameters: str) -> Json:
-    """The two fields of a signature over all `values`, by name of the component."""
-    parameters = (
-        f'({" ".join(values)});created={int(time.time())};keyid="{key.id}";alg="ed25519";{parameters}'
-    )
+def sign(key: Key, label: str, values: Json, more: str) -> Json:
+    """The two fields of a signature over all `values`, by name of the component; `more` parameters of it."""
+    parameters = f'({" ".join(values)});created={int(time.time())};keyid="{key.id}";alg="ed25519";{more}'
     value = base64.b64encode(key.private.sign(_base(values, parameters))).decode()
     return {"Signature-Input": f"{label}={parameters}", "Signature": f"{label}=:{value}:"}
 
 
 def find_signature(headers: Any, tag: str) -> tuple[str, str, list[str], str]:
     """Label, parameters, names of components and value of the one signature with this tag."""
-    found = [each for each in _INPUT.findall(headers.get("Signature-Input") or "") if each[3] == tag]
-    if len(found) != 1:
+    pattern = rf'(\w+)=(\(([^)]*)\)[^,]*?tag="{tag}")'
+    found = re.findall(pattern, headers.get("Signature-Input") or "")
+    values = dict(re.findall(r"(\w+)=(:[^:]*:)", headers.get("Signature") or ""))
+    if len(found) != 1 or found[0][0] not in values:
         raise Refused(401)
-    label, parameters, components, _ = found[0]
-    value = re.search(rf"\b{label}=(:[^:]*:)", headers.get("Signature") or "")
-    if value is None:
-        raise Refused(401)
-    return label, parameters, components.split(" "), value[1]
+    label, parameters, components = found[0]
+    return label, parameters, components.split(" "), values[label]
 
 
-def check_signature(headers: Any, tag: str, values: Json, multikey: str) -> str:
+def check_signature(headers: Any, tag: str, values: Json, multikey: str) -> dict[str, str]:
     """The parameters of the one signature with this tag, when it covers all `values` and holds."""
     _, parameters, components, value = find_signature(headers, tag)
     if not values.keys() <= set(components):
@@ -212,7 +201,7 @@ def check_signature(headers: Any, tag: str, values: Json, multikey: str) -> str:
         public(multikey).verify(base64.b64decode(value.strip(":")), base)
     except (InvalidSignature, KeyError) as error:
         raise Refused(401) from error
-    return parameters
+    return dict(re.findall(r';(\w+)="?([^";]+)', parameters))
 
 
 def request_values(method: str, url: str, headers: Any) -> Json:
@@ -260,17 +249,17 @@ class Stranger:
         self.origin = f"http://etranger.localhost:{port}"
         self.id = f"{self.origin}/actor"
         self.key = Key(f"{self.id}#ed25519")
-        self.person = f"{self.origin}/people/{base64url(secrets.token_bytes(16))}"
+        self.person = f"{self.origin}/people/{fresh()}"
         self.person_key = Key(f"{self.person}#ed25519")
         self.partner: Json = {}
         self.partner_key = ""
         self.invite = ""
-        self.agreement: Json = {}
         self.offer: Json = {}
-        self.ours: list[tuple[Json, bytes]] = []
-        self.acknowledged = 0
-        self.theirs: list[Json] = []
-        self.receipts: dict[str, Json] = {}
+        self.streams: dict[str, str] = {}
+        self.waiting: list[tuple[Json, bytes]] = []
+        self.ours: list[str] = []  # the hashes of a log, its genesis first
+        self.theirs: list[str] = []
+        self.exceptions: dict[int, Json] = {}
         self.keys = {self.person_key.id: self.person_key.multikey}
         self.node_keys: dict[str, str] = {}
         self.posts: dict[str, Json] = {}
@@ -281,155 +270,130 @@ class Stranger:
         sys.stdout.write(json.dumps({"event": event, **members}) + "\n")
         sys.stdout.flush()
 
-    def document(self) -> Json:
-        return actor(
-            "Application",
-            NAME,
-            self.key,
-            url=f"{self.origin}/",
-            endpoints={"peeringEndpoint": f"{self.id}/inbox", "exchange": f"{self.origin}/exchange"},
-            implements=[{"type": "Link", "href": f"{NS}#peering", "name": "Extranet peering profile 1"}],
-        )
-
     # ---- what we send
 
     def say(self, kind: str, *, by: Key | None = None, **members: Any) -> Json:
         key = by or self.key
         activity = {
             "@context": CONTEXT,
-            "id": f"{self.origin}/a/{base64url(secrets.token_bytes(16))}",
+            "id": f"{self.origin}/a/{fresh()}",
             "actor": key.id.partition("#")[0],
             "published": now(),
-            "salt": base64url(secrets.token_bytes(16)),
+            "salt": fresh(),
             "type": kind,
+            "to": [self.partner["id"]],
             **members,
         }
         return key.prove(activity)
 
-    def ask(
-        self, method: str, url: str, body: bytes = b"", kind: str = "", log: str = ""
-    ) -> tuple[int, bytes]:
+    def ask(self, method: str, url: str, body: bytes = b"", more: Json | None = None) -> Any:
         """One request, signed when it is a POST to the partner; the answer's signature is verified."""
         parts = urlsplit(url)
-        headers = {"Host": parts.netloc}
+        headers = {"Host": parts.netloc} | (more or {})
         if method == "POST":
-            headers |= {"Content-Type": kind, "Content-Digest": content_digest(body)}
-            headers |= {"Exchange-Log": log} if log else {}
-            nonce, expires = base64url(secrets.token_bytes(16)), int(time.time()) + 300
+            headers["Content-Digest"] = content_digest(body)
+            nonce, expires = fresh(), int(time.time()) + 300
             parameters = f'expires={expires};nonce="{nonce}";tag="extranet-peer"'
             headers |= sign(self.key, "sig1", request_values(method, url, headers), parameters)
-        connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=10)
-        connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", parts.port or 80, timeout=10, retries=False)
+        answer = pool.request(method, url.partition(parts.netloc)[2], body=body, headers=headers)
         if method == "POST" and answer.status < 300:
-            if answer.headers["Content-Digest"] != content_digest(content):
+            if answer.headers["Content-Digest"] != content_digest(answer.data):
                 raise Refused(502, "bad-proof")
             values = answer_values(answer.status, answer.headers, method, url, headers)
             check_signature(answer.headers, "extranet-receipt", values, self.partner_key)
-        return answer.status, content
+        return answer
 
     def single(self, activity: Json) -> None:
-        status, content = self.ask("POST", self.partner["inbox"], compact(activity), ACTIVITY_JSON)
-        self.tell("sent", type=activity["type"], status=status, answer=content.decode()[:500])
+        answer = self.ask("POST", self.partner["inbox"], compact(activity), {"Content-Type": ACTIVITY_JSON})
+        self.tell("sent", type=activity["type"], status=answer.status, answer=answer.data.decode())
 
     def append(self, activity: Json) -> None:
         """Puts an activity behind our log and sends what the partner has not receipted."""
         with self.lock:
-            body = compact(activity)
+            body, stream = compact(activity), self.streams[self.id]
             row = {
                 "activity": activity["id"],
                 "contentDigest": content_digest(body),
-                "seq": len(self.ours) + 1,
+                "seq": len(self.ours),
                 "time": now(),
                 "type": activity["type"],
             }
-            prev = digest(self.ours[-1][0]) if self.ours else digest(self.agreement)
-            stream = self.party(self.id)["stream"]
-            self.ours.append(({"v": 1, "stream": stream, "prev": prev, **row}, body))
-            waiting = self.ours[self.acknowledged :]
-        first = waiting[0][0]
-        rows = [{name: entry[name] for name in row} for entry, _ in waiting]
-        lines = [compact({"entries": rows, "v": 1}), *(line for _, line in waiting)]
-        log = (
-            f'stream="{stream}", seq={first["seq"]}, count={len(rows)}, '
-            f'prev="{first["prev"]}", agreement="{digest(self.agreement)}"'
-        )
+            self.ours.append(link(stream, self.ours[-1], row))
+            self.waiting.append((row, body))
+            rows = [each for each, _ in self.waiting]
+            lines = [compact({"entries": rows, "v": 1}), *(line for _, line in self.waiting)]
+        seq = rows[0]["seq"]
+        prev, agreement = self.ours[seq - 1], self.ours[0]
+        log = f'stream="{stream}", seq={seq}, count={len(rows)}, prev="{prev}", agreement="{agreement}"'
         body = b"".join(line + b"\n" for line in lines)
-        exchange = self.partner["endpoints"]["exchange"]
-        status, content = self.ask("POST", exchange, body, "application/x-ndjson", log)
-        if status != 200:
-            self.tell("refused", status=status, answer=content.decode())
+        headers = {"Content-Type": "application/x-ndjson", "Exchange-Log": log}
+        answer = self.ask("POST", self.partner["endpoints"]["exchange"], body, headers)
+        if answer.status != 200:
+            self.tell("refused", status=answer.status, answer=answer.data.decode())
             return
-        receipt = json.loads(content)
+        receipt = answer.json()
         check_proof(receipt, self.partner_key, self.partner["id"])
-        last = self.ours[receipt["to"] - 1][0]
-        if receipt["entryHash"] != digest(last) or receipt["stream"] != stream:
+        if receipt["entryHash"] != self.ours[receipt["to"]] or receipt["stream"] != stream:
             raise Refused(502, "digest-mismatch")
-        self.acknowledged = max(self.acknowledged, receipt["to"])
+        self.waiting = [each for each in self.waiting if each[0]["seq"] > receipt["to"]]
         self.tell("receipt", to=receipt["to"], type=activity["type"], exceptions=receipt["exceptions"])
-
-    def party(self, node: str) -> Json:
-        found: Json = next(each for each in self.agreement["parties"] if each["node"] == node)
-        return found
 
     # ---- commands
 
     def do_accept(self, link: str) -> None:
         parts = urlsplit(link)
-        secret = {name: values[0] for name, values in parse_qs(parts.fragment).items()}
+        secret = dict(parse_qsl(parts.fragment))
         origin = f"{parts.scheme}://{parts.netloc}"
-        _, found = self.ask("GET", f"{origin}/.well-known/webfinger?resource={origin}/")
-        href = next(each["href"] for each in json.loads(found)["links"] if each["rel"] == "self")
-        self.partner = json.loads(self.ask("GET", href)[1])
+        found = self.ask("GET", f"{origin}/.well-known/webfinger?resource={origin}/").json()
+        href = next(each["href"] for each in found["links"] if each["rel"] == "self")
+        self.partner = self.ask("GET", href).json()
         self.partner_key = self.partner["assertionMethod"][0]["publicKeyMultibase"]
-        if base64url(hashlib.sha256(unbase58(self.partner_key)[2:]).digest()) != secret["k"]:
+        if base64url(hashlib.sha256(raw_of(self.partner_key, ED25519)).digest()) != secret["k"]:
             raise Refused(400, "bad-proof")
         self.keys[self.partner["assertionMethod"][0]["id"]] = self.partner_key
-        self.node_keys[self.partner["id"]] = self.partner_key
+        self.node_keys = {self.partner["id"]: self.partner_key}
         self.invite = f"{origin}/peering/invites/{secret['i']}"
         binding = {
             "from": self.id,
             "invite": self.invite,
             "key": self.key.multikey,
-            "nonce": base64url(secrets.token_bytes(16)),
+            "nonce": fresh(),
             "to": self.partner["id"],
         }
         token = base64.urlsafe_b64decode(secret["t"] + "=" * (-len(secret["t"]) % 4))
         binding["mac"] = base64url(hmac.digest(token, rfc8785.dumps(binding), "sha256"))
         invite = {"id": self.invite, "type": "Invite", "actor": self.partner["id"]}
-        self.single(self.say("Accept", to=[self.partner["id"]], object=invite, inviteBinding=binding))
-        low, high = sorted([self.key.multikey, self.partner_key])
-        said = b"\0".join(text.encode() for text in ("xn-sas-1", self.invite, low, high))
+        self.single(self.say("Accept", object=invite, inviteBinding=binding))
+        keys = sorted([self.key.multikey, self.partner_key])
+        said = b"\0".join(text.encode() for text in ("xn-sas-1", self.invite, *keys))
         raw = hashlib.sha256(said).digest()
         groups = [int.from_bytes(raw[4 * i : 4 * i + 4], "big") % 100000 for i in range(6)]
         self.tell("fingerprint", groups=[f"{group:05}" for group in groups])
 
     def do_confirm(self) -> None:
         invite = {"id": self.invite, "type": "Invite", "state": "verified"}
-        self.single(self.say("Update", to=[self.partner["id"]], object=invite))
+        self.single(self.say("Update", object=invite))
 
     def do_agree(self) -> None:
-        self.agreement = self.offer["object"]
-        offer = {"id": self.offer["id"], "type": "Offer", "actor": self.offer["actor"]}
-        to = [self.partner["id"]]
-        result, found = self.agreement["id"], digest(self.agreement)
-        self.append(self.say("Accept", to=to, object=offer, result=result, objectDigest=found))
+        agreement = self.offer["object"]
+        offer = {name: self.offer[name] for name in ("id", "type", "actor")}
+        result, found = agreement["id"], digest(agreement)
+        self.ours, self.theirs = [found], [found]
+        self.streams = {each["node"]: each["stream"] for each in agreement["parties"]}
+        self.append(self.say("Accept", object=offer, result=result, objectDigest=found))
 
     def do_enter(self, invitation: str) -> None:
-        """Accepts an invitation to a space."""
         self.append(self.say("Accept", object={"id": invitation, "type": "Invite"}))
 
     def do_join(self, space: str) -> None:
-        """Introduces our person and joins."""
         person = actor("Person", "Ada", self.person_key, org={"id": self.id, "name": NAME})
-        self.append(self.say("Update", to=[self.partner["id"]], object=self.key.prove(person)))
+        self.append(self.say("Update", object=self.key.prove(person)))
         self.append(self.say("Join", by=self.person_key, audience=space, to=[space], object=space))
 
     def do_post(self, space: str, context: str, reply: str, content: str) -> None:
         note = {
-            "id": f"{self.origin}/o/{base64url(secrets.token_bytes(16))}",
+            "id": f"{self.origin}/o/{fresh()}",
             "type": "Note",
             "attributedTo": self.person,
             "audience": space,
@@ -444,46 +408,48 @@ class Stranger:
 
     def check_request(self, url: str, headers: Any, body: bytes) -> None:
         values = request_values("POST", url, headers)
-        parameters = check_signature(headers, "extranet-peer", values, self.partner_key)
-        created = re.search(r";created=(\d+)", parameters)
-        nonce = re.search(r';nonce="([^"]+)"', parameters)
-        if not created or not nonce or headers["Content-Digest"] != content_digest(body):
+        said = check_signature(headers, "extranet-peer", values, self.partner_key)
+        if not {"created", "nonce"} <= said.keys() or headers["Content-Digest"] != content_digest(body):
             raise Refused(401)
-        if abs(int(created[1]) - time.time()) > 300:
+        if abs(int(said["created"]) - time.time()) > 300:
             raise Refused(401, "clock")
-        if nonce[1] in self.nonces:
+        if said["nonce"] in self.nonces:
             raise Refused(409, "replay")
-        self.nonces.add(nonce[1])
+        self.nonces.add(said["nonce"])
 
     def take_single(self, body: bytes) -> bytes:
         activity = json.loads(body)
         check_proof(activity, self.partner_key, self.partner["id"])
         thing = activity["object"] if isinstance(activity["object"], dict) else {}
+        if thing.get("type") == "LogCheckpoint":
+            return compact(self.take_checkpoint(thing))
         if activity["type"] == "Offer":
             if activity["objectDigest"] != digest(thing):
                 raise Refused(422, "malformed")
             self.offer = activity
-        if thing.get("type") == "LogCheckpoint":
-            return compact(self.take_checkpoint(thing))
-        self.tell("single", type=activity["type"], object=thing.get("type"), state=thing.get("state"))
+        self.tell("single", type=activity["type"], state=thing.get("state"))
         return b""
 
     def take_checkpoint(self, checkpoint: Json) -> Json:
         check_proof(checkpoint, self.partner_key, self.partner["id"])
-        known = [digest(each) for each in self.theirs[: checkpoint["size"]]]
+        known = self.theirs[1 : checkpoint["size"] + 1]
         if len(known) < checkpoint["size"]:
-            raise Refused(409, "sequence-gap", expected=len(known) + 1)
-        root = multihash(tree([unbase58(each)[2:] for each in known]))
+            raise Refused(409, "sequence-gap", expected=len(self.theirs))
+        root = multibase(SHA256 + tree([raw_of(each, SHA256) for each in known]))
         same = (known[-1], root) == (checkpoint["head"], checkpoint["root"])
         self.tell("checkpoint", size=checkpoint["size"], same=same)
         receipt = self.receipt(checkpoint["id"], "processed" if same else "rejected")
-        receipt |= {"agreement": self.agreement["id"], "received": now(), "stream": checkpoint["stream"]}
+        receipt |= {
+            "agreement": self.offer["object"]["id"],
+            "received": now(),
+            "stream": checkpoint["stream"],
+        }
         return self.key.prove(receipt | {"objectDigest": digest(checkpoint)})
 
     def receipt(self, thing: str, outcome: str) -> Json:
         return {
             "@context": CONTEXT,
-            "id": f"{self.origin}/receipts/{base64url(secrets.token_bytes(16))}",
+            "id": f"{self.origin}/receipts/{fresh()}",
             "type": "DeliveryReceipt",
             "attributedTo": self.id,
             "object": thing,
@@ -496,47 +462,43 @@ class Stranger:
         manifest, *lines = body.split(b"\n")[:-1]
         rows = json.loads(manifest)["entries"]
         stream, seq, prev = found["stream"], int(found["seq"]), found["prev"]
-        if found["agreement"] != digest(self.agreement):
-            raise Refused(409, "other-agreement")
-        if stream != self.party(self.partner["id"])["stream"]:
+        if found["agreement"] != self.theirs[0]:
+            raise Refused(409, "other-agreement", agreement=self.theirs[0])
+        if stream != self.streams[self.partner["id"]]:
+            raise Refused(403, "no-agreement")
+        if seq > len(self.theirs):
+            raise Refused(409, "sequence-gap", expected=len(self.theirs))
+        chain = list(accumulate(rows, lambda prev, row: link(stream, prev, row), initial=prev))
+        known = self.theirs[seq - 1 : seq + len(rows)]
+        if chain[: len(known)] != known:
             raise Refused(409, "digest-mismatch")
-        if seq > len(self.theirs) + 1:
-            raise Refused(409, "sequence-gap", expected=len(self.theirs) + 1)
-        if prev != (digest(self.theirs[seq - 2]) if seq > 1 else digest(self.agreement)):
-            raise Refused(409, "digest-mismatch")
-        exceptions = []
-        for row, line in zip(rows, lines, strict=True):
-            entry = {"v": 1, "stream": stream, "prev": prev, **row}
-            prev = digest(entry)
-            if entry["seq"] <= len(self.theirs):
-                if digest(self.theirs[entry["seq"] - 1]) != prev:
-                    raise Refused(409, "digest-mismatch")
-                continue
-            self.theirs.append(entry)
-            if not line:
-                continue
+        self.theirs += chain[len(known) :]
+        for row, line in list(zip(rows, lines, strict=True))[len(known) - 1 :]:
             try:
-                self.take_line(line, entry["contentDigest"])
+                self.take_line(line, row["contentDigest"])
             except Refused as error:
                 self.tell("rejected", line=line.decode(), problem=error.document["type"])
-                exceptions.append({"seq": row["seq"], "outcome": "rejected", "problem": error.document})
+                problem = {"seq": row["seq"], "outcome": "rejected", "problem": error.document}
+                self.exceptions[row["seq"]] = problem
+        last = seq + len(rows) - 1 if rows else len(self.theirs) - 1
+        covered = range(seq if rows else last, last + 1)
         receipt = self.receipt(stream, "processed") | {
-            "agreement": self.agreement["id"],
+            "agreement": self.offer["object"]["id"],
             "received": now(),
             "stream": stream,
-            "from": seq if rows else min(seq, len(self.theirs)),
-            "to": len(self.theirs) if not rows else seq + len(rows) - 1,
-            "entryHash": digest(self.theirs[-1]) if not rows and self.theirs else prev,
+            "from": covered[0],
+            "to": last,
+            "entryHash": self.theirs[last],
             "contentDigest": content_digest(body),
-            "exceptions": exceptions,
+            "exceptions": [self.exceptions[each] for each in covered if each in self.exceptions],
         }
-        kept = self.receipts.setdefault(found["seq"] + content_digest(body), receipt) if rows else receipt
-        return compact(self.key.prove(kept))
+        return compact(self.key.prove(receipt))
 
     def take_line(self, line: bytes, told: str) -> None:
-        if content_digest(line) != told:
+        if line and content_digest(line) != told:
             raise Refused(422, "digest-mismatch")
-        self.take(json.loads(line), line)
+        if line:  # else it was erased since
+            self.take(json.loads(line), line)
 
     def take(self, activity: Json, raw: bytes) -> None:
         """What a line says, or an Announce inside it; `raw` are the bytes in which it was said."""
@@ -557,16 +519,14 @@ class Stranger:
                 self.take(thing, object_in(raw, thing))
             case "Create", "Note" | "Article":
                 self.posts[thing["id"]] = thing
-                said = {name: thing[name] for name in ("id", "context", "content")}
-                self.tell("post", by=activity["actor"], **said)
+                self.tell("post", **thing)
             case "Delete", _:
-                self.erase(activity, raw)
+                self.erase(thing["id"], activity, raw)
             case kind, of:
                 self.tell("heard", type=kind, object=of)
 
-    def erase(self, delete: Json, raw: bytes) -> None:
+    def erase(self, id_: str, delete: Json, raw: bytes) -> None:
         """Forgets the post; when it was called back, tells the host so, once the request is answered."""
-        id_ = delete["object"] if isinstance(delete["object"], str) else delete["object"]["id"]
         former = self.posts.pop(id_, None)
         self.tell("erased", id=id_)
         if "recall" not in delete:
@@ -577,7 +537,7 @@ class Stranger:
             "erased": [{"id": id_, "formerDigest": digest(former), "stores": ["memory"], "at": now()}],
             "residual": [],
         }
-        answer = self.say("Create", to=[self.partner["id"]], object=self.key.prove(receipt))
+        answer = self.say("Create", object=self.key.prove(receipt))
         threading.Thread(target=self.append, args=(answer,)).start()
 
 
@@ -585,7 +545,14 @@ def door(node: Stranger) -> Any:
     """What stands on our port."""
     link = {"rel": "self", "type": ACTIVITY_JSON, "href": node.id}
     shown = {
-        "/actor": node.document(),
+        "/actor": actor(
+            "Application",
+            NAME,
+            node.key,
+            url=f"{node.origin}/",
+            endpoints={"peeringEndpoint": f"{node.id}/inbox", "exchange": f"{node.origin}/exchange"},
+            implements=[{"type": "Link", "href": f"{NS}#peering", "name": "Extranet peering profile 1"}],
+        ),
         "/.well-known/webfinger": {"subject": f"{node.origin}/", "links": [link]},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import queue
 import subprocess
@@ -20,7 +21,7 @@ from node.cli.demo.story import AUBIER
 from tests.nodes import MakeNodes
 
 NODE = Path(__file__).with_name("node.py")
-pytestmark = pytest.mark.slow
+MAX_LINES = 600
 
 
 class Beside:
@@ -72,6 +73,24 @@ def stranger() -> Iterator[Beside]:
         beside.reader.join()
 
 
+def test_the_stranger_is_small_and_knows_nothing_of_ours() -> None:
+    text = NODE.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    imported = set()
+    for each in ast.walk(ast.parse(text)):
+        if isinstance(each, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in each.names}
+        elif isinstance(each, ast.ImportFrom):
+            assert each.level == 0
+            imported.add(str(each.module).partition(".")[0])
+    ours = {path.name for path in NODE.parents[2].iterdir() if path.is_dir()}
+    assert {"federation", "node", "schemas", "tests"} <= ours
+    assert not imported & ours
+    assert "__import__" not in text
+    assert "import_module" not in text
+
+
+@pytest.mark.slow
 def test_a_node_written_from_the_document_alone_exchanges_posts(
     own_nodes: MakeNodes, stranger: Beside
 ) -> None:
