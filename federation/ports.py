@@ -257,7 +257,7 @@ class Conflict(StrEnum):
 class Dispute:
     """Two histories of a stream of either side: which hashes (as D) stand at entry `size`, here and there.
 
-    `evidence` is JSON: the signed request, or the signed checkpoints and receipts.
+    `evidence` is JSON: method, URL, headers and manifest of a signed request, or the signed checkpoints and receipts.
     """
 
     stream: str

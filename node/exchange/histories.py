@@ -24,7 +24,7 @@ from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.exchange import tables
-from node.exchange.packing import unpack
+from node.exchange.packing import pack, unpack
 from node.exchange.service import (
     NodeWork,
     fetch_proved,
@@ -72,7 +72,8 @@ class Version:
 class Dispute:
     """Two histories of a stream. `first` is the entry where they part, with both versions of it, once it was found.
 
-    `evidence` is what was signed: the partner's request, or its checkpoints and receipts (JSON).
+    `evidence` is what was signed, without contents: headers and manifest of the partner's request, or its checkpoints
+    and receipts (JSON).
     """
 
     stream: str
@@ -213,7 +214,7 @@ def search(ground: Ground) -> int:
     """Finds the first entry that differs, for each dispute of which it is not known; how many were found."""
     with open_reading(ground) as work:
         wanted = work.session.execute(
-            select(DISPUTE.c.id, DISPUTE.c.size, DISPUTE.c.conflict, STREAM.c.iri, LANE.c.relation)
+            select(*DISPUTE.c["id", "size", "conflict", "evidence"], STREAM.c.iri, LANE.c.relation)
             .join_from(DISPUTE, STREAM, STREAM.c.id == DISPUTE.c.stream_id)
             .join(LANE, LANE.c.id == STREAM.c.lane_id)
             .where(DISPUTE.c.first.is_(None), DISPUTE.c.at > work.now - SEARCH_FOR)
@@ -231,12 +232,13 @@ def search(ground: Ground) -> int:
 
 def _search(ground: Ground, relation: Relation, row: Any) -> bool:
     stream: str = row.iri
+    said: dict[int, Document] = {}
 
     def same(size: int) -> bool:
-        theirs = _their_checkpoint(ground, relation, stream, size)
+        said[size] = _their_checkpoint(ground, relation, stream, size)
         with open_reading(ground) as work:
             ours = work.checkpoints.leaves(relation, stream, size, size)
-        return [digest.multibase_of(each) for each in ours] == [theirs["head"]]
+        return [digest.multibase_of(each) for each in ours] == [said[size]["head"]]
 
     if same(row.size):
         return False  # what was shown before is not shown now: see `check_fork`
@@ -246,7 +248,9 @@ def _search(ground: Ground, relation: Relation, row: Any) -> bool:
         ours = _our_entry(work, relation, stream, first)
         versions = json.dumps([None if each is None else _version(each) for each in (ours, theirs)])
         work.session.execute(
-            update(DISPUTE).where(DISPUTE.c.id == row.id).values(first=first, versions=versions)
+            update(DISPUTE)
+            .where(DISPUTE.c.id == row.id)
+            .values(first=first, versions=versions, evidence=pack([*unpack(row.evidence), said[first]]))
         )
         work.audit.note("exchange.histories-part", partner=relation.node, seq=first, stream=stream)
     if row.conflict != Conflict.EQUIVOCATION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_a_rewritten_log_is_found_and_both_versions_are_kept(talk: Talk) -> None
     assert histories.checkpoint(talk.nord.ground, talk.relation_id(talk.nord)) is True
     last = talk.fact(talk.nord, "SELECT max(seq) FROM out_entry")
     rewrite(talk.nord, last - 3)
-    talk.from_guest("after")
+    talk.from_guest("withdrawn by the author")
     verdict = talk.nord.deliver(talk.aubier)
     assert isinstance(verdict, delivery.Stopped)
     assert histories.search(talk.aubier.ground) >= 1
@@ -135,6 +136,10 @@ def test_a_rewritten_log_is_found_and_both_versions_are_kept(talk: Talk) -> None
     assert chain.our_version.activity == chain.their_version.activity
     assert chain.their_version.time == "2026-01-01T00:00:00Z"
     assert chain.our_version.entry_hash != chain.their_version.entry_hash
+    assert "by the author" not in json.dumps([each.evidence for each in found])  # nothing to call back
+    *request, mine = chain.evidence
+    assert mine["head"] == chain.their_version.entry_hash  # type: ignore[index]
+    assert chain.their_hash in str(request)  # what the partner signed as it sent
     # The partner had signed the head of the first history, and now signs another one for the same size.
     assert fork.conflict == "equivocation"
     heads = {said["head"] for said in fork.evidence}  # type: ignore[index]
