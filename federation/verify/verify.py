@@ -67,8 +67,7 @@ def unbase(text: str, prefix: bytes, length: int = 32) -> bytes:
 
 def digest(value: Any) -> str:
     """D of PROTOCOL 2.0."""
-    number = int.from_bytes(HASH + hashlib.sha256(canonical(value)).digest(), "big")
-    text = ""
+    number, text = int.from_bytes(HASH + hashlib.sha256(canonical(value)).digest(), "big"), ""
     while number:
         number, rest = divmod(number, 58)
         text = ALPHABET[rest] + text
@@ -112,6 +111,7 @@ class Keys:
 
     def __init__(self, evidence: Json) -> None:
         self.nodes = {evidence["by"], evidence["with"]}
+        self.agreed = set(map(digest, evidence["agreements"]))
         self.known: dict[str, list[tuple[bytes, str]]] = {}
         parties = [party for agreement in evidence["agreements"] for party in agreement["parties"]]
         self.named = {(party["node"], key) for party in parties for key in party["keys"]}
@@ -157,8 +157,7 @@ class Keys:
         expect(proof.get("@context") == document.get("@context"), "The proof is of another context.")
         expect(owner(proof["verificationMethod"]) == signer, f"The proof is not by {signer}.")
         data = b"".join(hashlib.sha256(canonical(part)).digest() for part in (options, unsigned(document)))
-        signature = unbase(proof["proofValue"], b"", 64)
-        self.verify(proof["verificationMethod"], signature, data, proof["created"])
+        self.verify(proof["verificationMethod"], unbase(proof["proofValue"], b"", 64), data, proof["created"])
 
 
 def check_agreement(agreement: Json, evidence: Json, keys: Keys) -> None:
@@ -186,6 +185,7 @@ def check_item(item: Json, stream: Json, keys: Keys) -> None:
     entry, receipt = item["entry"], item["receipt"]
     expect({stream["writer"], stream["reader"]} == keys.nodes, "The log is of other nodes.")
     expect((entry["v"], entry["stream"]) == (1, stream["stream"]), "The entry is of another log.")
+    expect(entry["seq"] > 1 or entry["prev"] in keys.agreed, "The log begins with another agreement.")
     if item["activity"] is not None:  # erased since: the entry stays
         said, body = json.loads(item["activity"]), content_digest(item["activity"])
         expect(body == entry["contentDigest"], "The activity is not the one of the entry.")

@@ -7,7 +7,7 @@ else is shown: one entry, its path, and the checkpoint that both have signed. So
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +18,14 @@ from federation.activity import CONTEXT, MOMENT, Document
 from federation.digest import content_digest
 from federation.exchange import document_of
 from federation.keys import controller_of
-from federation.ports import Conflict, Relation
+from federation.ports import Relation
 from federation.verify.verify import FORM
 from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.exchange import histories, tables
 from node.exchange.histories import CHECKPOINT
 from node.exchange.packing import unpack
-from node.exchange.service import NodeWork, live
+from node.exchange.service import NodeWork, live, versions
 from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, OUT_ENTRY, STREAM
 
 GIVEN = table_of(tables.Given)
@@ -54,8 +54,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """A stream of either side, and the newest checkpoint that both have signed (0, None, None: there is none)."""
+    """A stream of either side, and the newest checkpoint that both have signed (0, None, None: there is none).
 
+    `relation` as it was under this stream, which may have ended since.
+    """
+
+    relation: Relation
     iri: str
     ours: bool
     key: int
@@ -81,12 +85,9 @@ def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
     if relation is None:
         raise NoSuchRelation(relation_id)
     streams = _streams(work, relation)
-    items = [each for stream in streams for each in _items(work, relation, stream, wanted)]
-    consents = [
-        said.raw.decode()
-        for said in map(work.journal.get, (relation.offer, relation.accept))
-        if said is not None
-    ]
+    items = [each for stream in streams for each in _items(work, stream, wanted)]
+    agreed = versions(work, relation)
+    said = (work.journal.get(each) for _, offer, accept in agreed for each in (offer, accept))
     moment = rfc3339(work.now)
     evidence: Document = {
         "@context": list(CONTEXT),
@@ -94,8 +95,8 @@ def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
         "by": work.node,
         "with": relation.node,
         "made": moment,
-        "agreements": [] if relation.agreement is None else [relation.agreement],
-        "consents": consents,
+        "agreements": [agreement for agreement, _, _ in agreed],
+        "consents": [each.raw.decode() for each in said if each is not None],
         "streams": [
             {
                 "stream": each.iri,
@@ -116,9 +117,9 @@ def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
 
 def _streams(work: NodeWork, relation: Relation) -> list[_Stream]:
     rows = work.session.execute(
-        select(STREAM.c.id, STREAM.c.iri, STREAM.c.ours)
+        select(STREAM.c.id, STREAM.c.iri, STREAM.c.ours, STREAM.c.genesis)
         .join(LANE, LANE.c.id == STREAM.c.lane_id)
-        .where(LANE.c.relation == relation.id, STREAM.c.iri.in_((relation.stream_out, relation.stream_in)))
+        .where(LANE.c.relation == relation.id)
         .order_by(STREAM.c.id)
     )
     found = []
@@ -130,15 +131,17 @@ def _streams(work: NodeWork, relation: Relation) -> list[_Stream]:
             .limit(1)
         ).first()
         size, said, answer = (0, None, None) if signed is None else (signed[0], *unpack(signed[1])[:2])
-        found.append(_Stream(row.iri, row.ours, row.id, size, said, answer))
+        direction = {"stream_out" if row.ours else "stream_in": row.iri}
+        then = replace(relation, genesis=row.genesis, **direction)
+        found.append(_Stream(then, row.iri, row.ours, row.id, size, said, answer))
     return found
 
 
-def _items(work: NodeWork, relation: Relation, stream: _Stream, wanted: Wanted) -> Iterator[Document]:
-    log = work.log if stream.ours else work.streams
+def _items(work: NodeWork, stream: _Stream, wanted: Wanted) -> Iterator[Document]:
+    relation, log = stream.relation, work.log if stream.ours else work.streams
     for seq in _wanted(work, stream, wanted):
         read = log.read(relation, seq, 1, 1)
-        receipted = _receipted(work, relation, stream, seq)
+        receipted = _receipted(work, stream, seq)
         if receipted is None:
             continue  # not receipted yet: nothing proves that it arrived
         entry, raw = read[0]
@@ -179,7 +182,7 @@ def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
     return found
 
 
-def _receipted(work: NodeWork, relation: Relation, stream: _Stream, seq: int) -> _Receipted | None:
+def _receipted(work: NodeWork, stream: _Stream, seq: int) -> _Receipted | None:
     table = TAKEN if stream.ours else GIVEN
     packed = work.session.scalar(
         select(table.c.document)
@@ -201,17 +204,22 @@ def _receipted(work: NodeWork, relation: Relation, stream: _Stream, seq: int) ->
         return _Receipted(receipt, None)
     request = [each for each in request if each[0].lower() in SIGNED | COVERED]
     response = [each for each in response if each[0].lower() in SIGNED]
-    sent = {"target": relation.exchange, "request": request, "response": response, "body": body.decode()}
+    sent = {
+        "target": stream.relation.exchange,
+        "request": request,
+        "response": response,
+        "body": body.decode(),
+    }
     return _Receipted(receipt, sent)
 
 
 def _statements(work: NodeWork, relation_id: str) -> list[Any]:
-    """What the partner has signed twice, and not alike."""
+    """What was signed of histories that differ."""
     return [
         said
         for dispute in histories.disputes(work, relation_id)
-        if dispute.conflict == Conflict.EQUIVOCATION
         for said in dispute.evidence
+        if isinstance(said, dict)
     ]
 
 

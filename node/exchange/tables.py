@@ -43,6 +43,7 @@ class Lane(Base):
 class Stream(Base):
     """One direction of one agreement lineage. `acknowledged` is ours alone; `entry_hash` is empty at seq 0.
 
+    `genesis` is D of the version with which it began: what stands before entry 1, also when the stream has ended.
     `at` is the last receipt that came (our stream) or the last entry that was taken (the partner's).
     """
 
@@ -53,6 +54,7 @@ class Stream(Base):
     lane_id: Mapped[int] = mapped_column(ForeignKey("lane.id"))
     iri: Mapped[str] = mapped_column(Text)
     ours: Mapped[bool]
+    genesis: Mapped[str] = mapped_column(String(64))
     seq: Mapped[int] = mapped_column(BigKey)
     entry_hash: Mapped[bytes] = mapped_column(LargeBinary)
     acknowledged: Mapped[int] = mapped_column(BigKey, server_default="0")

@@ -176,7 +176,8 @@ class Unit:
         if position.id is None:
             lane_id = position.lane_id or self.lane_id(relation)
             ours = stream == relation.stream_out
-            values = {"lane_id": lane_id, "iri": stream, "ours": ours, "seq": 0, "entry_hash": b""}
+            begun = {"ours": ours, "genesis": relation.genesis, "seq": 0, "entry_hash": b""}
+            values = {"lane_id": lane_id, "iri": stream, **begun}
             key = self.execute(insert(STREAM).returning(STREAM.c.id), values).scalar_one()
             position = replace(position, id=key, lane_id=lane_id)
             self._positions[relation.id, stream] = position

@@ -54,6 +54,15 @@ class Peers:
         """All relations that have not ended."""
         return tuple(self._known().by_node.values())
 
+    def versions(self, relation: Relation) -> Sequence[tuple[Document, str, str]]:
+        """Each agreement that holds or held, the oldest first, with the ids of its Offer and its Accept."""
+        rows = self._session.execute(
+            select(VERSION.c.document, VERSION.c.offer, VERSION.c.accept)
+            .where(VERSION.c.relation_id == int(relation.id))
+            .order_by(VERSION.c.id)
+        )
+        return [(documents.loads(row.document.encode()), row.offer, row.accept) for row in rows]
+
     def _known(self) -> records.Known:
         if self._seen is None or records.has_changed(self._session):
             self._seen = records.known(self._session, self._ground)

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from federation import jcs, proofs
+from federation import delivery, jcs, proofs
 from federation.verify import verify
 from node.exchange import histories
 from node.exchange.dossier import Wanted, dossier
 from node.exchange.service import open_reading
 from tests.node.exchange.talk import Talk
+from tests.node.exchange.test_histories import rewrite
 from tests.node.spaces.world import House
 
 ALONE = Path(verify.__file__)
@@ -193,3 +194,33 @@ def test_entries_cannot_change_places_nor_receipts_their_entries(spoken: Talk) -
 )
 def test_what_is_no_evidence_is_not_verified(raw: bytes) -> None:
     assert _wrong(raw)
+
+
+def test_what_passed_before_a_dispute_stays_proved(spoken: Talk) -> None:
+    """The streams that it ended stand in the file beside those that go on under the next version of the charter."""
+    aubier, nord = spoken.aubier, spoken.nord
+    ended = nord.relation(aubier)
+    histories.checkpoint(nord.ground, ended.id)
+    rewrite(nord, nord.fact("SELECT max(seq) FROM out_entry"))
+    assert isinstance(_deliver_more(spoken), delivery.Stopped)
+    aubier.propose(nord, purpose="after the dispute", onward="allowed")
+    nord.agree(aubier)
+    spoken.settle()
+    now = nord.relation(aubier)
+    assert now.genesis != ended.genesis
+    raw = _file(aubier, spoken)
+    assert _wrong(raw) == []
+    said = json.loads(raw)
+    wanted = {ended.stream_in, ended.stream_out, now.stream_in, now.stream_out}
+    assert {each["entry"]["stream"] for each in said["items"]} == wanted
+    begun = {each["entry"]["prev"] for each in said["items"] if each["entry"]["seq"] == 1}
+    assert begun == {ended.genesis, now.genesis}
+    assert [each["version"] for each in said["agreements"]] == [1, 2]
+    said["agreements"] = said["agreements"][1:]
+    assert any("another agreement" in why for _, why in _wrong(_resealed(aubier, said)))
+    assert _wrong(_file(nord, spoken))  # who rewrote its log cannot prove it any more
+
+
+def _deliver_more(spoken: Talk) -> delivery.Verdict:
+    spoken.from_guest("after the rewriting")
+    return spoken.nord.deliver(spoken.aubier)
