@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "d7c7d61e4e4c"
+revision: str = "d6a36f95091c"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -97,6 +97,23 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob")),
         sa.UniqueConstraint("digest", name=op.f("uq_blob_digest")),
+    )
+    op.create_table(
+        "draft",
+        sa.Column(
+            "person_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("lang", sa.String(length=16), nullable=False),
+        sa.Column("reply_to", sa.String(length=64), nullable=False),
+        sa.Column("again", sa.String(length=64), nullable=False),
+        sa.Column("files", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_draft")),
     )
     op.create_table(
         "file_keep",
@@ -405,6 +422,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_replica_aside_space_id_iri"), ["space_id", "iri"], unique=True)
 
     op.create_table(
+        "replica_form",
+        sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("raw_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("file_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("space_id", "digest", name=op.f("pk_replica_form")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "replica_leaf",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("place", sa.LargeBinary(length=32), nullable=False),
@@ -415,8 +442,11 @@ def upgrade() -> None:
         sa.Column("iri", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=9), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("born", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("form", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("raw_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("file_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("space_id", "place", "rev", name=op.f("pk_replica_leaf")),
         sqlite_with_rowid=False,
     )
@@ -683,6 +713,11 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(length=32), nullable=True),
         sa.Column("provider_session", sa.String(length=255), nullable=True),
         sa.Column("state_hash", sa.String(length=64), nullable=True),
+        sa.Column("idp", sa.String(length=255), nullable=False),
+        sa.Column("acr", sa.String(length=100), nullable=False),
+        sa.Column("amr", sa.String(length=255), nullable=False),
+        sa.Column("auth_time", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("email_domain", sa.String(length=253), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -728,6 +763,7 @@ def upgrade() -> None:
         sa.Column("lane_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("iri", sa.Text(), nullable=False),
         sa.Column("ours", sa.Boolean(), nullable=False),
+        sa.Column("genesis", sa.String(length=64), nullable=False),
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("entry_hash", sa.LargeBinary(), nullable=False),
         sa.Column(
@@ -1248,6 +1284,7 @@ def downgrade() -> None:
     op.drop_table("replica_statement")
     op.drop_table("replica_run")
     op.drop_table("replica_leaf")
+    op.drop_table("replica_form")
     with op.batch_alter_table("replica_aside", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_replica_aside_space_id_iri"))
 
@@ -1300,6 +1337,7 @@ def downgrade() -> None:
     op.drop_table("lane")
     op.drop_table("invite")
     op.drop_table("file_keep")
+    op.drop_table("draft")
     op.drop_table("blob")
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_action"))
