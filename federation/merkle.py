@@ -18,7 +18,8 @@ BLOCK = 1024  # leaves; a power of two, as the tree asks for
 _EMPTY = hashlib.sha256(b"").digest()
 
 
-def _leaf(data: bytes) -> bytes:
+def hash_of(data: bytes) -> bytes:
+    """The hash of one leaf, 32 bytes."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
@@ -34,7 +35,7 @@ def _above(level: list[bytes]) -> list[bytes]:
 
 def root(leaves: Iterable[bytes]) -> bytes:
     """MTH over the leaves in their order, 32 bytes; of none it is SHA-256 of nothing."""
-    return join([_leaf(data) for data in leaves])
+    return join([hash_of(data) for data in leaves])
 
 
 def join(subtrees: Sequence[bytes]) -> bytes:
@@ -49,7 +50,7 @@ def join(subtrees: Sequence[bytes]) -> bytes:
 
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """PATH(index): the hashes beside the way from the leaf up to the root. Raises LocalError outside the tree."""
-    return path_above([_leaf(data) for data in leaves], index)
+    return path_above([hash_of(data) for data in leaves], index)
 
 
 def path_above(subtrees: Sequence[bytes], index: int) -> list[bytes]:
@@ -73,7 +74,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     """
     if not 0 <= index < size:
         return False
-    position, last, reached = index, size - 1, _leaf(leaf)
+    position, last, reached = index, size - 1, hash_of(leaf)
     for beside in path:
         if last == 0:
             return False

@@ -77,6 +77,9 @@ class Copy(Protocol):
     def leaves(self, as_of: int, view: View, numbers: Sequence[int]) -> Iterable[Leaf]:
         """Those of these buckets."""
 
+    def named(self, as_of: int, view: View, ids: Sequence[str]) -> Iterable[Leaf]:
+        """Those of these ids, brought up to date."""
+
     def take(self, lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
         """Apply Announces (`take` below), each in a savepoint; how many had an effect."""
 
@@ -185,6 +188,8 @@ def _mend(
         listed = list(host.leaves(theirs.as_of, portion))
         _check_list(listed, portion, hashes)
         found = compare(copy.leaves(theirs.as_of, theirs.view, portion), listed)
+        if not found:
+            continue
         told = [each.theirs for each in found if each.kind == "missing" and _is_withheld(each.theirs)]
         over = [each.ours for each in found if _is_withheld(each.ours)]
         copy.withhold(_leaves(told), _leaves(over))
@@ -194,7 +199,9 @@ def _mend(
         for some in _some(wanted, limits.MAX_BATCH_LINES):
             revs = [leaf.rev for leaf in _leaves(each.theirs for each in some)]
             report.repaired += copy.take(host.announces(revs), _wanted(some))
-        remains = compare(copy.leaves(theirs.as_of, theirs.view, portion), listed)
+        named = {leaf.id for each in found for leaf in _leaves((each.ours, each.theirs))}
+        ours_now = copy.named(theirs.as_of, theirs.view, sorted(named))
+        remains = compare(ours_now, [each for each in listed if each.id in named])
         copy.set_aside(remains)
         report.aside += [each for each in remains if each.kind == "surplus"]
         report.differences += [each for each in remains if each.kind != "surplus"]

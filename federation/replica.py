@@ -7,11 +7,12 @@ SHA-256(id); bucket and root are trees of RFC 9162. Source: PROTOCOL 2.c.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from json.encoder import encode_basestring as _quoted
-from typing import Literal, cast, get_args
+from operator import itemgetter
+from typing import Literal, NamedTuple, cast, get_args
 
 from federation import merkle, proofs
 from federation.activity import CONTEXT, MOMENT, Document, iri, new_id
@@ -30,12 +31,23 @@ GONE = digest_of_bytes(b"")
 """The digest of a tombstone: of nothing."""
 
 
+class Outline(NamedTuple):
+    """What a charter looks at of what says an object: its form (JSON), its bytes, those of its largest file.
+
+    Made and judged by `federation.withholding`.
+    """
+
+    form: str
+    raw_bytes: int
+    file_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One object or member of a space: `rev` is the last activity that changed it, `digest` D(object).
 
-    What is withheld has no digest. `born` is the rev that brought the object and `kind` its type; they decide what a
-    partner sees and are not hashed.
+    What is withheld has no digest. `born` is the rev that brought the object, `outline` what a charter looks at of a
+    live one; they decide what a partner sees and are not hashed.
     """
 
     id: str
@@ -43,7 +55,7 @@ class Leaf:
     state: LeafState
     digest: str
     born: int = field(default=0, compare=False)
-    kind: str = field(default="", compare=False)
+    outline: Outline | None = field(default=None, compare=False)
 
     @property
     def place(self) -> bytes:
@@ -55,6 +67,11 @@ class Leaf:
         """What is hashed into the tree: JCS of its members, written by hand as a space has many."""
         said = "" if self.state == "withheld" else f'"digest":"{self.digest}",'
         return f'{{{said}"id":{_quoted(self.id)},"rev":{self.rev},"state":"{self.state}"}}'.encode()
+
+    @property
+    def hash(self) -> bytes:
+        """Its hash in the tree, 32 bytes."""
+        return merkle.hash_of(self.data)
 
     def document(self) -> Document:
         """As it stands on a line of a list of leaves."""
@@ -87,40 +104,42 @@ class View:
     """What one organisation sees of a space; the same to both sides.
 
     Of posts those that came (or were deleted) with `posts` or later; of members those who are in, and those who left
-    later than `members`. `types` are the object types of its charter, None for all: of others it learns that they are.
+    later than `members`. What does not pass its charter (`passes`; None: all does) it learns of, and no more.
     """
 
     posts: int = 0
     members: int = 0
-    types: frozenset[str] | None = None
     scope: str = ""
-    """D of the types in order, for who is only told of them; "" for all."""
+    """The digest of the charter by which something is withheld; "" when nothing is."""
+    passes: Callable[[Outline], bool] | None = field(default=None, compare=False)
 
     def document(self) -> Document | None:
         """As a statement carries it; None when it is the whole space."""
-        scope = self.scope if self.types is None else digest(sorted(self.types))
-        if not (self.posts or self.members or scope):
+        if not (self.posts or self.members or self.scope):
             return None
-        return {"posts": self.posts, "members": self.members, **({"scope": scope} if scope else {})}
+        seen: Document = {"posts": self.posts, "members": self.members}
+        return {**seen, "scope": self.scope} if self.scope else seen
 
     def of(self, leaves: Iterable[Leaf]) -> Iterable[Leaf]:
         """Those of the leaves that are seen, as they are seen."""
         for leaf in leaves:
-            if not self._shows(leaf):
-                continue
-            withheld = leaf.state == "live" and self.types is not None and leaf.kind not in self.types
-            yield Leaf(leaf.id, leaf.rev, "withheld", "") if withheld else leaf
+            if self.shows(leaf.state, leaf.rev, leaf.born):
+                yield Leaf(leaf.id, leaf.rev, "withheld", "") if self._withholds(leaf) else leaf
 
-    def _shows(self, leaf: Leaf) -> bool:
-        match leaf.state:
+    def shows(self, state: str, rev: int, born: int) -> bool:
+        """Whether a leaf of this state and these revs is seen, be it withheld or not."""
+        match state:
             case "live":
-                return leaf.born >= self.posts
+                return born >= self.posts
             case "tombstone":
-                return leaf.rev >= self.posts
+                return rev >= self.posts
             case "left":
-                return leaf.rev > self.members
+                return rev > self.members
             case _:
                 return True
+
+    def _withholds(self, leaf: Leaf) -> bool:
+        return self.passes is not None and leaf.outline is not None and not self.passes(leaf.outline)
 
 
 WHOLE = View()
@@ -137,30 +156,46 @@ def view_of(document: object) -> View:
         raise Malformed("`view` says from which rev on.")
     if not isinstance(scope, str):
         raise Malformed("`scope` of a view is a digest.")
-    return View(posts, members, scope=scope)
+    return View(posts, members, scope)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many leaves there are, and the 256 bucket hashes of 32 bytes."""
+    """The 256 bucket hashes of 32 bytes, and how many leaves each bucket has."""
 
-    count: int
     hashes: Sequence[bytes]
+    counts: Sequence[int]
+
+    @property
+    def count(self) -> int:
+        """How many leaves there are."""
+        return sum(self.counts)
 
     @property
     def root(self) -> str:
         """The root over the bucket hashes, in the form of D."""
         return multibase_of(root(self.hashes))
 
+    def with_(self, other: Tally, numbers: Iterable[int]) -> Tally:
+        """The same, with these buckets as `other` has them."""
+        hashes, counts = list(self.hashes), list(self.counts)
+        for number in numbers:
+            hashes[number], counts[number] = other.hashes[number], other.counts[number]
+        return Tally(hashes, counts)
+
 
 def tally(leaves: Iterable[Leaf]) -> Tally:
-    """Of leaves that come in the order of SHA-256(id): no more than one bucket is held."""
-    hashes, count = [EMPTY] * BUCKETS, 0
-    for number, filled in groupby(leaves, lambda leaf: leaf.place[0]):
-        lines = [leaf.data for leaf in filled]
-        hashes[number] = merkle.root(lines)
-        count += len(lines)
-    return Tally(count, hashes)
+    """Of leaves that come in the order of SHA-256(id)."""
+    return tally_of((leaf.place[0], leaf.hash) for leaf in leaves)
+
+
+def tally_of(hashed: Iterable[tuple[int, bytes]]) -> Tally:
+    """Of (number of the bucket, hash of the leaf), in the order of leaves: no more than one bucket is held."""
+    hashes, counts = [EMPTY] * BUCKETS, [0] * BUCKETS
+    for number, filled in groupby(hashed, itemgetter(0)):
+        found = [each for _, each in filled]
+        hashes[number], counts[number] = merkle.join(found), len(found)
+    return Tally(hashes, counts)
 
 
 EMPTY = merkle.root(())

@@ -277,7 +277,7 @@ class Agreements:
         self._note("relation.in-force", relation, accept.id, proposal.digest)
         if not goes_on:
             exchange.resume(cast("exchange.NodeWork", self._ground.work(self._session)), relation.id)
-        self._ground.events.publish(records.Agreed(int(relation.id)), self._session)
+        self._ground.events.publish(records.Agreed(int(relation.id), relation.node), self._session)
         return changed
 
     def declined(self, relation: Relation, offer: str) -> None:

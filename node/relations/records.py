@@ -72,9 +72,10 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """Event: a version of the agreement came into force."""
+    """Event: a version of the agreement with this node came into force."""
 
     relation_id: int
+    node: str
 
 
 @dataclass(frozen=True, slots=True)

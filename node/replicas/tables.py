@@ -14,13 +14,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from node.core.db import Base, BigKey
 
 SHA256_BYTES = 32
+FORM_BYTES = 16
 _COMPACT = {"sqlite_with_rowid": False}
 
 
 class Leaf(Base):
     """A leaf from `rev` on, up to before `until`; the present one has none. `place` is SHA-256(id), in whose order
-    leaves stand. `digest` is empty when the host withholds the object from us. `born` and `kind`: see
-    `federation.replica.Leaf`.
+    leaves stand; `hash` is the leaf's in the tree. `digest` is empty when the host withholds the object from us. What
+    `born` is: `federation.replica.Leaf`. Of a live one `form` is the digest of a `Form`, with the bytes of the activity
+    and of the largest file that it brings.
     """
 
     __tablename__ = "replica_leaf"
@@ -33,8 +35,26 @@ class Leaf(Base):
     iri: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(9))
     digest: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES))
     born: Mapped[int] = mapped_column(BigKey)
-    kind: Mapped[str] = mapped_column(String(16))
+    form: Mapped[bytes | None] = mapped_column(LargeBinary(FORM_BYTES))
+    raw_bytes: Mapped[int] = mapped_column(BigKey)
+    file_bytes: Mapped[int] = mapped_column(BigKey)
+
+
+class Form(Base):
+    """What charters look at of posts of a space (`federation.withholding`), by half its SHA-256, with the most bytes
+    that an activity of this form, and a file in one, ever had.
+    """
+
+    __tablename__ = "replica_form"
+    __table_args__ = (_COMPACT,)
+
+    space_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(FORM_BYTES), primary_key=True)
+    form: Mapped[str] = mapped_column(Text)
+    raw_bytes: Mapped[int] = mapped_column(BigKey)
+    file_bytes: Mapped[int] = mapped_column(BigKey)
 
 
 class Statement(Base):

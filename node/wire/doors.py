@@ -15,7 +15,6 @@ from flask import Response as Answer
 
 from federation import limits, signatures
 from federation.digest import multibase_of
-from federation.documents import dumps
 from federation.errors import NotFound, OutOfScope, RemoteError, TooLarge
 from federation.exchange import MEDIA_TYPE
 from federation.http import Headers, Request, Response
@@ -156,7 +155,7 @@ def digest(name: str) -> Answer:
             hashes = [multibase_of(each) for each in hosting.buckets(here, relation, iri, as_of)]
             return _answer("application/json", json.dumps({"asOf": as_of, "buckets": hashes}).encode())
         leaves = hosting.bucket(here, relation, iri, as_of, _buckets(asked["bucket"]))
-        return _answer(MEDIA_TYPE, b"".join(dumps(each.document()) + b"\n" for each in leaves))
+        return _answer(MEDIA_TYPE, b"".join(each.data + b"\n" for each in leaves))
 
     return _signed_read(here, answer)
 

@@ -99,6 +99,9 @@ class Copy(Held):
         self.most = max(self.most, len(found))
         return found
 
+    def named(self, as_of: int, view: View, ids: Sequence[str]) -> Iterable[Leaf]:
+        return in_order(self.leaves_[name] for name in ids if name in self.leaves_)
+
     def take(self, lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
         for _ in lines:
             if not wanted:

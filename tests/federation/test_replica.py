@@ -14,7 +14,7 @@ from federation import jcs, replica
 from federation.digest import digest, followers_digest
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
-from federation.replica import Leaf, View
+from federation.replica import Leaf, Outline, View
 
 NODE = "https://north.example/actor"
 SPACE = "https://north.example/spaces/1"
@@ -27,7 +27,7 @@ def leaf(number: int, rev: int = 1, **members: Any) -> Leaf:
         "state": "live",
         "digest": digest(number),
         "born": rev,
-        "kind": "Note",
+        "outline": Outline("note", 100, 0),
         **members,
     }
     return Leaf(f"https://north.example/o/{number}", rev, **values)
@@ -92,7 +92,7 @@ def strings(value: object) -> list[str]:
 
 
 def test_what_is_withheld_has_no_digest() -> None:
-    [told] = View(types=frozenset({"Article"})).of([leaf(1)])
+    [told] = View(scope=digest(1), passes=lambda one: one.form != "note").of([leaf(1)])
 
     assert told.document() == {"id": leaf(1).id, "rev": 1, "state": "withheld"}
     assert replica.leaf_of(told.document()) == told
@@ -115,7 +115,7 @@ def test_a_view_shows_what_came_since(one: Leaf, seen: bool) -> None:
 
 
 def test_a_statement_comes_back_as_it_was_signed() -> None:
-    view = View(5, 7, frozenset({"Note", "Article"}))
+    view = View(5, 7, digest(1), lambda _one: True)
     document = signed(view=view)
 
     said = replica.read(document, [KEY.public])

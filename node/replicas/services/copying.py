@@ -17,14 +17,14 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from federation import documents, repair, replica
+from federation import documents, repair, replica, withholding
 from federation.activity import Document
-from federation.digest import digest, sha256_of
-from federation.errors import Malformed, RemoteError
+from federation.digest import sha256_of
+from federation.errors import Malformed, OtherAgreement, RemoteError
 from federation.limits import MAX_JSON_ANSWER_BYTES, MAX_LEAVES_BYTES, MAX_OUTBOX_BYTES
 from federation.ports import Relation
 from federation.repair import Difference, Wanted
-from federation.replica import Leaf, Statement, Tally, View
+from federation.replica import Leaf, Statement, Tally, View, place_of
 from node.core import failpoints
 from node.core.audit import Act
 from node.core.db import table_of
@@ -109,6 +109,9 @@ class Copy:
     space: Copied
     as_of: int = -1
     touched: set[str] = field(default_factory=set)
+    _tallied: dict[tuple[int, View], Tally] = field(default_factory=dict)
+    """The last tally, of which only the buckets in `_dirty` have changed."""
+    _dirty: set[int] = field(default_factory=set)
     proof: Document | None = None
     """The statement that we signed, once the copies are equal."""
 
@@ -119,11 +122,13 @@ class Copy:
         first = self.space.first_rev
         if found.view.posts > first or found.view.members > first:
             raise Malformed("The host says that we see less than from our own beginning.")
-        types = hosting.types_of(self.relation)
-        if found.view.scope != digest(sorted(types)):
+        if not found.view.scope:
             return found
+        if found.view.scope != self.relation.agreement_digest:
+            raise OtherAgreement("The host withholds by another version of the charter than ours.")
         # What came before the charter left it out stays here, and counts as what the host tells of it.
-        return replace(found, view=replace(found.view, types=types, scope=""))
+        passes = withholding.passes(self.relation, self.space.iri)
+        return replace(found, view=replace(found.view, passes=passes))
 
     def rev(self) -> int:
         with self.ground.database.reading() as session:
@@ -131,13 +136,24 @@ class Copy:
 
     def tally(self, as_of: int, view: View) -> Tally:
         self._refresh()
+        known = self._tallied.get((as_of, view))
+        changed = None if known is None else sorted(self._dirty)
         with self.ground.database.reading() as session:
-            return replica.tally(view.of(leaves.stream(session, self.space.id, as_of)))
+            found = leaves.tally(session, self.space.id, as_of, view, changed)
+        if known is not None and changed is not None:
+            found = known.with_(found, changed)
+        self._tallied, self._dirty = {(as_of, view): found}, set()
+        return found
 
     def leaves(self, as_of: int, view: View, numbers: Sequence[int]) -> Iterable[Leaf]:
         self._refresh()
         with self.ground.database.reading() as session:
             return list(view.of(leaves.stream(session, self.space.id, as_of, numbers)))
+
+    def named(self, as_of: int, view: View, ids: Sequence[str]) -> Iterable[Leaf]:
+        self._refresh()
+        with self.ground.database.reading() as session:
+            return list(view.of(leaves.named(session, self.space.id, as_of, ids)))
 
     def take(self, lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
         self.touched |= wanted.keys()
@@ -161,10 +177,14 @@ class Copy:
         return taken
 
     def withhold(self, known: Iterable[Leaf], over: Iterable[Leaf]) -> None:
+        told, out = list(known), list(over)
         with self.ground.database.writing() as session:
-            leaves.withhold(session, self.space.id, known, over)
+            leaves.withhold(session, self.space.id, told, out)
+        self._dirty |= {leaf.place[0] for leaf in (*told, *out)}
 
     def set_aside(self, found: Sequence[Difference]) -> None:
+        if not found:
+            return
         with exchange.open_work(self.ground) as work:
             session = work.session
             kept = set(
@@ -196,8 +216,10 @@ class Copy:
         """All of it when the space went on, else what we touched."""
         if self.rev() != self.as_of:
             self.as_of = leaves.bring_up_to_date(self.ground, self.space)
+            self._tallied.clear()
         elif self.touched:
             leaves.bring_some(self.ground, self.space, sorted(self.touched))
+        self._dirty |= {place_of(each)[0] for each in self.touched}
         self.touched.clear()
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from itertools import chain
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from federation import charter, cutting, documents, replica
+from federation import cutting, documents, replica, withholding
 from federation.activity import Activity, Document
 from federation.errors import AsOfGone, NotFound, OutOfScope, TooLarge
 from federation.limits import MAX_BATCH_LINES, MAX_LEAVES, MAX_OUTBOX_BYTES
@@ -29,7 +27,6 @@ from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.files import service as files
 from node.replicas.services import leaves, statements
-from node.replicas.services.leaves import LEAF
 from node.spaces.services import copies as spaces
 from node.spaces.services.copies import Copied
 from node.threads.services import copies as threads
@@ -49,7 +46,7 @@ def statement(ground: Ground, relation: Relation, iri: str) -> str:
     as_of = leaves.bring_up_to_date(ground, space)
     with ground.database.reading() as session:
         view = _view(session, space, relation)
-        found = replica.tally(view.of(leaves.stream(session, space.id, as_of)))
+        found = leaves.tally(session, space.id, as_of, view)
     return documents.dumps(sign(ground, space, as_of, found, view).document).decode()
 
 
@@ -151,12 +148,6 @@ def _announces(work: NodeWork, turns: Sequence[str]) -> list[Activity]:
     return [said[each] for each in turns if each in said]
 
 
-def types_of(relation: Relation) -> frozenset[str]:
-    """The object types of the charter."""
-    scope = (relation.agreement or {}).get("scope", {})
-    return frozenset(scope.get("objectTypes", ()))
-
-
 def _space(ground: Ground, relation: Relation, iri: str) -> Copied:
     with ground.database.reading() as session:
         space = None if iri in relation.stopped else spaces.by_iri(session, iri)
@@ -166,10 +157,9 @@ def _space(ground: Ground, relation: Relation, iri: str) -> Copied:
 
 
 def _view(session: Session, space: Copied, relation: Relation) -> View:
-    """What this partner sees. Types are named only when something is withheld, so that most views are comparable."""
+    """What this partner sees. Its charter is named only when something is withheld: most views are comparable."""
     posts, members = spaces.seen_from(session, space, relation.node)
-    if types_of(relation) >= set(charter.OBJECT_TYPES):
+    passes = withholding.passes(relation, space.iri)
+    if all(map(passes, leaves.outlines(session, space.id))):
         return View(posts, members)
-    kinds = select(LEAF.c.kind).where(LEAF.c.space_id == space.id, LEAF.c.state == "live").distinct()
-    withheld = set(chain(session.execute(kinds).scalars())) - types_of(relation)
-    return View(posts, members, types_of(relation) if withheld else None)
+    return View(posts, members, relation.agreement_digest, passes)

@@ -7,16 +7,19 @@ Source: PROTOCOL 2.c; RELIABILITY R5.
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from federation import documents, replica
+from federation import activity as activities
+from federation import documents, replica, withholding
 from federation.digest import object_digest
-from federation.replica import Leaf, place_of
+from federation.replica import Leaf, Outline, Tally, View, place_of
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import history
@@ -26,6 +29,7 @@ from node.spaces.services.copies import Copied
 from node.threads.services import copies as threads
 
 LEAF = table_of(tables.Leaf)
+FORM = table_of(tables.Form)
 WITHHELD = "withheld"
 WRITTEN_AT_ONCE = 500
 READ_AT_ONCE = 2000
@@ -35,6 +39,8 @@ _END = (
     .where(LEAF.c.space_id == bindparam("space"), LEAF.c.place == bindparam("sought"), LEAF.c.until.is_(None))
     .values(until=bindparam("ends"))
 )
+
+_POSTS = ("live", "tombstone")
 
 _turns: dict[int, threading.Lock] = {}
 _taking = threading.Lock()
@@ -47,7 +53,7 @@ def bring_up_to_date(ground: Ground, space: Copied) -> int:
     """
     with _turn(space.id), ground.database.reading() as session:
         now = spaces.by_id(session, space.id)
-        newest = select(func.max(LEAF.c.rev)).where(LEAF.c.space_id == space.id, LEAF.c.kind != "")
+        newest = select(func.max(LEAF.c.rev)).where(LEAF.c.space_id == space.id, LEAF.c.state.in_(_POSTS))
         for some in _present(session, now, (session.scalar(newest) or 0) + 1):
             _take(ground, session, space.id, some)
         if not _is_whole(ground, session, now):
@@ -74,21 +80,35 @@ def stream(
     session: Session, space_id: int, as_of: int, numbers: Sequence[int] | None = None
 ) -> Iterator[Leaf]:
     """The leaves as of a rev, in the order of SHA-256(id); of these buckets alone, when they are given."""
-    here = (
-        select(LEAF.c.iri, LEAF.c.rev, LEAF.c.state, LEAF.c.digest, LEAF.c.born, LEAF.c.kind)
-        .where(LEAF.c.space_id == space_id, LEAF.c.rev <= as_of)
-        .where(or_(LEAF.c.until.is_(None), LEAF.c.until > as_of))
-        .order_by(LEAF.c.place)
-        .limit(READ_AT_ONCE)
-    )
-    for first, last in _ranges(numbers):
-        after = first
-        while True:
-            rows = session.execute(here.where(LEAF.c.place > after, LEAF.c.place <= last)).all()
-            yield from (Leaf(*row) for row in rows)
-            if len(rows) < READ_AT_ONCE:
-                break
-            after = place_of(rows[-1].iri)
+    forms = _forms(session, space_id)
+    return (_leaf(row, forms) for row in _rows(session, space_id, as_of, _WHOLE, numbers))
+
+
+def named(session: Session, space_id: int, as_of: int, ids: Iterable[str]) -> list[Leaf]:
+    """Those of these ids as of a rev."""
+    forms, here = _forms(session, space_id), _as_of(select(*_WHOLE), space_id, as_of)
+    places = [place_of(each) for each in ids]
+    found = []
+    for first in range(0, len(places), WRITTEN_AT_ONCE):
+        some = here.where(LEAF.c.place.in_(places[first : first + WRITTEN_AT_ONCE]))
+        found += [_leaf(row, forms) for row in session.execute(some)]
+    return found
+
+
+def tally(
+    session: Session, space_id: int, as_of: int, view: View, numbers: Sequence[int] | None = None
+) -> Tally:
+    """What a view has as of a rev; of these buckets alone, when they are given."""
+    if view.passes is not None:
+        return replica.tally(view.of(stream(session, space_id, as_of, numbers)))
+    rows = _rows(session, space_id, as_of, _HASHED, numbers)
+    return replica.tally_of((row[0][0], row[1]) for row in rows if view.shows(row[2], row[3], row[4]))
+
+
+def outlines(session: Session, space_id: int) -> list[Outline]:
+    """The outlines of the space: each form that a post has, or had, with the most bytes of any."""
+    query = select(FORM.c.form, FORM.c.raw_bytes, FORM.c.file_bytes).where(FORM.c.space_id == space_id)
+    return [Outline(*row) for row in session.execute(query)]
 
 
 def withhold(session: Session, space_id: int, known: Iterable[Leaf], over: Iterable[Leaf]) -> None:
@@ -104,6 +124,50 @@ def withhold(session: Session, space_id: int, known: Iterable[Leaf], over: Itera
 def forget_versions(session: Session, space_id: int, before: int) -> None:
     """Drop the leaves that no statement since `before` speaks of."""
     session.execute(delete(LEAF).where(LEAF.c.space_id == space_id, LEAF.c.until <= before))
+
+
+_HASHED = (LEAF.c.place, LEAF.c.hash, LEAF.c.state, LEAF.c.rev, LEAF.c.born)
+_WHOLE = (
+    LEAF.c.place,
+    LEAF.c.iri,
+    LEAF.c.rev,
+    LEAF.c.state,
+    LEAF.c.digest,
+    LEAF.c.born,
+    LEAF.c.form,
+    LEAF.c.raw_bytes,
+    LEAF.c.file_bytes,
+)
+
+
+def _rows(
+    session: Session, space_id: int, as_of: int, columns: Sequence[Any], numbers: Sequence[int] | None
+) -> Iterator[Any]:
+    """These columns of the leaves as of a rev, `place` first, some thousand at a time."""
+    here = _as_of(select(*columns), space_id, as_of).order_by(LEAF.c.place).limit(READ_AT_ONCE)
+    for first, last in _ranges(numbers):
+        after = first
+        while True:
+            rows = session.execute(here.where(LEAF.c.place > after, LEAF.c.place <= last)).all()
+            yield from rows
+            if len(rows) < READ_AT_ONCE:
+                break
+            after = rows[-1].place
+
+
+def _as_of(query: Any, space_id: int, as_of: int) -> Any:
+    there = or_(LEAF.c.until.is_(None), LEAF.c.until > as_of)
+    return query.where(LEAF.c.space_id == space_id, LEAF.c.rev <= as_of, there)
+
+
+def _leaf(row: Any, forms: Mapping[bytes, str]) -> Leaf:
+    outline = None if row.form is None else Outline(forms[row.form], row.raw_bytes, row.file_bytes)
+    return Leaf(row.iri, row.rev, row.state, row.digest, row.born, outline)
+
+
+def _forms(session: Session, space_id: int) -> dict[bytes, str]:
+    rows = session.execute(select(FORM.c.digest, FORM.c.form).where(FORM.c.space_id == space_id))
+    return {row.digest: row.form for row in rows}
 
 
 def _turn(space_id: int) -> threading.Lock:
@@ -151,9 +215,7 @@ def _summary(ground: Ground, space_id: int) -> tuple[int, int, int, int]:
     person = func.sum(case((LEAF.c.state.in_(("member", "left")), 1), else_=0))
     rev = case((LEAF.c.state.in_(("live", "tombstone")), LEAF.c.rev), else_=0)
     live = func.sum(case((LEAF.c.state == "live", 1), else_=0))
-    query = select(func.count(), func.sum(rev), live, person).where(
-        LEAF.c.space_id == space_id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD
-    )
+    query = select(func.count(), func.sum(rev), live, person).where(*_own(space_id))
     with ground.database.reading() as session:
         count, revs, alive, people = (int(each or 0) for each in session.execute(query).one())
     return count - people, revs, alive, people
@@ -188,10 +250,12 @@ def _made(session: Session, changed: Sequence[threads.Copied | Leaf]) -> list[Le
         if isinstance(each, Leaf):
             made.append(each)
         elif not each.live:
-            made.append(Leaf(each.iri, each.rev, "tombstone", replica.GONE, each.born, each.type))
+            made.append(Leaf(each.iri, each.rev, "tombstone", replica.GONE, each.born))
         elif each.activity in said:
-            spoken = documents.loads(said[each.activity])["object"]
-            made.append(Leaf(each.iri, each.rev, "live", object_digest(spoken), each.born, each.type))
+            raw = said[each.activity]
+            spoken = activities.of(documents.loads(raw), raw)
+            digest, outline = object_digest(spoken.object or {}), withholding.outline(spoken)
+            made.append(Leaf(each.iri, each.rev, "live", digest, each.born, outline))
     return made
 
 
@@ -213,12 +277,47 @@ def _write(ground: Ground, space_id: int, made: Sequence[Leaf]) -> None:
         if ending:
             session.connection().execute(_END, [{"space": space_id, **each} for each in ending])
         session.execute(insert(LEAF), rows)
+        _keep_forms(session, space_id, [leaf.outline for leaf in made if leaf.outline is not None])
+
+
+def _keep_forms(session: Session, space_id: int, made: Iterable[Outline]) -> None:
+    """Note the forms of these, and the most bytes of each."""
+    most: dict[bytes, Outline] = {}
+    for one in made:
+        digest = _form(one)
+        before = most.get(digest, one)
+        most[digest] = Outline(
+            one.form, max(one.raw_bytes, before.raw_bytes), max(one.file_bytes, before.file_bytes)
+        )
+    about = (FORM.c.space_id == space_id, FORM.c.digest.in_(list(most)))
+    for row in session.execute(select(FORM).where(*about)).all():
+        one = most[row.digest]
+        if one.raw_bytes <= row.raw_bytes and one.file_bytes <= row.file_bytes:
+            del most[row.digest]
+        else:
+            larger = Outline(one.form, max(one.raw_bytes, row.raw_bytes), max(one.file_bytes, row.file_bytes))
+            most[row.digest] = larger
+    if most:
+        session.execute(delete(FORM).where(FORM.c.space_id == space_id, FORM.c.digest.in_(list(most))))
+        rows = [{"space_id": space_id, "digest": digest, **one._asdict()} for digest, one in most.items()]
+        session.execute(insert(FORM), rows)
+
+
+def _form(outline: Outline) -> bytes:
+    return hashlib.sha256(outline.form.encode()).digest()[: tables.FORM_BYTES]
 
 
 def _forget_lost(ground: Ground, session: Session, space: Copied) -> None:
-    """Drop the leaves of what is not here any more, some hundred at a time."""
+    """Drop the leaves of what is not here any more: some hundred at a time, in the buckets with more leaves than posts
+    and people.
+    """
     people = {each.id for each in _people(session, space)}
-    for iris in _leaves_here(ground, space.id):
+    there = Counter(threads.counts(session, space.id)) + Counter(place_of(each)[0] for each in people)
+    with ground.database.reading() as reading:
+        first = func.substr(LEAF.c.place, 1, 1)
+        query = select(first, func.count()).where(*_own(space.id)).group_by(first)
+        kept = {number[0]: count for number, count in reading.execute(query)}
+    for iris in _leaves_here(ground, space.id, [each for each in kept if kept[each] > there[each]]):
         here = threads.here(session, iris) | people
         lost = [place_of(each) for each in iris if each not in here]
         if lost:
@@ -226,22 +325,24 @@ def _forget_lost(ground: Ground, session: Session, space: Copied) -> None:
                 _drop(writing, space.id, lost)
 
 
-def _leaves_here(ground: Ground, space_id: int) -> Iterator[Sequence[str]]:
-    """The ids of our present leaves."""
-    present = (
-        select(LEAF.c.iri)
-        .where(LEAF.c.space_id == space_id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD)
-        .order_by(LEAF.c.place)
-        .limit(WRITTEN_AT_ONCE)
-    )
-    after = b""
-    while True:
-        with ground.database.reading() as session:
-            found = session.execute(present.where(LEAF.c.place > after)).scalars().all()
-        if not found:
-            return
-        yield found
-        after = place_of(found[-1])
+def _own(space_id: int) -> tuple[Any, ...]:
+    """The present leaves of what we have."""
+    return (LEAF.c.space_id == space_id, LEAF.c.until.is_(None), LEAF.c.state != WITHHELD)
+
+
+def _leaves_here(ground: Ground, space_id: int, numbers: Sequence[int]) -> Iterator[Sequence[str]]:
+    """The ids of our present leaves in these buckets."""
+    present = select(LEAF.c.iri).where(*_own(space_id)).order_by(LEAF.c.place).limit(WRITTEN_AT_ONCE)
+    for first, last in _ranges(numbers):
+        after = first
+        while True:
+            with ground.database.reading() as session:
+                some = present.where(LEAF.c.place > after, LEAF.c.place <= last)
+                found = session.execute(some).scalars().all()
+            if not found:
+                break
+            yield found
+            after = place_of(found[-1])
 
 
 def _drop(session: Session, space_id: int, places: Sequence[bytes], state: str | None = None) -> None:
@@ -258,8 +359,11 @@ def _row(space_id: int, leaf: Leaf) -> dict[str, Any]:
         "iri": leaf.id,
         "state": leaf.state,
         "digest": leaf.digest,
+        "hash": leaf.hash,
         "born": leaf.born,
-        "kind": leaf.kind,
+        "form": None if leaf.outline is None else _form(leaf.outline),
+        "raw_bytes": 0 if leaf.outline is None else leaf.outline.raw_bytes,
+        "file_bytes": 0 if leaf.outline is None else leaf.outline.file_bytes,
     }
 
 

@@ -30,7 +30,7 @@ from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
-from node.relations.records import Resumed
+from node.relations.records import Agreed, Resumed
 from node.replicas import tables
 from node.replicas.services import copying, statements
 from node.replicas.services.copying import ASIDE, Copy, Host
@@ -49,7 +49,7 @@ GAP_AFTER = timedelta(minutes=2)
 AGAIN_AFTER = timedelta(minutes=30)
 """After a comparison that did not end equal, or that a crash interrupted."""
 BEFORE_END = timedelta(hours=2)
-AFTER_RESUMPTION_S = 60
+AFTER_CHANGE_S = 60
 MAX_REASON_CHARS = 500
 
 _turns: dict[int, threading.Lock] = {}
@@ -155,10 +155,10 @@ def ask(ground: Ground, key: str, by: str) -> None:
     ground.jobs.enqueue(compare_soon, space.id, by)
 
 
-def when_resumed(ground: Ground, resumed: Resumed, session: Session) -> None:
-    """Compares the copies of this partner's spaces once what had waited is through."""
-    for each in spaces.of_host(session, resumed.node):
-        compare_it = partial(ground.jobs.enqueue, compare_soon, each.id, "", delay_s=AFTER_RESUMPTION_S)
+def when_changed(ground: Ground, changed: Resumed | Agreed, session: Session) -> None:
+    """Compares the copies of this partner's spaces once what had waited is through, or is let in or kept out."""
+    for each in spaces.of_host(session, changed.node):
+        compare_it = partial(ground.jobs.enqueue, compare_soon, each.id, "", delay_s=AFTER_CHANGE_S)
         events.after_commit(session, compare_it)
 
 

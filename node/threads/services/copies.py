@@ -33,7 +33,6 @@ _LAST_EDIT = (
 _COPIES = select(
     POST.c.id,
     POST.c.iri,
-    POST.c.type,
     POST.c.rev,
     POST.c.changed_rev,
     POST.c.state,
@@ -47,7 +46,6 @@ class Copied(NamedTuple):
     """
 
     iri: str
-    type: str
     born: int
     rev: int
     live: bool
@@ -81,6 +79,13 @@ def summary(session: Session, space_id: int) -> tuple[int, int, int]:
     return int(count), int(revs or 0), int(alive or 0)
 
 
+def counts(session: Session, space_id: int) -> dict[int, int]:
+    """How many of them there are by the first byte of SHA-256 of their IRIs."""
+    first = func.substr(POST.c.digest, 1, 1)
+    query = select(first, func.count()).where(POST.c.space_id == space_id, POST.c.changed_rev.is_not(None))
+    return {number[0]: count for number, count in session.execute(query.group_by(first))}
+
+
 def named(session: Session, space_id: int, iris: Iterable[str]) -> Sequence[Copied]:
     """Those of these that are posts with a place in the space, or tombstones."""
     here = _COPIES.where(POST.c.space_id == space_id, POST.c.changed_rev.is_not(None))
@@ -89,7 +94,7 @@ def named(session: Session, space_id: int, iris: Iterable[str]) -> Sequence[Copi
 
 
 def _copied(row: Any) -> Copied:
-    return Copied(row.iri, row.type, row.rev or 0, row.changed_rev, row.state == ACCEPTED, row.activity)
+    return Copied(row.iri, row.rev or 0, row.changed_rev, row.state == ACCEPTED, row.activity)
 
 
 def here(session: Session, iris: Iterable[str]) -> set[str]:

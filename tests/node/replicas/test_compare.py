@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, time, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from federation import charter, digest
+from node.files import service as files
 from node.identity.services.people import Person
-from node.replicas.services import copying, hosting, runs
+from node.relations import records
+from node.replicas.services import copying, runs
 from node.spaces.services import copies
 from node.spaces.services import spaces as use
 from node.threads.services import posting
@@ -267,33 +272,134 @@ def test_history_from_the_day_of_entering_is_a_view_of_its_own(partners: tuple[H
     assert guest.fact("SELECT count(*) FROM replica_leaf WHERE iri = :iri", iri=old.iri) == 0
 
 
-def test_a_type_that_the_charter_leaves_out_is_withheld(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
+def narrow(shared: Shared, **scope: Any) -> None:
+    """The same charter with another scope, in force on both sides; what waits and what is told stays as it was."""
+    agreement = shared.host.relation(shared.guest).agreement
+    assert agreement is not None
+    changed = {**agreement, "scope": {**agreement["scope"], **scope}}
+    held = {"agreement": json.dumps(changed), "agreement_digest": digest.digest(changed)}
+    for house, other in ((shared.host, shared.guest), (shared.guest, shared.host)):
+        number = int(house.relation(other).id)
+        with house.ground.database.writing() as session:
+            records.change(session, house.ground, number, **held)
+
+
+def withheld(shared: Shared) -> list[str]:
+    with shared.guest.ground.database.reading() as session:
+        named = session.execute(
+            text("SELECT iri FROM replica_leaf WHERE state = 'withheld' AND until IS NULL")
+        )
+        return sorted(named.scalars())
+
+
+def listed(shared: Shared, **members: Any) -> dict[str, Any]:
+    """A scope that lists the space of the two."""
+    return {"spaces": [{"id": shared.iri, **members}], "allowNewSpaces": "none"}
+
+
+def attach(shared: Shared, name: str, content: bytes) -> Any:
+    """A post of the host with a file that has reached both."""
+    taken = files.take_in(shared.host.ground, name, BytesIO(content))
+    said = begin(shared.host, shared.nora, shared.key, "Le plan.", title=name, files=(taken,))
+    exchange_all(shared.host, shared.guest)
+    return said
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"objectTypes": ["Article"]},
+        {"activityTypes": ["Announce", "Delete", "Join", "Update"]},
+        {"maxObjectBytes": 300},
+        {"dataClasses": []},
+        {"direction": "in"},
+    ],
+)
+def test_what_the_charter_leaves_out_is_withheld_and_comes_when_it_lets_it_in(
+    shared: Shared, scope: dict[str, Any]
 ) -> None:
-    write(shared.host, "UPDATE post SET type = 'Article' WHERE iri = :iri", iri=shared.last.iri)
+    before = shared.said(shared.guest)
     lose(shared.guest, shared.last.iri)
-    monkeypatch.setattr(hosting, "types_of", lambda _relation: frozenset({"Note"}))
+    narrow(shared, **_scoped(shared, scope))
 
     run = shared.compare()
 
-    assert run.state == "equal"
-    withheld = shared.guest.fact("SELECT iri FROM replica_leaf WHERE state = 'withheld'")
-    assert withheld == shared.last.iri
+    assert (run.state, withheld(shared)) == ("equal", [shared.last.iri])
     assert "À demain." not in shared.said(shared.guest)
+    view = json.loads(str(shared.guest.fact("SELECT view FROM replica_statement ORDER BY id DESC LIMIT 1")))
+    assert view["scope"] == shared.host.relation(shared.guest).agreement_digest
     assert shared.compare().requests == 1
+    wide = shared.host.relation(shared.guest).agreement
+    assert wide is not None
+    narrow(
+        shared,
+        **listed(shared),
+        objectTypes=["Note"],
+        activityTypes=list(charter.ACTIVITY_TYPES),
+        maxObjectBytes=262144,
+        dataClasses=[{"class": "partner"}],
+    )
+    shared.guest.clock.move(minutes=20)
+    run = shared.compare()
+
+    assert (run.state, run.repaired, withheld(shared)) == ("equal", 1, [])
+    assert shared.said(shared.guest) == before
 
 
-def test_what_came_before_the_charter_left_it_out_stays(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
+def _scoped(shared: Shared, scope: dict[str, Any]) -> dict[str, Any]:
+    """A direction and a data class are those of the space as the scope lists it."""
+    if "direction" in scope:
+        return listed(shared, **scope)
+    return {**listed(shared, dataClass="partner"), **scope} if "dataClasses" in scope else scope
+
+
+@pytest.mark.parametrize("scope", [{"maxFileBytes": 4}, {"mediaTypes": ["image/*"]}])
+def test_a_file_that_the_charter_leaves_out_withholds_its_post_alone(
+    shared: Shared, scope: dict[str, Any]
 ) -> None:
-    for house in (shared.host, shared.guest):
-        write(house, "UPDATE post SET type = 'Article' WHERE iri = :iri", iri=shared.last.iri)
-    monkeypatch.setattr(hosting, "types_of", lambda _relation: frozenset({"Note"}))
+    plan = attach(shared, "plan.pdf", b"%PDF-1.7 plan")
+    lose(shared.guest, plan.iri)
+    narrow(shared, **scope)
+
+    run = shared.compare()
+
+    assert (run.state, withheld(shared)) == ("equal", [plan.iri])
+
+
+def test_what_came_before_the_charter_left_it_out_stays(shared: Shared) -> None:
+    before = shared.said(shared.guest)
+    narrow(shared, objectTypes=["Article"])
 
     run = shared.compare()
 
     assert (run.state, run.requests) == ("equal", 1)
-    assert shared.said(shared.guest) == shared.said(shared.host)
+    assert shared.said(shared.guest) == before == shared.said(shared.host)
+    assert withheld(shared) == []
+
+
+def test_nothing_is_hidden_while_the_two_have_other_versions_of_the_charter(shared: Shared) -> None:
+    before = shared.said(shared.guest)
+    narrow(shared, objectTypes=["Article"])
+    with shared.guest.ground.database.writing() as session:
+        number = int(shared.guest.relation(shared.host).id)
+        records.change(session, shared.guest.ground, number, agreement_digest=digest.digest("before"))
+
+    run = shared.compare()
+
+    assert run.state == "failed"
+    assert "another version of the charter" in run.reason
+    assert shared.said(shared.guest) == before
+
+
+def test_copies_are_compared_when_another_version_comes_into_force(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest, asked = shared.guest, list[tuple[Any, ...]]()
+    monkeypatch.setattr(guest.ground.jobs, "enqueue", lambda job, *of, **_: asked.append((job, *of)))
+    shared.host.propose(guest, onward="allowed", purpose="Autre.")
+    guest.agree(shared.host)
+    exchange_all(guest, shared.host)
+    assert (runs.compare_soon, shared.number(guest), "") in asked
 
 
 def test_copies_are_compared_for_the_last_time_before_the_end(shared: Shared) -> None:
