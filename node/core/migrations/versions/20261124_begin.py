@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "d6a36f95091c"
+revision: str = "ffaf61faa0c7"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
