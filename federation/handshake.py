@@ -43,7 +43,10 @@ class UnknownInvite(RemoteError):
 
 
 class WrongToken(Forbidden):
-    """The MAC does not bind the key; `invite` is the invitation to count it against."""
+    """The token of the invitation does not bind this key.
+
+    `invite` is the invitation that it counts against.
+    """
 
     def __init__(self, invite: str) -> None:
         super().__init__("The token does not bind this key.")

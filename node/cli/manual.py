@@ -1,4 +1,4 @@
-"""`parvis manual FOLDER`: the pages of the manual that are made from the code, so that they cannot lie."""
+"""`parvis manual FOLDER`: the pages of the manual, and parts of pages, that are made from the code: they cannot lie."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flask import Flask
 from federation import authority, fence, limits
 from federation.errors import RemoteError
 from node import config
+from node.cli import wire_tables
 from node.core.http.guards import OPEN_DOORS, Guard, guard_of
 
 FOREIGN = {
@@ -20,13 +21,15 @@ FOREIGN = {
     "api-docs.openapi_json": "The OpenAPI document of the JSON API.",
 }
 """Endpoint -> what it is, where the view is a library's."""
+MIXED = ("../protocol.md", "../../FEDERATION.md")
+"""Pages written by hand, by their place beside FOLDER, with parts that are made: `node.cli.wire_tables`."""
 HEADING = "<!-- Made by `make manual`; change the code instead. -->\n"
 
 
 @click.command("manual", hidden=True)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
-    """Write the pages into FOLDER."""
+    """Write the pages into FOLDER, and the made parts of those beside it."""
     import tempfile
 
     from node.app import create_app
@@ -35,11 +38,14 @@ def command(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as empty:
         app = create_app(config.example(Path(empty)))
-        made = pages(app)
+        made, parts = pages(app), wire_tables.parts(app)
         with app.app_context():
             ground().close()
     for name, page in made.items():
         (folder / name).write_text(page, encoding="utf-8")
+    for path in (folder / name for name in MIXED):
+        if path.exists():
+            path.write_text(wire_tables.filled(path.read_text(encoding="utf-8"), parts), encoding="utf-8")
 
 
 def pages(app: Flask) -> dict[str, str]:

@@ -22,7 +22,7 @@ MAX_SPACES = 1000
 DISPOSITIONS = ("purge-after-retention", "purge-now", "keep-per-law")
 """What becomes of the data when an agreement ends (PROTOCOL 2.a.7)."""
 
-IRI = Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z")
+IRI = Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z", error="An IRI of http or https.")
 MOMENT = Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", error="A UTC time, RFC 3339.")
 DURATION = Regexp(
     r"P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?\Z", error="An ISO 8601 duration."
