@@ -10,20 +10,26 @@ Rule: `live` and the newest posts are the hot paths: keyset queries, plain dicti
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from flask import Response, current_app, request
+from sqlalchemy.orm import Session
 
 from node.core.clock import rfc3339
+from node.core.http import shown
 from node.core.http.api import Blueprint
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.files import tickets
+from node.spaces.present import Looks
 from node.spaces.services import reading as spaces
-from node.spaces.services.reading import PersonSeen
+from node.spaces.services import relays
+from node.spaces.services.reading import PersonSeen, SpaceSeen
 from node.spaces.services.spaces import By
+from node.threads import present
 from node.threads.live import RETRY_AFTER_S, NoPlace
 from node.threads.places import places_of
 from node.threads.services import posting, reading
@@ -117,14 +123,8 @@ def thread(page: dict[str, Any], key: str) -> Response:
     with ground().database.reading() as session:
         found, space = reading.thread(session, key, viewer().person_id)
         replies, older = reading.entries(session, found, space, page["before"], page["limit"], quotes=False)
-    return _json(
-        {
-            "thread": _thread(found, space.key),
-            "first": _post(found.first),
-            "items": [_post(each) for each in replies],
-            "before": older,
-        }
-    )
+        first, *items = _with_delivery(session, [found.first, *replies], space)
+    return _json({"thread": _thread(found, space.key), "first": first, "items": items, "before": older})
 
 
 @api.post("/threads/<key>/posts")
@@ -142,8 +142,9 @@ def reply(new: dict[str, Any], key: str) -> tuple[Response, int]:
 def post(key: str) -> Response:
     """One post."""
     with ground().database.reading() as session:
-        found, _, _ = reading.thread_of_post(session, key, viewer().person_id)
-    return _json(_post(found))
+        found, _, space = reading.thread_of_post(session, key, viewer().person_id)
+        (one,) = _with_delivery(session, [found], space)
+    return _json(one)
 
 
 @api.patch("/posts/<key>")
@@ -260,6 +261,35 @@ def _thread(found: ThreadSeen, space_key: str) -> dict[str, Any]:
     }
 
 
+def _with_delivery(session: Session, posts: Sequence[PostSeen], space: SpaceSeen) -> list[dict[str, Any]]:
+    """Posts with where one's own stand at each organisation, as its page shows it."""
+    relays.look(ground(), session, space)
+    looks, there = Looks(session, ground()), spaces.shares(session, [space.id]).get(space.id, [])
+    return [
+        _post(each)
+        | {
+            "delivery": [
+                _delivery(looks, space, node, mark)
+                for node, mark in present.standings(looks, each, space, there)
+                if each.mine and each.state == "accepted"
+            ]
+        }
+        for each in posts
+    ]
+
+
+def _delivery(looks: Looks, space: SpaceSeen, node: str, mark: shown.Delivery) -> dict[str, Any]:
+    face = looks.face(node)
+    return {
+        "organisation": {"node": node, "name": mark.org.name},
+        "relation": None if face is None else face.relation_id,
+        "via": None if mark.via is None else space.host,
+        "state": mark.state,
+        "at": _moment(mark.at),
+        "reason": mark.reason,
+    }
+
+
 def _post(found: PostSeen) -> dict[str, Any]:
     return {
         "key": found.key,
@@ -286,8 +316,5 @@ def _post(found: PostSeen) -> dict[str, Any]:
             }
             for each in found.files
         ],
-        "delivery": [
-            {"relation": each.relation_id, "state": each.state, "at": _moment(each.at), "reason": each.reason}
-            for each in found.marks
-        ],
+        "delivery": [],
     }

@@ -59,20 +59,27 @@ def deliveries(
     looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]
 ) -> list[shown.Delivery]:
     """Where one's own post stands at each organisation; those behind the host say so through it."""
+    return [each for _, each in standings(looks, seen, space, others)]
+
+
+def standings(
+    looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]
+) -> list[tuple[str, shown.Delivery]]:
+    """The same, each with the node actor of its organisation."""
     by_relation = {mark.relation_id: mark for mark in seen.marks}
     host = looks.org(space.host)
     relayed = {} if seen.rev is None else looks.relayed(space, others, seen.rev)
     found = []
     for each in others:
-        org = looks.org(each.organisation.node, each.organisation.name)
+        node = each.organisation.node
+        org, face = looks.org(node, each.organisation.name), looks.face(node)
         if org.ours:
             continue
-        face = looks.face(each.organisation.node)
         mark = None if face is None else by_relation.get(face.relation_id)
         if mark is not None and (space.hosted or org == host):
-            found.append(_delivery(org, mark))
+            found.append((node, _delivery(org, mark)))
         elif not space.hosted and org != host:
-            found.append(_behind(looks, seen, space, org, relayed.get(each.organisation.node)))
+            found.append((node, _behind(looks, seen, space, org, relayed.get(node))))
     return found
 
 

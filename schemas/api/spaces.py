@@ -178,9 +178,16 @@ class ThreadPage(Schema):
 
 
 class Delivery(Schema):
-    """Where a post stands at a partner to whom this node itself sends it."""
+    """Where one's own post stands at an organisation. `via`: nothing is known of it yet but through the host.
 
-    relation = fields.String(required=True)
+    `relation` is null for one that is no partner of this node.
+    """
+
+    organisation = fields.Nested(Organisation, required=True)
+    relation = fields.String(required=True, allow_none=True)
+    via = fields.String(
+        required=True, allow_none=True, metadata={"description": "IRI of the node actor of the host."}
+    )
     state = fields.String(
         required=True,
         validate=validate.OneOf(("queued", "late", "unconfirmed", "delivered", "refused")),

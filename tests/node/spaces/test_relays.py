@@ -23,6 +23,7 @@ from node.spaces.services import reading, relays, sharing
 from node.threads import present
 from tests.node.spaces.world import House, exchange_all, opened, peered
 from tests.node.threads import talk
+from tests.node.threads.test_api import Script
 
 MOMENT = "2026-11-24T08:00:00Z"
 
@@ -94,6 +95,31 @@ def test_the_author_sees_the_mark_of_who_is_behind_the_host(three: Three) -> Non
     assert (after.state, after.via) == ("delivered", None)
     assert three.nord.count("relayed_receipt") == 2  # of her words, and of her entering
     assert three.nord.fact("SELECT rev FROM relay") == three.nord.fact("SELECT rev FROM space")
+
+
+def test_a_script_of_the_author_reads_the_same_marks(three: Three) -> None:
+    three.says()
+    marie = Script(three.nord, three.marie)
+    (post,) = talk.seen(three.nord, three.marie)
+    waiting = {
+        each["organisation"]["node"]: each for each in marie("GET", f"/posts/{post.key}").json["delivery"]
+    }
+    assert waiting.keys() == {three.aubier.iri, three.leroux.iri}
+    assert waiting[three.aubier.iri]["relation"] == three.nord.relation(three.aubier).id
+    assert (waiting[three.leroux.iri]["relation"], waiting[three.leroux.iri]["via"]) == (
+        None,
+        three.aubier.iri,
+    )
+    three.aubier.deliver(three.leroux)
+    three.nord.settle_jobs()  # the script looked: the host is asked
+    marks = [each.state for each in three.deliveries()]
+    assert marks == ["delivered", "delivered"]
+    thread = marie("GET", f"/threads/{talk.thread_key(three.nord, three.marie)}").json["first"]
+    assert [each["state"] for each in thread["delivery"]] == marks
+    assert [each["via"] for each in thread["delivery"]] == [None, None]
+    assert (
+        Script(three.leroux, three.owen)("GET", f"/posts/{post.key}").json["delivery"] == []
+    )  # another's post
 
 
 def test_a_member_that_has_changed_its_key_is_believed_by_the_new_roster(three: Three) -> None:
