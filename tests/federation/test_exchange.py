@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -205,6 +206,17 @@ def test_refuses_another_history_and_says_where_it_parts_from_ours(seq: int) -> 
         _fresh(_batch(1, seq, "zQmbA7HmyBMSWjuabpP5mhEyv13KMUXmyyTuaXZ28drPk11"), history)
     ours = [GENESIS, *(each.entry_hash for each in history)]
     assert refused.value.members == {"size": seq - 1, "myHead": ours[seq - 1]}
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+def test_a_history_that_parts_within_a_batch_is_told_by_the_first_entry_that_differs(seq: int) -> None:
+    history = _entries(3)
+    hashes = [GENESIS, *(each.entry_hash for each in history)]
+    batch = _batch(3, seq, hashes[seq - 1])
+    other = replace(batch.entries[1], entry_hash=digest("another"))
+    with pytest.raises(DisputedHistory) as refused:
+        _fresh(replace(batch, entries=[batch.entries[0], other, batch.entries[2]]), history)
+    assert refused.value.members == {"size": seq + 1, "myHead": hashes[seq + 1]}
 
 
 def test_refuses_the_seq_before_the_first() -> None:
