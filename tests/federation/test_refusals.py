@@ -292,6 +292,15 @@ def test_refuses_the_same_request_again(pair: Pair) -> None:
     assert pair.north.federation.receive_batch(request).status == 409
 
 
+def test_a_nonce_is_used_up_for_the_key_that_named_it_alone(worlds: Worlds) -> None:
+    for node in (worlds.south, worlds.east):
+        asked = node.parcel(worlds.north, lines=0).request
+        created = int(worlds.clock.now.timestamp())
+        signed = signatures.sign_request(asked, node.key, created=created, nonce="abcdefghijklmnopqrstuv")
+        assert worlds.north.federation.receive_batch(signed).status == 200
+        assert worlds.north.federation.receive_batch(signed).status == 409
+
+
 @pytest.mark.parametrize("seconds", [-301, 301])
 def test_refuses_a_clock_that_is_off_and_tells_its_own(pair: Pair, seconds: int) -> None:
     request = pair.south.parcel(pair.north, lines=0).request
