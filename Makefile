@@ -36,9 +36,8 @@ bench: .venv/test ## two nodes under load; prints JSON
 faults: .venv/test ## crashes, partitions, permutations: half an hour at most; prints JSON
 	$(BIN)/python -m tests.faults $(FAULTS)
 
-mutation: .venv/mutation ## do the tests see a check that is changed? All takes hours: make mutation MUTANTS='federation.proofs.*'
-	PARVIS_VECTORS="$${PARVIS_VECTORS:-$(abspath ../shared/vectors)}" nice -n 10 $(BIN)/mutmut run --max-children 1 $(MUTANTS)
-	$(BIN)/mutmut results
+mutation: .venv/mutation ## do the tests see a check that is changed? An hour at most; one module: make mutation MUTATION=federation.proofs
+	nice -n 10 $(BIN)/python -m tests.mutation $(MUTATION)
 
 texts: .venv/test ## gather the texts for translation, and compile the catalogues (both are committed)
 	$(BIN)/pybabel -q extract -F node/babel.cfg -k _later -k lazy_gettext --ignore-dirs ".*" --add-location=file --no-wrap -o var/messages.pot node
