@@ -12,9 +12,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey, index_where
-
-_COMPACT = {"sqlite_with_rowid": False}
+from node.core.db import COMPACT, Base, BigKey, index_where
 
 
 class Lane(Base):
@@ -85,7 +83,7 @@ class OutEntry(Base):
     """An entry of a stream of ours; `problem` is the partner's refusal (JSON)."""
 
     __tablename__ = "out_entry"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -103,7 +101,7 @@ class InEntry(Base):
     """
 
     __tablename__ = "in_entry"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -122,7 +120,7 @@ class HeldLine(Base):
     """
 
     __tablename__ = "held_line"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -138,7 +136,7 @@ class Given(Base):
     """A receipt of ours, packed (`node.exchange.packing`), for exactly this range."""
 
     __tablename__ = "receipt_given"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     last: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -150,7 +148,7 @@ class Taken(Base):
     """A receipt of a partner with the two signed header sets (receipt level 1), packed."""
 
     __tablename__ = "receipt_taken"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     last: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -183,7 +181,7 @@ class LogBlock(Base):
     """The root over a complete block (`federation.merkle.BLOCK`) of entries, so that no entry is hashed twice."""
 
     __tablename__ = "log_block"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -214,7 +212,7 @@ class Nonce(Base):
     """A nonce that was used: half a SHA-256 of key id and nonce, and when, in epoch seconds."""
 
     __tablename__ = "nonce"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     nonce: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
     used: Mapped[int] = mapped_column(Integer, index=True)
@@ -250,7 +248,7 @@ class Introduction(Base):
     """Which document of which actor a partner has from us; `digest` is null when it must be said again."""
 
     __tablename__ = "introduction"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     lane_id: Mapped[int] = mapped_column(ForeignKey("lane.id"), primary_key=True)
     actor: Mapped[str] = mapped_column(String(2048), primary_key=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import COMPACT, Base, BigKey
 
 KEY_CHARS = 22  # 128 bits in base64url
 SHA256_BYTES = 32
@@ -61,7 +61,7 @@ class Keep(Base):
     """Bytes that stay although nothing that lives names them; `why` names who lets them go again."""
 
     __tablename__ = "file_keep"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (COMPACT,)
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES), primary_key=True)
     why: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -11,11 +11,10 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import COMPACT, Base, BigKey
 
 SHA256_BYTES = 32
 FORM_BYTES = 16
-_COMPACT = {"sqlite_with_rowid": False}
 
 
 class Leaf(Base):
@@ -26,7 +25,7 @@ class Leaf(Base):
     """
 
     __tablename__ = "replica_leaf"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     place: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES), primary_key=True)
@@ -48,7 +47,7 @@ class Form(Base):
     """
 
     __tablename__ = "replica_form"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(FORM_BYTES), primary_key=True)
@@ -86,7 +85,7 @@ class Run(Base):
     """
 
     __tablename__ = "replica_run"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(8))

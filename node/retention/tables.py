@@ -11,10 +11,9 @@ from datetime import date, datetime
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import COMPACT, Base, BigKey
 
 KEY_CHARS = 22  # 128 bits in base64url
-_COMPACT = {"sqlite_with_rowid": False}
 
 
 class Recall(Base):
@@ -56,7 +55,7 @@ class RecallFile(Base):
     """A file of what was called back, by its digest, until its bytes are gone."""
 
     __tablename__ = "recall_file"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     recall_id: Mapped[int] = mapped_column(ForeignKey("recall.id"), primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
@@ -68,7 +67,7 @@ class Answer(Base):
     """
 
     __tablename__ = "recall_answer"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     recall_id: Mapped[int] = mapped_column(ForeignKey("recall.id"), primary_key=True)
     node: Mapped[str] = mapped_column(String(2048), primary_key=True)

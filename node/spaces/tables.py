@@ -12,10 +12,9 @@ from datetime import date, datetime
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import COMPACT, Base, BigKey
 
 KEY_CHARS = 22  # 128 bits in base64url
-_COMPACT = {"sqlite_with_rowid": False}
 
 
 class Organisation(Base):
@@ -75,7 +74,7 @@ class MemberNode(Base):
     """An organisation on the roster in force; `position` 0 is the host. `since` as the roster writes it."""
 
     __tablename__ = "member_node"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
@@ -88,7 +87,7 @@ class Member(Base):
     """A person in a space; `until` is set when the person is no member any more."""
 
     __tablename__ = "member"
-    __table_args__ = (Index(None, "participant_id"), _COMPACT)
+    __table_args__ = (Index(None, "participant_id"), COMPACT)
 
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
     participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), primary_key=True)
@@ -103,7 +102,7 @@ class MissingRev(Base):
     """A rev of another's space that should be here and is not: a gap that readers are told of (PRODUCT B12)."""
 
     __tablename__ = "missing_rev"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
     rev: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -114,7 +113,7 @@ class Turn(Base):
     """What took a rev of a space, by the id of the activity; kept so that history can be told again (DECISIONS 5)."""
 
     __tablename__ = "turn"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
     rev: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -214,7 +213,7 @@ class RelayedMark(Base):
     """What a relayed receipt says of our own words with this rev."""
 
     __tablename__ = "relayed_mark"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"), primary_key=True)
     rev: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)

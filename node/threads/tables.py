@@ -10,11 +10,10 @@ from __future__ import annotations
 from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.core.db import Base, BigKey
+from node.core.db import COMPACT, Base, BigKey
 
 KEY_CHARS = 22  # 128 bits in base64url
 DIGEST_BYTES = 16
-_COMPACT = {"sqlite_with_rowid": False}
 
 
 class Thread(Base):
@@ -76,7 +75,7 @@ class Version(Base):
     """What a post said before an edit; `activity` brought the edit that replaced it."""
 
     __tablename__ = "post_version"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     post_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -89,7 +88,7 @@ class Like(Base):
     """Who likes a post; `activity` is the Like, which an Undo names."""
 
     __tablename__ = "post_like"
-    __table_args__ = (_COMPACT,)
+    __table_args__ = (COMPACT,)
 
     post_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     participant_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -100,7 +99,7 @@ class Mention(Base):
     """Whom a post names."""
 
     __tablename__ = "mention"
-    __table_args__ = (Index(None, "participant_id"), _COMPACT)
+    __table_args__ = (Index(None, "participant_id"), COMPACT)
 
     post_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     participant_id: Mapped[int] = mapped_column(BigKey, primary_key=True)

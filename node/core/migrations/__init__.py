@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from node.config import Settings, SettingsError
-from node.core.db import Database, say_conditions
+from node.core.db import Database, say_options
 
 FOLDER = Path(__file__).parent
 ADVISORY_LOCK = 0x7061727669732  # "parvis", 2
@@ -83,7 +83,7 @@ def differences(database: Database, metadata: MetaData) -> list[Any]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    say_conditions(metadata)
+    say_options(metadata)
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         found: list[Any] = compare_metadata(context, metadata)
@@ -114,7 +114,7 @@ def _prepared(database: Database) -> Iterator[Connection]:
 def _config(connection: Connection, metadata: MetaData) -> Any:
     from alembic.config import Config
 
-    say_conditions(metadata)
+    say_options(metadata)
     config = Config(attributes={"connection": connection, "metadata": metadata})
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "os")

@@ -13,10 +13,10 @@ from sqlalchemy import Column, MetaData, String, Table, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from node.core import events
-from node.core.db import BigKey, Database, Moment, NestedWriting, index_where, say_conditions
+from node.core.db import COMPACT, BigKey, Database, Moment, NestedWriting, index_where, say_options
 
 
 class _Base(DeclarativeBase):
@@ -181,6 +181,14 @@ def _write_one(database: Database, times: int = 1) -> None:
 def test_an_index_says_its_condition_to_both_databases(name: str) -> None:
     index = index_where("left_at IS NULL", "uq_guest_here", "name", unique=True)
     guests = Table("guest", MetaData(), Column("name", String(40)), index)
-    say_conditions(guests.metadata)
+    say_options(guests.metadata)
     dialect = make_url(f"{name}://").get_dialect()()
     assert str(CreateIndex(index).compile(dialect=dialect)).endswith("(name) WHERE left_at IS NULL")
+
+
+def test_a_compact_table_has_no_rowids_on_sqlite() -> None:
+    places = Table("place", MetaData(), Column("name", String(40), primary_key=True), **COMPACT)
+    say_options(places.metadata)
+    sqlite, postgresql = (make_url(f"{name}://").get_dialect()() for name in ("sqlite", "postgresql"))
+    assert str(CreateTable(places).compile(dialect=sqlite)).rstrip().endswith("WITHOUT ROWID")
+    assert "ROWID" not in str(CreateTable(places).compile(dialect=postgresql))
