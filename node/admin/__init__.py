@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from node.admin.api import api
-from node.admin.cli import audit_group
 from node.admin.web import navigation, web
 from node.core.capability import Capability
 
-capability = Capability(name="admin", blueprints=(web, api), commands=(audit_group,), navigation=navigation)
+capability = Capability(name="admin", blueprints=(web, api), commands="node.admin.cli", navigation=navigation)

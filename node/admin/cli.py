@@ -54,3 +54,6 @@ def export(ground: Ground) -> None:
     trail.exported_by("", Sought())
     for line in trail.export(Sought()):
         click.echo(json.dumps(line, ensure_ascii=False))
+
+
+COMMANDS = (audit_group,)

@@ -65,7 +65,8 @@ def _of_capabilities() -> dict[str, click.Command]:
 
     found: dict[str, click.Command] = {}
     for capability in CAPABILITIES:
-        for command in capability.commands:
+        commands = import_module(capability.commands).COMMANDS if capability.commands else ()
+        for command in commands:
             name = command.name or ""
             if name in COMMANDS or name in found:
                 raise RuntimeError(f"Two commands are named {name}; the second is of {capability.name}.")

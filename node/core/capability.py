@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import click
 from flask import Blueprint, Flask
 
 from node.core.ground import Ground
@@ -36,8 +35,10 @@ class Capability:
     """Field of `federation.ports.Work` -> factory (`ports.py`)."""
     jobs: tuple[Job, ...] = ()
     background: tuple[Callable[[Ground], Background], ...] = ()
-    commands: tuple[click.Command, ...] = ()
-    """Commands or groups under `parvis`; `node.core.commands.needs_ground` hands them the ground."""
+    commands: str = ""
+    """The module whose `COMMANDS` are commands or groups under `parvis`: a node that serves never loads it.
+    `node.core.commands.needs_ground` hands them the ground.
+    """
     navigation: Callable[[Viewer], Iterable[NavItem]] | None = None
     """Its entries of the left column for this viewer."""
     frame: Callable[[Viewer], Mapping[str, Any]] | None = None

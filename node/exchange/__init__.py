@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from node.core.capability import Capability
 from node.exchange import jobs, ports
-from node.exchange.cli import exchange_group, verify_file
 from node.exchange.lanes import Lanes
 
 capability = Capability(
@@ -25,6 +24,6 @@ capability = Capability(
         jobs.search_histories,
         jobs.tell_unconfirmed,
     ),
-    commands=(exchange_group, verify_file),
+    commands="node.exchange.cli",
     background=(Lanes,),
 )

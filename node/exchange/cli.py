@@ -139,3 +139,6 @@ def verify_file(file: str) -> None:
     The same as `python verify.py FILE` with `federation/verify/verify.py`, which needs nothing else of Parvis.
     """
     raise click.exceptions.Exit(verify_module.main([file]))
+
+
+COMMANDS = (exchange_group, verify_file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import Flask
 
 from node.core.capability import Capability
@@ -9,7 +11,6 @@ from node.core.ground import Ground
 from node.core.http.guards import set_viewer_loader
 from node.identity import browser, jobs, keys_web
 from node.identity.api import api
-from node.identity.cli import initialise, keys_group, person_group, token_group
 from node.identity.oidc import RelyingParty
 from node.identity.people_web import navigation
 from node.identity.ports import actors
@@ -31,13 +32,25 @@ def _set_up(app: Flask, ground: Ground) -> None:
     )
 
 
+def _initialise(ground: Ground, admin: bool) -> Iterator[str]:  # noqa: FBT001 - the shape of Capability.initialise
+    """The node actor with its key; with `admin` a link for the first administrator."""
+    identity = identity_of(ground)
+    node = identity.initialise()
+    with ground.database.reading() as db:
+        key = identity.actors.signing_key(db, node.iri).public
+    yield f"Node: {node.iri}, key {key.multibase}"
+    if admin:
+        yield "To make the first administrator, open this address once, within three days:"
+        yield f"{ground.settings.origin}/welcome/{identity.first_admin_link()}"
+
+
 capability = Capability(
     name="identity",
     blueprints=(keys_web.web, api),
     ports={"actors": actors},
     jobs=jobs.ALL,
-    commands=(person_group, token_group, keys_group),
-    initialise=initialise,
+    commands="node.identity.cli",
+    initialise=_initialise,
     navigation=navigation,
     frame=browser.frame_of,
     set_up=_set_up,

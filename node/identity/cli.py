@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -24,18 +24,6 @@ from node.identity.services.tokens import DEFAULT_LIFETIME, Scope
 P = ParamSpec("P")
 
 ROLES = click.Choice([role.value for role in Role])
-
-
-def initialise(ground: Ground, admin: bool) -> Iterator[str]:
-    """What `parvis init` does here: the node actor with its key; with `admin` a link for the first administrator."""
-    identity = identity_of(ground)
-    node = identity.initialise()
-    with ground.database.reading() as db:
-        key = identity.actors.signing_key(db, node.iri).public
-    yield f"Node: {node.iri}, key {key.multibase}"
-    if admin:
-        yield "To make the first administrator, open this address once, within three days:"
-        yield _link(ground, identity.first_admin_link())
 
 
 def _grounded(command: Callable[Concatenate[Ground, P], None]) -> Callable[P, None]:
@@ -267,3 +255,6 @@ def _find(ground: Ground, identity: Identity, handle: str) -> Person:
 
 def _link(ground: Ground, secret: str) -> str:
     return f"{ground.settings.origin}/welcome/{secret}"
+
+
+COMMANDS = (person_group, token_group, keys_group)

@@ -8,7 +8,6 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.relations import jobs
 from node.relations.api import api
-from node.relations.cli import relation_group
 from node.relations.history_api import api as history_api
 from node.relations.history_web import web as history_web
 from node.relations.ports import Agreements, Handshakes, Peers
@@ -24,7 +23,7 @@ capability = Capability(
     blueprints=(web, history_web, api, history_api),
     ports={"peers": Peers, "handshakes": Handshakes, "agreements": Agreements},
     jobs=jobs.ALL,
-    commands=(relation_group,),
+    commands="node.relations.cli",
     navigation=navigation,
     set_up=_set_up,
 )

@@ -340,3 +340,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value.isoformat() if isinstance(value, (date, datetime)) else value
+
+
+COMMANDS = (relation_group,)

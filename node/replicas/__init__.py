@@ -8,7 +8,6 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.relations.records import Agreed, Resumed
 from node.replicas.api import api
-from node.replicas.cli import replica_group
 from node.replicas.ports import Statements
 from node.replicas.present import proofs_of
 from node.replicas.services import runs
@@ -27,7 +26,7 @@ capability = Capability(
     blueprints=(web, api),
     ports={"statements": Statements},
     jobs=(runs.compare_soon, runs.compare_what_is_due),
-    commands=(replica_group,),
+    commands="node.replicas.cli",
     navigation=navigation,
     set_up=_set_up,
 )

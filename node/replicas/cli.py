@@ -74,3 +74,6 @@ def evidence(ground: Ground, key: str) -> None:
 
 def _say(step: str, count: int) -> None:
     click.echo(f"{step}: {count}", err=True)
+
+
+COMMANDS = (replica_group,)

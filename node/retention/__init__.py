@@ -8,7 +8,6 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.relations.records import RelationEnded
 from node.retention.api import api
-from node.retention.cli import hold_group, recall_group
 from node.retention.ports import Recalls
 from node.retention.services import erasing, expiry, tombstones
 from node.retention.web import navigation, web
@@ -24,7 +23,7 @@ capability = Capability(
     ports={"recalls": Recalls},
     background=(tombstones.Replay,),
     jobs=(erasing.settle, erasing.watch, expiry.expire),
-    commands=(recall_group, hold_group),
+    commands="node.retention.cli",
     navigation=navigation,
     set_up=_set_up,
 )

@@ -120,3 +120,6 @@ def export(ground: Ground, key: str) -> None:
         raise click.ClickException(str(refusal.safe)) from refusal
     for each in kept:
         click.echo(json.dumps(each, ensure_ascii=False))
+
+
+COMMANDS = (recall_group, hold_group)

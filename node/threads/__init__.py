@@ -8,7 +8,6 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.files.service import Arrived
 from node.threads.api import api
-from node.threads.cli import seed_command
 from node.threads.ports import Objects
 from node.threads.posts import posts_of
 from node.threads.web import install, web
@@ -25,6 +24,6 @@ capability = Capability(
     name="threads",
     blueprints=(web, api),
     ports={"objects": Objects},
-    commands=(seed_command,),
+    commands="node.threads.cli",
     set_up=_set_up,
 )

@@ -48,3 +48,6 @@ def _writer(ground: Ground, session: Session, key: str, handle: str) -> By:
     if not ours or ours[0].person_id is None:
         raise click.ClickException("Nobody of this node is in the space.")
     return By(ours[0].person_id, ours[0].iri)
+
+
+COMMANDS = (seed_command,)
