@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import flask_smorest
 from flask import Blueprint, Flask
 
 from node.capabilities import CAPABILITIES
@@ -17,6 +16,7 @@ from node.core.clock import Clock
 from node.core.ground import Ground
 from node.core.http import context, csrf, guards, headers, health, limits, problems, rendering, routing
 from node.core.http.api import Api
+from node.core.http.api import Blueprint as ApiBlueprint
 from node.core.http.forwarded import forwarded
 from node.core.http.shown import Frame, Org, Person
 
@@ -96,7 +96,7 @@ def _ports(capabilities: tuple[Capability, ...]) -> dict[str, Any]:
 
 
 def _hang(app: Flask, api: Api, blueprint: Blueprint) -> None:
-    if isinstance(blueprint, flask_smorest.Blueprint):
+    if isinstance(blueprint, ApiBlueprint):
         api.register_blueprint(blueprint)
     else:
         app.register_blueprint(blueprint)

@@ -1,12 +1,12 @@
 """Keeping the process small. Source: ARCHITECTURE, section 5 (a node idles in 100 MiB).
 
 An optional library that happens to be installed is not loaded for nothing: huey imports psycopg and redis, structlog
-imports rich, whenever they are there, 8 MiB each in a process that uses none of them. And all threads share one heap.
+rich, flask-smorest yaml, whenever they are there: up to 8 MiB each in a process that uses none of them. And all
+threads share one heap.
 """
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +33,8 @@ def one_heap() -> None:
     glibc gives each thread a heap of its own, against contention; under the GIL there is next to none, and what one
     thread frees the others cannot use: 6 MiB in a node at rest. Call it before the first thread. Source: mallopt(3).
     """
+    import ctypes  # not in the master
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import flask_smorest
 from flask import Flask, Request
 from webargs import missing
 from webargs.flaskparser import FlaskParser, is_json_request
@@ -18,7 +17,11 @@ from werkzeug.wrappers import Response
 from federation import documents
 from federation.errors import Malformed
 from node.core.http import problems
+from node.core.lean import without
 from schemas.problem import Problem
+
+with without("yaml"):  # in which nobody asks for the document
+    import flask_smorest
 
 VERSION = "v1"
 PREFIX = "/api/v1"

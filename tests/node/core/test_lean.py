@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from node.capabilities import CAPABILITIES
 from node.config import new_secret_key
 from node.core.lean import without
 
@@ -46,23 +47,29 @@ UNNEEDED_AT_REST = (
     "argon2",
     "authlib",
     "dns",
-    "psycopg",
     "redis",
+    "requests",
     "rich",
     "segno",
-    "sqlalchemy.dialects.postgresql",
+    "yaml",
+    *(capability.commands for capability in CAPABILITIES if capability.commands),
 )
-A_NODE_ON_SQLITE = f"""
+UNNEEDED = {
+    "sqlite": ("psycopg", "sqlalchemy.dialects.postgresql", *UNNEEDED_AT_REST),
+    "postgresql": ("sqlalchemy.dialects.sqlite", *UNNEEDED_AT_REST),
+}
+LOADED = """
 import os, sys
 from node.app import background_of, create_app
 from node.config import Settings
 
 background_of(create_app(Settings.load(os.environ)))
-print(*(name for name in {UNNEEDED_AT_REST} if sys.modules.get(name)))
+print(*(name for name, module in sys.modules.items() if module))
 """
 
 
-def test_a_node_on_sqlite_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", UNNEEDED)
+def test_a_node_loads_nothing_that_it_does_not_need(database: str, tmp_path: Path) -> None:
     settings = {
         "PARVIS_ENVIRONMENT": "development",
         "PARVIS_ORIGIN": "http://aubier.localhost:8123",
@@ -70,7 +77,17 @@ def test_a_node_on_sqlite_loads_nothing_that_it_does_not_need(tmp_path: Path) ->
         "PARVIS_DATA_DIR": str(tmp_path),
         "PARVIS_SECRET_KEY": new_secret_key(),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", A_NODE_ON_SQLITE], capture_output=True, text=True, check=True, env=settings
-    )
-    assert not done.stdout.split()
+    if database == "postgresql":
+        pytest.importorskip("psycopg")
+        settings["PARVIS_DATABASE_URL"] = "postgresql://nobody@localhost/nowhere"  # not asked yet
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, env=settings
+    ).stdout.split()
+    assert "node.app" in loaded
+    assert not set(UNNEEDED[database]) & set(loaded)
+
+
+def test_the_master_of_a_node_does_without_the_c_library() -> None:
+    script = "import sys, node.cli.serve, node.cli.serving; print('ctypes' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
