@@ -187,7 +187,7 @@ def test_an_index_says_its_condition_to_both_databases(name: str) -> None:
 
 
 def test_a_compact_table_has_no_rowids_on_sqlite() -> None:
-    places = Table("place", MetaData(), Column("name", String(40), primary_key=True), **COMPACT)
+    places = Table("place", MetaData(), Column("name", String(40), primary_key=True), info=COMPACT["info"])
     say_options(places.metadata)
     sqlite, postgresql = (make_url(f"{name}://").get_dialect()() for name in ("sqlite", "postgresql"))
     assert str(CreateTable(places).compile(dialect=sqlite)).rstrip().endswith("WITHOUT ROWID")
