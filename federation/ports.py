@@ -289,6 +289,12 @@ class Actors(Protocol):
     def learn(self, document: Document, node: str) -> None:
         """Keep an actor document that `node` has proved, and its keys, from now on."""
 
+    def regain(self, document: Document) -> None:
+        """Take back a person of ours who was made after the older backup that runs here, with the public keys of then.
+
+        `document` is what our node proved. What the person signed with is lost: a new key signs from now on.
+        """
+
     def signer(self, actor: str) -> SigningKey:
         """Our own key for `actor`. Raises LocalError when the actor is not ours."""
 

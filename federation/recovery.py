@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 
-from federation import activities, exchange, gate, inbox, iris
+from federation import activities, documents, exchange, gate, inbox, iris, sequencer
 from federation import activity as reading
 from federation.activity import Activity
+from federation.authority import Thing, thing_of
 from federation.errors import (
     BadProof,
     DisputedHistory,
+    LocalError,
     Malformed,
     NoAgreement,
     OutOfScope,
@@ -24,6 +26,7 @@ from federation.errors import (
 )
 from federation.ports import Entry, Relation, Work
 from federation.settings import Settings
+from federation.trust import Trusted
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +76,7 @@ def catch_up(batch: exchange.Batch, relation: Relation, work: Work, settings: Se
 def _take_back(entry: Entry, line: bytes, relation: Relation, work: Work, settings: Settings) -> None:
     activity = inbox.read_line(entry, line, settings) if line else _erased(entry)
     if line:
-        _replay(activity, relation, work)
+        _replay(activity, relation, work, settings)
     if work.journal.digest_of(entry.activity) is None:
         work.journal.keep(activity)
         if not line:
@@ -81,7 +84,7 @@ def _take_back(entry: Entry, line: bytes, relation: Relation, work: Work, settin
     work.log.append(relation, entry)
 
 
-def _replay(activity: Activity, relation: Relation, work: Work) -> None:
+def _replay(activity: Activity, relation: Relation, work: Work, settings: Settings) -> None:
     """Its effect, if we lack it. What cannot take effect any more is in the log all the same: the partner has it."""
     if not iris.same_origin(activity.actor, work.node):
         raise OutOfScope("The actor is not ours.")
@@ -91,13 +94,12 @@ def _replay(activity: Activity, relation: Relation, work: Work) -> None:
         with work.savepoint():
             trusted = gate.restored(activity, relation, work)
             if trusted.space is None:
+                _regain(trusted, relation, work)
                 return
-            if trusted.rev is not None:
-                work.spaces.advance(trusted.space, trusted.rev)
-            activities.BY_NAME[trusted.activity.type].receive(trusted, work)
-            if trusted.activity is not activity and work.journal.digest_of(trusted.activity.id) is None:
-                work.journal.keep(trusted.activity)
-            work.journal.keep(activity, inside=None if trusted.activity is activity else trusted.activity)
+            if trusted.rev is None:
+                _say_again(trusted, work)
+            else:
+                _announce_again(trusted, activity, relation, work, settings)
     except (BadProof, Malformed):
         raise
     except UnknownActor:
@@ -107,6 +109,50 @@ def _replay(activity: Activity, relation: Relation, work: Work) -> None:
         work.audit.note("exchange.restored-unproved", partner=relation.node, activity=activity.id)
     except RemoteError as error:
         log.warning("%s comes back without effect: %s", activity.id, error)
+
+
+def _regain(trusted: Trusted, relation: Relation, work: Work) -> None:
+    """Who was introduced after the backup is one of ours again. A space is not: its host knew more than partners do."""
+    document = trusted.activity.object
+    if document is None or trusted.activity.type != "Update" or thing_of(trusted.activity) is not Thing.ACTOR:
+        return
+    actor = str(document.get("id"))
+    if not iris.same_origin(actor, work.node) or work.actors.digest(actor) is not None:
+        return
+    if "Person" in documents.types(document):
+        work.actors.regain(document)
+        work.audit.note("exchange.restored-person", partner=relation.node, subject=actor)
+    else:
+        work.audit.note("exchange.lost-space", partner=relation.node, subject=actor)
+
+
+def _say_again(trusted: Trusted, work: Work) -> None:
+    """What was said to the host of a space takes effect when that announces it; what is new or called back, at once."""
+    if trusted.activity.type == "Create" or "recall" in trusted.activity.document:
+        activities.BY_NAME[trusted.activity.type].receive(trusted, work)
+    work.journal.keep(trusted.activity)
+
+
+def _announce_again(
+    trusted: Trusted, announce: Activity, relation: Relation, work: Work, settings: Settings
+) -> None:
+    """What our space announced takes its place, and goes to all whom it was for: others may never have had it.
+
+    Where they do have it, their own copy of their log, read after this one, takes the place of what is appended here.
+    """
+    space, inner = trusted.space, trusted.activity
+    if space is None or trusted.rev is None:
+        raise LocalError(f"{announce.id} has no place in a space.")
+    audience = {each.id: each for each in sequencer.partners(trusted, work)}
+    work.spaces.advance(space, trusted.rev)
+    activities.BY_NAME[inner.type].receive(trusted, work)
+    audience |= {each.id: each for each in sequencer.partners(trusted, work)}
+    if work.journal.digest_of(inner.id) is None:
+        work.journal.keep(inner)
+    work.journal.keep(announce, inside=inner)
+    sequencer.announce_late(
+        announce, [each for each in audience.values() if each.id != relation.id], work, settings
+    )
 
 
 def _erased(entry: Entry) -> Activity:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from federation import activity as activities
-from federation import authorship, documents, exchange, iris, proofs, resolver
+from federation import authorship, cutting, documents, exchange, iris, proofs, resolver
 from federation.activity import CONTEXT, Activity, Document
 from federation.digest import digest
 from federation.errors import LocalError
@@ -37,6 +37,16 @@ def announce(trusted: Trusted, work: Work, settings: Settings, partners: Iterabl
         introduce(relation, _speakers(announced), space.iri, work, settings)
         exchange.append(relation, announced, work)
     return announced
+
+
+def announce_late(announced: Activity, partners: Iterable[Relation], work: Work, settings: Settings) -> None:
+    """Append an Announce of before to the log of those of `partners` who get what the space says and lack it."""
+    for relation in partners:
+        if announced.audience in relation.stopped or work.log.times(relation, announced.id):
+            continue
+        if cutting.outside(relation, announced, work) is None:
+            introduce(relation, _speakers(announced), announced.audience, work, settings)
+            exchange.append(relation, announced, work)
 
 
 def partners(trusted: Trusted, work: Work) -> list[Relation]:

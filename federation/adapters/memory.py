@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from federation import charter, documents, iris, limits, rekeying
+from federation import charter, documents, iris, limits, proofs, rekeying
 from federation.activity import Activity, Document
 from federation.digest import digest, sha256_of
 from federation.errors import LocalError, OutOfScope, ReplayedMessage, RosterOutdated
@@ -219,6 +219,16 @@ class Actors(_Port):
             if key.controller == actor and key_id not in named and key.holds_at(self.work.now):
                 self.rows.keys[key_id] = replace(key, expires=ended)
         self.rows.keys.update(named)
+
+    def regain(self, document: Document) -> None:
+        actor, moment = document["id"], f"{self.work.now:%Y-%m-%dT%H:%M:%SZ}"
+        lost = SigningKey.generate(f"{actor}#ed25519")
+        key = SigningKey.from_raw(lost.raw(), f"{lost.key_id}-{lost.public.multibase[-8:]}")
+        methods = [key.public.method, *documents.as_list(document["assertionMethod"])]
+        unproved = {name: value for name, value in document.items() if name != "proof"}
+        signed = proofs.sign({**unproved, "assertionMethod": methods}, self.signer(self.work.node), moment)
+        self.learn(signed, self.work.node)
+        self.work.store.signers[actor] = key
 
     def signer(self, actor: str) -> SigningKey:
         if actor not in self.work.store.signers:

@@ -222,6 +222,8 @@ class Local(Protocol):
 
     def learn(self, document: Document, node: str) -> None: ...
 
+    def regain(self, document: Document) -> None: ...
+
     def signer(self, actor: str) -> SigningKey: ...
 
 
@@ -251,6 +253,10 @@ class Actors:
 
     def learn(self, document: Document, node: str) -> None:
         self._half(str(document["id"])).learn(document, node)
+
+    def regain(self, document: Document) -> None:
+        self._local.regain(document)
+        self._digests.pop(str(document["id"]), None)
 
     def signer(self, actor: str) -> SigningKey:
         return self._local.signer(actor)

@@ -20,6 +20,7 @@ from node.core.hot import Hot
 from node.exchange.remote import Actors, RemoteActors
 from node.identity import tables
 from node.identity.keyring import NoSuchActor, keyring_of
+from node.identity.services.identity import identity_of
 
 _TABLE = table_of(tables.Actor)
 _DIGEST = Hot(select(_TABLE.c.digest).where(_TABLE.c.iri == bindparam("actor")))
@@ -35,6 +36,7 @@ class LocalActors:
 
     def __init__(self, db: Session, ground: Ground) -> None:
         self._db = db
+        self._ground = ground
         self._ring = keyring_of(ground)
         self._clock = ground.clock
         self._prefix = f"{ground.settings.origin}/"
@@ -65,6 +67,10 @@ class LocalActors:
     def learn(self, document: Document, node: str) -> None:
         """Never: raises Forbidden."""
         raise Forbidden(f"{node} introduces {document.get('id')!r}, which is ours.")
+
+    def regain(self, document: Document) -> None:
+        """A person who was made after the backup that runs here, without a password."""
+        identity_of(self._ground).people.regain(self._db, document, self._clock.now())
 
     def signer(self, actor: str) -> SigningKey:
         """Our own key for `actor`. Raises LocalError when the actor is not ours."""

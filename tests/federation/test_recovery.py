@@ -204,3 +204,74 @@ def test_refuses_to_have_back_an_announce_in_a_space_of_another(pair: Pair) -> N
     said = _activity(pair, pair.space, type="Announce", object=_inner(pair))
     with pytest.raises(OutOfScope), pair.north.work() as work:
         gate.restored(said, pair.north.relation(pair.south), work)
+
+
+def test_who_was_introduced_after_the_backup_is_one_of_ours_again(pair: Pair) -> None:
+    north, space = pair.north, pair.space
+
+    def talk() -> None:
+        nora.append(north.person("Nora"))
+        north.say(pair.anna, {"type": "Add", "object": nora[0], "target": f"{space}/members"}, space)
+        north.post(nora[0], space, "of Nora")
+
+    nora: list[str] = []
+    shown = _said_and_lost(pair, talk)
+    lost = north.store.signers.pop(nora[0])
+    relation = north.relation(pair.south)
+    with north.work() as work:
+        assert recovery.restore(shown, relation, work, north.settings) == len(shown.entries)
+    assert north.texts(space) == ["of Nora"]
+    assert (
+        "exchange.restored-person",
+        {"partner": relation.node, "subject": nora[0]},
+    ) in north.store.rows.notes
+    north.post(nora[0], space, "again")
+    assert north.store.signers[nora[0]].key_id != lost.key_id
+    first = shown.entries[0]
+    pair.south.store.rows.taken.setdefault(north.iri, [])
+    assert first.seq == len(pair.south.store.rows.taken[north.iri]) + 1
+    north.deliver(pair.south)
+    assert pair.south.texts(space) == ["of Nora", "again"]
+
+
+def test_a_space_made_after_the_backup_is_named_and_not_taken_back(pair: Pair) -> None:
+    made: list[str] = []
+
+    def talk() -> None:
+        made.append(pair.north.space("Crane", pair.anna))
+        pair.north.share(made[0], pair.south)
+
+    shown = _said_and_lost(pair, talk)
+    relation = pair.north.relation(pair.south)
+    with pair.north.work() as work:
+        recovery.restore(shown, relation, work, pair.north.settings)
+        assert work.spaces.get(made[0]) is None
+    assert (
+        "exchange.lost-space",
+        {"partner": relation.node, "subject": made[0]},
+    ) in pair.north.store.rows.notes
+
+
+def test_what_is_said_to_a_host_takes_effect_when_the_host_announces_it(pair: Pair) -> None:
+    south, north, space = pair.south, pair.north, pair.space
+    note = south.note(pair.sven, space, "first")
+    south.say(pair.sven, {"type": "Create", "object": note}, space)
+    south.deliver(north)
+    north.deliver(south)
+    kept, relation = south.store.rows.copy(), south.relation(north)
+    south.say(pair.sven, {"type": "Update", "object": {**note, "content": "<p>second</p>"}}, space)
+    south.deliver(north)
+    south.store.rows = kept
+    with south.work() as work:
+        first = work.log.head(relation).seq + 1
+    with north.work() as work:
+        read = work.streams.read(north.relation(south), first, 10, 1_000_000)
+    field = exchange.LogField(
+        relation.stream_out, first, len(read), read[0][0].prev, relation.agreement_digest
+    )
+    shown = exchange.Batch(field, [entry for entry, _ in read], [line for _, line in read])
+    with south.work() as work:
+        assert recovery.restore(shown, relation, work, south.settings) == 1
+    assert south.texts(space) == ["first"]
+    north.deliver(south)
+    assert south.texts(space) == ["second"]

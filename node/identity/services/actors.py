@@ -6,6 +6,7 @@ holds no mail address. Source: PROTOCOL 2.0 (node key, user keys), 2.j (introduc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from federation import digest, discovery, documents, iris, proofs, rekeying
 from federation.activity import ACTOR_CONTEXT
-from federation.keys import SigningKey
+from federation.keys import PublicKey, SigningKey
 from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
@@ -113,6 +114,35 @@ class Actors:
         """The actor of a person just added; its IRI carries the person's wire id."""
         key = new_key(self.person_iri(person.wire_id), first=True)
         return self._insert(db, Kind.PERSON, key, person.name, person.preferred_username, person.id, now)
+
+    def regain(
+        self, db: Session, person: tables.Person, former: Iterable[PublicKey], now: datetime
+    ) -> LocalActor:
+        """The actor of a person whose private keys are lost: with a new key; the `former` ones hold for what they proved."""
+        iri = self.person_iri(person.wire_id)
+        key = new_key(iri, first=False)
+        made = self._insert(db, Kind.PERSON, key, person.name, person.preferred_username, person.id, now)
+        for each in former:
+            db.add(
+                tables.ActorKey(
+                    key_id=each.key_id,
+                    actor=iri,
+                    use=tables.PROOF,
+                    kind="ed25519",
+                    state=State.RETIRED,
+                    public=each.multibase,
+                    sealed=None,
+                    created_at=now,
+                    valid_from=None,
+                    valid_until=now,
+                    compromised_since=None,
+                )
+            )
+        db.flush()
+        self.ring.changed(db)
+        self.prove_anew(db, iri, now)
+        db.flush()
+        return self.get(db, made.iri)
 
     def create_space(self, db: Session, name: str, now: datetime) -> LocalActor:
         """The Group of a new space, with its own key and a free handle made of `name`."""

@@ -16,6 +16,8 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from federation import rekeying
+from federation.activity import Document
 from node.core import ids
 from node.core.errors import Absent, Changed, NotAllowed
 from node.identity import tables
@@ -160,6 +162,33 @@ class People:
         db.add(row)
         db.flush()
         self._actors.create_person(db, row, now)
+        return self.value(row)
+
+    def regain(self, db: Session, document: Document, now: datetime) -> Person:
+        """Who was made after the backup that runs here, from the actor document that partners kept.
+
+        A built-in account that waits for a password, a member; the mail address and what was preferred are lost.
+        """
+        iri, said = str(document["id"]), str(document["preferredUsername"])
+        wire_id = iri.removeprefix(self._actors.person_iri(""))
+        handle = self._actors.free_handle(db, said, "person")
+        row = tables.Person(
+            wire_id=wire_id,
+            issuer=self._actors.origin,
+            subject=wire_id,
+            name=names.shown(str(document["name"])) or handle,
+            preferred_username=handle,
+            email=None,
+            language=self.language_of(""),
+            theme="",
+            shortcuts=True,
+            role=Role.MEMBER,
+            created_at=now,
+            disabled_at=None,
+        )
+        db.add(row)
+        db.flush()
+        self._actors.regain(db, row, rekeying.keys_of(document), now)
         return self.value(row)
 
     def expect(self, db: Session, claims: Claims, role: Role, now: datetime) -> Person:

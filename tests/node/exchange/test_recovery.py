@@ -4,40 +4,56 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from federation import delivery
 from federation.errors import Unreachable
 from node.exchange import memory, recovery
 from node.exchange.lanes import Lane
 from node.exchange.service import open_work, publish
-from tests.node.exchange.talk import Talk, contents
-from tests.node.spaces.world import House
+from node.identity.keyring import keyring_of
+from node.identity.services.people import NoSuchPerson, Person
+from node.spaces.services import spaces
+from tests.node.exchange.talk import Talk, begin, contents, say
+from tests.node.spaces.world import House, MakeHouse, peered
+
+BACKUP = "_backup"
 
 
-def _place(house: House) -> Path:
-    return house.ground.settings.data_dir / "parvis.db"
-
-
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: str, target: str) -> None:
     with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
         one.backup(other)
 
 
-def _backup(house: House, tmp_path: Path) -> Path:
-    copy = tmp_path / "backup.db"
-    _copy(_place(house), copy)
-    return copy
+def _clone(house: House, source: str, target: str) -> None:
+    """A database of PostgreSQL in the place of another."""
+    house.ground.database.close()
+    admin = create_engine(house.ground.database.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": source},
+        )
+        connection.execute(text(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {target} TEMPLATE {source}"))
+    admin.dispose()
 
 
-def _restore(house: House, copy: Path) -> None:
+def _backup(house: House) -> None:
+    place = str(house.ground.database.url.database)
+    (_copy if house.ground.database.is_sqlite else partial(_clone, house))(place, place + BACKUP)
+
+
+def _restore(house: House) -> None:
     """The older database in the place of the newer one, in a process that knows nothing."""
-    _copy(copy, _place(house))
+    place = str(house.ground.database.url.database)
+    (_copy if house.ground.database.is_sqlite else partial(_clone, house))(place + BACKUP, place)
     memory._made.pop(house.ground.database, None)
+    keyring_of(house.ground).forget()
 
 
 def _chain(house: House, table: str) -> list[Any]:
@@ -61,12 +77,12 @@ def _delete(talk: Talk, house: House, actor: str, post: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["host", "guest"])
-def test_all_comes_back_and_nothing_is_doubled(talk: Talk, tmp_path: Path, side: str) -> None:
+def test_all_comes_back_and_nothing_is_doubled(talk: Talk, side: str) -> None:
     house = talk.aubier if side == "host" else talk.nord
     gone = talk.from_host("to be deleted")
     talk.from_guest("before")
     talk.settle()
-    copy = _backup(house, tmp_path)
+    _backup(house)
     talk.from_host("host after")
     talk.from_guest("guest after")
     talk.settle()
@@ -74,7 +90,7 @@ def test_all_comes_back_and_nothing_is_doubled(talk: Talk, tmp_path: Path, side:
     talk.settle()
     expected = contents(house.ground)
     assert contents(talk.aubier.ground) == contents(talk.nord.ground) == expected
-    _restore(house, copy)
+    _restore(house)
     assert contents(house.ground) != expected
     assert recovery.at_start(house.ground) == set()
     talk.settle()
@@ -89,13 +105,13 @@ def test_all_comes_back_and_nothing_is_doubled(talk: Talk, tmp_path: Path, side:
     assert house.fact("SELECT count(*) FROM dispute") == 0
 
 
-def test_what_was_said_since_and_never_left_follows_what_comes_back(talk: Talk, tmp_path: Path) -> None:
+def test_what_was_said_since_and_never_left_follows_what_comes_back(talk: Talk) -> None:
     talk.from_guest("before")
     talk.settle()
-    copy = _backup(talk.nord, tmp_path)
+    _backup(talk.nord)
     talk.from_guest("lost")
     talk.settle()
-    _restore(talk.nord, copy)
+    _restore(talk.nord)
     talk.from_guest("said meanwhile")
     assert recovery.at_start(talk.nord.ground) == set()
     talk.settle()
@@ -110,12 +126,12 @@ def test_what_was_said_since_and_never_left_follows_what_comes_back(talk: Talk, 
 
 
 def test_a_lane_says_hello_first_to_a_partner_that_did_not_answer_at_the_start(
-    talk: Talk, tmp_path: Path
+    talk: Talk,
 ) -> None:
-    copy = _backup(talk.nord, tmp_path)
+    _backup(talk.nord)
     talk.from_guest("lost")
     talk.settle()
-    _restore(talk.nord, copy)
+    _restore(talk.nord)
     talk.nord.net.down.add(talk.aubier.origin)
     relation = talk.nord.relation(talk.aubier)
     assert recovery.at_start(talk.nord.ground) == {relation.id}
@@ -185,3 +201,55 @@ def test_a_partner_that_claims_more_of_our_log_and_shows_none_is_asked_by_the_sc
     while lane.step() is not None:
         pass
     assert contents(talk.aubier.ground) == ["<p>waits</p>"]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def kept(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Where the node that is restored keeps what it has."""
+    return {} if request.param == "sqlite" else {"database_url": request.getfixturevalue("postgresql_url")}
+
+
+def _two(make_house: MakeHouse, side: str, kept: dict[str, str]) -> tuple[Talk, House]:
+    aubier = make_house("aubier", **(kept if side == "host" else {}))
+    nord = make_house("nord-acier", "Nord Acier", **(kept if side == "guest" else {}))
+    peered(aubier, nord)
+    return begin(aubier, nord), aubier if side == "host" else nord
+
+
+@pytest.mark.parametrize("side", ["host", "guest"])
+def test_who_was_made_after_the_backup_comes_back_with_what_they_said(
+    make_house: MakeHouse, kept: dict[str, str], side: str
+) -> None:
+    talk, house = _two(make_house, side, kept)
+    _backup(house)
+    yann = house.person("Yann Kervella")
+    _joins(talk, house, yann)
+    say(house.ground, talk.space, yann.actor, "of Yann")
+    talk.settle()
+    expected, names = contents(talk.aubier.ground), talk.nord.names(talk.space)
+    _restore(house)
+    with house.ground.database.reading() as session, pytest.raises(NoSuchPerson):
+        house.identity.people.by_wire_id(session, yann.wire_id)
+
+    assert recovery.at_start(house.ground) == set()
+    talk.settle()
+    assert contents(talk.aubier.ground) == contents(talk.nord.ground) == expected
+    assert talk.aubier.names(talk.space) == talk.nord.names(talk.space) == names
+    with house.ground.database.reading() as session:
+        back = house.identity.people.by_wire_id(session, yann.wire_id)
+        assert house.identity.accounts.without_password(session, [back]) == {back.id}
+    assert (back.name, back.actor, back.role) == (yann.name, yann.actor, yann.role)
+    assert house.fact("SELECT count(*) FROM audit WHERE action = 'exchange.restored-unproved'") == 0
+    assert house.fact("SELECT subject FROM audit WHERE action = 'exchange.restored-person'") == yann.actor
+
+    say(house.ground, talk.space, yann.actor, "again of Yann")
+    talk.settle()
+    assert contents(talk.aubier.ground) == contents(talk.nord.ground) != expected
+
+
+def _joins(talk: Talk, house: House, person: Person) -> None:
+    if house is talk.nord:
+        house.join(person, talk.space, talk.aubier)
+        return
+    spaces.add_member(house.ground, house.by(talk.ines), house.key_of(talk.space), person.wire_id)
+    talk.settle()
