@@ -1,25 +1,30 @@
 """Three organisations, one space, and a wire that loses, repeats and tears: in the end all hold the same.
 
-What is drawn are the acts of people and what happens to requests and answers. Invariant: once everything was
-delivered, each replica has the same objects at the same rev with the same content, the same members and the same
-likes, and the copy of each log equals it entry for entry.
+What is drawn are the acts of people, what happens to requests and answers, and older backups that run again.
+Invariant: once everything was delivered, each replica has the same objects at the same rev with the same content, the
+same members and the same likes, both sides sign the same root of it, and the copy of each log equals it entry for
+entry.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from federation import delivery, ending, offers, recall
+from federation import delivery, ending, exchange, limits, offers, recall, recovery, repair, signatures
+from federation.adapters.memory import Rows
 from federation.digest import object_digest
 from federation.errors import RemoteError
-from federation.http import Request, Response
+from federation.http import Headers, Request, Response
 from federation.ports import Mode, Recall
+from tests.federation.copies import Copy, Host
 from tests.federation.world import Node, Worlds, three_nodes
 
 _world = three_nodes()
@@ -42,6 +47,8 @@ class Exchange(RuleBasedStateMachine):
         _restore()
         self.world: Worlds = _world
         self.sent: dict[str, list[Request]] = {way: [] for way in WAYS}
+        self.backups: dict[str, Rows] = {}
+        self.again: frozenset[str] = frozenset()
 
     # -- people
 
@@ -268,6 +275,8 @@ class Exchange(RuleBasedStateMachine):
         assert member.inbox(accept, host).status == 202
         with member.work() as work:
             offers.conclude(member.relation(host), accept, work)
+        for each in (name, "north"):  # an older version of the agreement is no backup to go on from
+            self.backups.pop(each, None)
 
     def _tell(self, one: Node, other: Node, say: Any) -> None:
         with one.work() as work:
@@ -277,6 +286,79 @@ class Exchange(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 200))
     def wait(self, seconds: int) -> None:
         self.world.clock.advance(seconds)
+
+    # -- older backups
+
+    @rule(name=st.sampled_from(["north", "south", "east"]))
+    def back_up(self, name: str) -> None:
+        self.backups[name] = self._node(name).store.rows.copy()
+
+    @rule(
+        name=st.sampled_from(["north", "south", "east"]),
+        at_once=st.sampled_from([1, 3, 200]),
+        torn=st.sampled_from([None, None, 0, 1, 2]),
+        said=st.booleans(),
+    )
+    def restore(self, name: str, at_once: int, torn: int | None, *, said: bool) -> None:
+        """An older backup runs again, perhaps goes down once more while it gets back what it lacks, or speaks first."""
+        if name not in self.backups:
+            return
+        node = self._node(name)
+        node.store.rows = self.backups[name].copy()
+        self.again = frozenset({"duplicate"})  # one partner gives back what another one says once more
+        if (
+            said and name != "north"
+        ):  # what a host says before it has its order back gets a place that is taken
+            self._post(name, "said meanwhile", None)
+        if torn is not None:
+            with contextlib.suppress(Torn):
+                self._recover(node, at_once, torn)
+        self._recover(node, at_once, None)
+
+    def _recover(self, node: Node, at_once: int, commits: int | None) -> None:
+        """As a node starts: all that is ours back from all partners, then theirs. Dies after so many commits."""
+        partners = [self._ends(way)[1] for way in WAYS if way.startswith(f"{node.name}-")]
+        left = iter(range(commits)) if commits is not None else None
+        for own in (True, False):
+            for partner in partners:
+                if not own or self._is_behind(node, partner):
+                    self._read_on(node, partner, at_once, own=own, left=left)
+
+    def _is_behind(self, node: Node, partner: Node) -> bool:
+        with node.work() as work:
+            parcel = delivery.hello(node.relation(partner), work, node.settings)
+        response = partner.federation.receive_batch(parcel.request)
+        with node.work() as work:
+            verdict = delivery.settle(parcel, response, work, node.settings)
+        return isinstance(verdict, delivery.Behind)
+
+    def _read_on(
+        self, node: Node, partner: Node, at_once: int, *, own: bool, left: Iterator[int] | None
+    ) -> None:
+        relation = node.relation(partner)
+        take = recovery.restore if own else recovery.catch_up
+        with node.work() as work:
+            first = work.log.acknowledged(relation) + 1 if own else work.streams.head(relation).seq + 1
+        while True:
+            batch = self._shown(
+                node, partner, relation.stream_out if own else relation.stream_in, first, at_once
+            )
+            if not batch.entries:
+                return
+            if left is not None and next(left, None) is None:
+                raise Torn
+            with node.work() as work:
+                take(batch, node.relation(partner), work, node.settings)
+            first = batch.entries[-1].seq + 1
+
+    def _shown(self, node: Node, partner: Node, stream: str, first: int, lines: int) -> exchange.Batch:
+        """A part of a log, as the partner shows it to who asks."""
+        unsigned = Request("GET", f"{partner.settings.origin}/log?from={first}", Headers(()))
+        created, nonce = int(self.world.clock.now.timestamp()), secrets.token_urlsafe(16)
+        asked = signatures.sign_request(unsigned, node.key, created=created, nonce=nonce)
+        answer = partner.federation.read_log(asked, stream, first, first + lines - 1)
+        field = exchange.read_field(answer.headers.get("exchange-log"))
+        return exchange.read(field, answer.body, limits.MAX_BATCH_LINES)
 
     # -- what holds
 
@@ -293,10 +375,12 @@ class Exchange(RuleBasedStateMachine):
     def settle(self) -> None:
         """Everything arrives."""
         self._all_arrives()
+        self._copies_are_equal()
         self._all_is_equal()
 
     def teardown(self) -> None:
         self._all_arrives()
+        self._copies_are_equal()
         self._all_is_equal()
 
     def _all_arrives(self) -> None:
@@ -310,7 +394,7 @@ class Exchange(RuleBasedStateMachine):
             one, other = self._ends(way)
             taken = other.store.rows.taken.get(one.iri, [])
             assert [entry for entry, _ in taken] == one.store.rows.out[other.iri]
-            assert {outcome.outcome for _, outcome in taken} <= {"processed", "rejected"}
+            assert {outcome.outcome for _, outcome in taken} <= {"processed", "rejected", *self.again}
             said = one.store.rows.activities  # what was erased since went out empty
             done = [
                 entry for entry, outcome in taken if outcome.outcome == "processed" and entry.activity in said
@@ -318,7 +402,7 @@ class Exchange(RuleBasedStateMachine):
             assert all(other.store.rows.seen[entry.activity] == entry.content_digest for entry in done)
         for member in (self.world.south, self.world.east):
             told = member.store.rows.taken[self.world.north.iri]
-            assert {outcome.outcome for _, outcome in told} == {"processed"}
+            assert {outcome.outcome for _, outcome in told} <= {"processed", *self.again}
         for node in self.world.nodes():
             waiting = [row for row in node.store.rows.objects.values() if row.rev is None]
             assert all(row.refused is not None for row in waiting)
@@ -327,6 +411,14 @@ class Exchange(RuleBasedStateMachine):
         announced = {each.rev for each in self.world.north.store.rows.activities.values()}
         for node in self.world.nodes():  # what was erased before it left has no place that anybody could tell
             assert not node.store.rows.spaces[self.world.space].missing & announced
+
+    def _copies_are_equal(self) -> None:
+        """Compared with the host's as at night: both sides sign the same root, and nothing was to be mended."""
+        for member in (self.world.south, self.world.east):
+            copy = Copy(member, self.world.north, self.world.space)
+            report = repair.run(Host(self.world.north, self.world.space), copy)
+            assert report.equal, (report, copy.refused)
+            assert (report.repaired, report.behind, copy.aside) == (0, 0, []), report
 
     def _held(self, node: Node) -> tuple[Any, ...]:
         row = node.store.rows.spaces[self.world.space]
@@ -355,4 +447,24 @@ def test_an_author_who_was_taken_out_takes_back_what_he_said() -> None:
     machine = Exchange()
     machine.greet(["", "", ""])
     machine.people([("south", "recall", 0, ""), ("south", "Remove", 0, "")])
+    machine.settle()
+
+
+def test_what_one_partner_alone_was_told_comes_to_the_other_after_a_restore() -> None:
+    machine = Exchange()
+    machine.greet(["", "", ""])
+    machine.back_up("north")
+    machine.people([("south", "post", 0, "x"), ("north", "post", 0, "y")])
+    machine.wire([("south-north", "deliver", 50), ("north-east", "deliver", 50)])
+    machine.restore("north", 200, None, said=False)
+    machine.settle()
+
+
+def test_a_guest_whose_refused_words_came_back_empty_goes_on() -> None:
+    machine = Exchange()
+    machine.greet(["", "", ""])
+    machine.back_up("south")
+    machine.people([("south", "Remove", 0, ""), ("south", "post", 0, "x")])
+    machine.wire([("south-north", "deliver", 50)])
+    machine.restore("south", 200, None, said=False)
     machine.settle()
