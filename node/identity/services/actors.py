@@ -118,7 +118,7 @@ class Actors:
     def regain(
         self, db: Session, person: tables.Person, former: Iterable[PublicKey], now: datetime
     ) -> LocalActor:
-        """The actor of a person whose private keys are lost: with a new key; the `former` ones hold for what they proved."""
+        """The actor of a person whose private keys are lost: with a new key, the `former` ones for what they proved."""
         iri = self.person_iri(person.wire_id)
         key = new_key(iri, first=False)
         made = self._insert(db, Kind.PERSON, key, person.name, person.preferred_username, person.id, now)
