@@ -84,6 +84,7 @@ class Copy(Held):
     disagreed: Statement | None = None
     aside: list[Difference]
     most = 0
+    looked_at = 0
 
     def read(self, statement: Document) -> Statement:
         return replica.read(statement, [KEY.public])
@@ -97,9 +98,11 @@ class Copy(Held):
     def leaves(self, as_of: int, view: View, numbers: Sequence[int]) -> Iterable[Leaf]:
         found = self.of(numbers)
         self.most = max(self.most, len(found))
+        self.looked_at += len(found)
         return found
 
     def named(self, as_of: int, view: View, ids: Sequence[str]) -> Iterable[Leaf]:
+        self.looked_at += len(ids)
         return in_order(self.leaves_[name] for name in ids if name in self.leaves_)
 
     def take(self, lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
@@ -160,6 +163,7 @@ def test_a_hundred_of_many_are_fetched_in_few_requests_a_portion_at_a_time() -> 
     assert (report.equal, report.repaired) == (True, 100)
     assert len(host.asked) <= 10
     assert copy.most < 2 * 8000
+    assert copy.looked_at <= len(leaves) + 100  # what differs once, and then the hundred alone
 
 
 def test_a_later_rev_of_the_host_wins_and_a_later_one_of_ours_stays() -> None:

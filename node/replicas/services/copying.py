@@ -148,12 +148,12 @@ class Copy:
     def leaves(self, as_of: int, view: View, numbers: Sequence[int]) -> Iterable[Leaf]:
         self._refresh()
         with self.ground.database.reading() as session:
-            return list(view.of(leaves.stream(session, self.space.id, as_of, numbers)))
+            return list(leaves.stream(session, self.space.id, as_of, view, numbers))
 
     def named(self, as_of: int, view: View, ids: Sequence[str]) -> Iterable[Leaf]:
         self._refresh()
         with self.ground.database.reading() as session:
-            return list(view.of(leaves.named(session, self.space.id, as_of, ids)))
+            return leaves.named(session, self.space.id, as_of, view, ids)
 
     def take(self, lines: Iterable[bytes], wanted: Mapping[str, Wanted]) -> int:
         self.touched |= wanted.keys()

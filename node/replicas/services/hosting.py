@@ -94,7 +94,7 @@ def bucket(
     def read() -> Iterator[Leaf]:
         with ground.database.reading() as session:
             view = _view(session, space, relation)
-            yield from view.of(leaves.stream(session, space.id, as_of, numbers))
+            yield from leaves.stream(session, space.id, as_of, view, numbers)
 
     return read()
 

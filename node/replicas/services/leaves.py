@@ -77,22 +77,19 @@ def bring_some(ground: Ground, space: Copied, iris: Sequence[str]) -> None:
 
 
 def stream(
-    session: Session, space_id: int, as_of: int, numbers: Sequence[int] | None = None
-) -> Iterator[Leaf]:
-    """The leaves as of a rev, in the order of SHA-256(id); of these buckets alone, when they are given."""
-    forms = _forms(session, space_id)
-    return (_leaf(row, forms) for row in _rows(session, space_id, as_of, _WHOLE, numbers))
+    session: Session, space_id: int, as_of: int, view: View, numbers: Sequence[int] | None = None
+) -> Iterable[Leaf]:
+    """What a view has as of a rev, in the order of SHA-256(id); of these buckets alone, when they are given."""
+    return _seen(session, space_id, view, _rows(session, space_id, as_of, _WHOLE, numbers))
 
 
-def named(session: Session, space_id: int, as_of: int, ids: Iterable[str]) -> list[Leaf]:
-    """Those of these ids as of a rev."""
-    forms, here = _forms(session, space_id), _as_of(select(*_WHOLE), space_id, as_of)
-    places = [place_of(each) for each in ids]
-    found = []
+def named(session: Session, space_id: int, as_of: int, view: View, ids: Iterable[str]) -> list[Leaf]:
+    """The same of these ids."""
+    here, places = _as_of(select(*_WHOLE), space_id, as_of), [place_of(each) for each in ids]
+    rows: list[Any] = []
     for first in range(0, len(places), WRITTEN_AT_ONCE):
-        some = here.where(LEAF.c.place.in_(places[first : first + WRITTEN_AT_ONCE]))
-        found += [_leaf(row, forms) for row in session.execute(some)]
-    return found
+        rows += session.execute(here.where(LEAF.c.place.in_(places[first : first + WRITTEN_AT_ONCE]))).all()
+    return list(_seen(session, space_id, view, rows))
 
 
 def tally(
@@ -100,7 +97,7 @@ def tally(
 ) -> Tally:
     """What a view has as of a rev; of these buckets alone, when they are given."""
     if view.passes is not None:
-        return replica.tally(view.of(stream(session, space_id, as_of, numbers)))
+        return replica.tally(stream(session, space_id, as_of, view, numbers))
     rows = _rows(session, space_id, as_of, _HASHED, numbers)
     return replica.tally_of((row[0][0], row[1]) for row in rows if view.shows(row[2], row[3], row[4]))
 
@@ -160,14 +157,19 @@ def _as_of(query: Any, space_id: int, as_of: int) -> Any:
     return query.where(LEAF.c.space_id == space_id, LEAF.c.rev <= as_of, there)
 
 
-def _leaf(row: Any, forms: Mapping[bytes, str]) -> Leaf:
-    outline = None if row.form is None else Outline(forms[row.form], row.raw_bytes, row.file_bytes)
-    return Leaf(row.iri, row.rev, row.state, row.digest, row.born, outline)
+def _seen(session: Session, space_id: int, view: View, rows: Iterable[Any]) -> Iterable[Leaf]:
+    """The leaves of these rows that a view has; their outlines are read where a charter is asked of them."""
+    if view.passes is None:
+        return view.of(Leaf(*row[1:6]) for row in rows)
+    query = select(FORM.c.digest, FORM.c.form).where(FORM.c.space_id == space_id)
+    forms = {row.digest: row.form for row in session.execute(query)}
+    return view.of(
+        Leaf(row.iri, row.rev, row.state, row.digest, row.born, _outline(row, forms)) for row in rows
+    )
 
 
-def _forms(session: Session, space_id: int) -> dict[bytes, str]:
-    rows = session.execute(select(FORM.c.digest, FORM.c.form).where(FORM.c.space_id == space_id))
-    return {row.digest: row.form for row in rows}
+def _outline(row: Any, forms: Mapping[bytes, str]) -> Outline | None:
+    return None if row.form is None else Outline(forms[row.form], row.raw_bytes, row.file_bytes)
 
 
 def _turn(space_id: int) -> threading.Lock:
@@ -317,12 +319,13 @@ def _forget_lost(ground: Ground, session: Session, space: Copied) -> None:
         first = func.substr(LEAF.c.place, 1, 1)
         query = select(first, func.count()).where(*_own(space.id)).group_by(first)
         kept = {number[0]: count for number, count in reading.execute(query)}
+    lost: list[bytes] = []
     for iris in _leaves_here(ground, space.id, [each for each in kept if kept[each] > there[each]]):
         here = threads.here(session, iris) | people
-        lost = [place_of(each) for each in iris if each not in here]
-        if lost:
-            with ground.database.writing() as writing:
-                _drop(writing, space.id, lost)
+        lost += [place_of(each) for each in iris if each not in here]
+    for begin in range(0, len(lost), WRITTEN_AT_ONCE):
+        with ground.database.writing() as writing:
+            _drop(writing, space.id, lost[begin : begin + WRITTEN_AT_ONCE])
 
 
 def _own(space_id: int) -> tuple[Any, ...]:
@@ -331,18 +334,12 @@ def _own(space_id: int) -> tuple[Any, ...]:
 
 
 def _leaves_here(ground: Ground, space_id: int, numbers: Sequence[int]) -> Iterator[Sequence[str]]:
-    """The ids of our present leaves in these buckets."""
-    present = select(LEAF.c.iri).where(*_own(space_id)).order_by(LEAF.c.place).limit(WRITTEN_AT_ONCE)
+    """The ids of our present leaves in these buckets, bucket by bucket."""
+    present = select(LEAF.c.iri).where(*_own(space_id))
     for first, last in _ranges(numbers):
-        after = first
-        while True:
-            with ground.database.reading() as session:
-                some = present.where(LEAF.c.place > after, LEAF.c.place <= last)
-                found = session.execute(some).scalars().all()
-            if not found:
-                break
-            yield found
-            after = place_of(found[-1])
+        with ground.database.reading() as session:
+            here = present.where(LEAF.c.place > first, LEAF.c.place <= last)
+            yield session.execute(here).scalars().all()
 
 
 def _drop(session: Session, space_id: int, places: Sequence[bytes], state: str | None = None) -> None:

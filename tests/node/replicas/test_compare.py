@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from federation import charter, digest
+from federation import charter, digest, merkle
 from node.files import service as files
 from node.identity.services.people import Person
 from node.relations import records
@@ -75,6 +75,27 @@ def test_equal_copies_are_proved_by_one_request(shared: Shared) -> None:
         pair = seen_by(house, shared).proofs[0]
         assert (pair.node, pair.as_of) == (other.iri, run.as_of)
         assert pair.ours["root"] == pair.theirs["root"]
+
+
+def test_a_leaf_is_hashed_when_it_changes_and_not_again(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.compare()
+    hashed, once = list[bytes](), merkle.hash_of
+
+    def counting(data: bytes) -> bytes:
+        if data.startswith(b"{"):  # a leaf, and not the hash of a bucket
+            hashed.append(data)
+        return once(data)
+
+    monkeypatch.setattr(merkle, "hash_of", counting)
+    shared.guest.clock.move(minutes=20)  # so that the host signs anew
+    assert (shared.compare().state, hashed) == ("equal", [])
+
+    lose(shared.guest, shared.last.iri)
+    assert shared.compare().repaired == 1
+    listed, written = 1, 1  # that of the host's list, unless its bucket has more; ours as it comes back
+    assert sum(shared.last.iri.encode() in data for data in hashed) == listed + written
 
 
 def test_a_lost_post_comes_back_from_the_host(shared: Shared) -> None:
