@@ -77,7 +77,7 @@ def evidence_file(
         with suppress(EgressError):  # then the file shows the chain up to the receipt
             histories.checkpoint(ground, relation_id)
     wanted = Wanted(
-        activity,
+        () if activity is None else (activity,),
         None if begin is None else begin.replace(tzinfo=UTC),
         None if end is None else end.replace(tzinfo=UTC) + timedelta(days=1),
     )

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Table, func, or_, select
+from sqlalchemy.orm import Session
 
 from federation import checkpoints, documents, jcs, proofs
 from federation.activity import CONTEXT, MOMENT, Document
@@ -45,11 +46,28 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: those of one activity, alone or announced; or those from `begin` up to, not including, `end`."""
+    """Which entries: those of these activities, alone or announced, all for none; from `begin` up to, not including,
+    `end`.
+    """
 
-    activity: str | None = None
+    activities: tuple[str, ...] = ()
     begin: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a partner has signed of one entry of ours: `receipt` is its id, `at` when it says to have received it.
+
+    `signed` is when both had signed the first checkpoint that covers it.
+    """
+
+    relation_id: str
+    seq: int
+    at: datetime
+    outcome: str
+    receipt: str
+    signed: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +104,9 @@ def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
         raise NoSuchRelation(relation_id)
     streams = _streams(work, relation)
     items = [each for stream in streams for each in _items(work, stream, wanted)]
+    if wanted.activities:
+        shown = {each["entry"]["stream"] for each in items}
+        streams = [each for each in streams if each.iri in shown]
     agreed = versions(work, relation)
     said = (work.journal.get(each) for _, offer, accept in agreed for each in (offer, accept))
     moment = rfc3339(work.now)
@@ -107,12 +128,43 @@ def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
             }
             for each in streams
         ],
-        "statements": _statements(work, relation_id),
+        "statements": [] if wanted.activities else _statements(work, relation_id),
         "items": items,
     }
     signer = work.actors.signer(work.node)
     evidence["keys"] = _keys(work, relation, evidence, {signer.key_id: moment})
     return jcs.canonicalize(proofs.sign(evidence, signer, moment)) + b"\n"
+
+
+def received(session: Session, activities: Sequence[str]) -> list[Received]:
+    """What partners have receipted of these activities of ours, alone or announced, in the order of the logs."""
+    named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri.in_(activities))
+    rows = session.execute(
+        select(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq, LANE.c.relation)
+        .join_from(OUT_ENTRY, ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id)
+        .join(STREAM, STREAM.c.id == OUT_ENTRY.c.stream_id)
+        .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .where(or_(ACTIVITY.c.id.in_(named), ACTIVITY.c.inside_id.in_(named)))
+        .order_by(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq)
+    )
+    found = []
+    for row in rows.all():
+        packed = _covering(session, TAKEN, row.stream_id, row.seq)
+        if packed is None:
+            continue
+        receipt = unpack(packed)[2]
+        outcomes = {each["seq"]: each["outcome"] for each in receipt["exceptions"]}
+        signed = session.scalar(
+            select(func.min(CHECKPOINT.c.at)).where(
+                CHECKPOINT.c.stream_id == row.stream_id,
+                CHECKPOINT.c.agreed,
+                CHECKPOINT.c.ours,
+                CHECKPOINT.c.size >= row.seq,
+            )
+        )
+        at, outcome = datetime.fromisoformat(receipt["received"]), outcomes.get(row.seq, "processed")
+        found.append(Received(row.relation, row.seq, at, outcome, receipt["id"], signed))
+    return found
 
 
 def _streams(work: NodeWork, relation: Relation) -> list[_Stream]:
@@ -167,10 +219,10 @@ def _items(work: NodeWork, stream: _Stream, wanted: Wanted) -> Iterator[Document
 def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
     table = OUT_ENTRY if stream.ours else IN_ENTRY
     query = select(table.c.seq).where(table.c.stream_id == stream.key)
-    if wanted.activity is not None:
-        named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri == wanted.activity).scalar_subquery()
+    if wanted.activities:
+        named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri.in_(wanted.activities))
         query = query.join(ACTIVITY, ACTIVITY.c.id == table.c.activity_id).where(
-            or_(ACTIVITY.c.id == named, ACTIVITY.c.inside_id == named)
+            or_(ACTIVITY.c.id.in_(named), ACTIVITY.c.inside_id.in_(named))
         )
     if wanted.begin is not None:
         query = query.where(table.c.time >= rfc3339(wanted.begin))
@@ -183,13 +235,7 @@ def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
 
 
 def _receipted(work: NodeWork, stream: _Stream, seq: int) -> _Receipted | None:
-    table = TAKEN if stream.ours else GIVEN
-    packed = work.session.scalar(
-        select(table.c.document)
-        .where(table.c.stream_id == stream.key, table.c.first <= seq, table.c.last >= seq)
-        .order_by(table.c.last)
-        .limit(1)
-    )
+    packed = _covering(work.session, TAKEN if stream.ours else GIVEN, stream.key, seq)
     if packed is None:
         return None
     kept = unpack(packed)
@@ -211,6 +257,17 @@ def _receipted(work: NodeWork, stream: _Stream, seq: int) -> _Receipted | None:
         "body": body.decode(),
     }
     return _Receipted(receipt, sent)
+
+
+def _covering(session: Session, receipts: Table, stream: int, seq: int) -> bytes | None:
+    """The first receipt that covers an entry, packed."""
+    columns = receipts.c
+    return session.scalar(
+        select(columns.document)
+        .where(columns.stream_id == stream, columns.first <= seq, columns.last >= seq)
+        .order_by(columns.last)
+        .limit(1)
+    )
 
 
 def _statements(work: NodeWork, relation_id: str) -> list[Any]:

@@ -48,7 +48,8 @@ def compare(key: str) -> history.History:
 def evidence(query: dict[str, Any], key: str) -> Response:
     """A file of evidence, for `parvis verify` or `verify.py` alone, which read it byte for byte."""
     end = _day(query.get("end"))
-    wanted = Wanted(query.get("activity"), _day(query.get("begin")), end and end + timedelta(days=1))
+    named = (query["activity"],) if "activity" in query else ()
+    wanted = Wanted(named, _day(query.get("begin")), end and end + timedelta(days=1))
     return Response(history.evidence(ground(), key, wanted, _by()), content_type="application/json")
 
 

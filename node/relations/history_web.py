@@ -60,7 +60,8 @@ def evidence(key: str) -> Response | tuple[str, int]:
     """A file of evidence: all, from and to a day, or one activity."""
     try:
         begin, end = (_day(name) for name in ("from", "to"))
-        wanted = Wanted(request.args.get("activity") or None, begin, end and end + timedelta(days=1))
+        named = tuple(filter(None, request.args.getlist("activity")))
+        wanted = Wanted(named, begin, end and end + timedelta(days=1))
         written = history.evidence(ground(), key, wanted, _by())
     except Invalid as error:
         return _page(key, error.members.get("errors")), error.status

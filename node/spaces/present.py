@@ -48,6 +48,11 @@ class Looks:
         """The relation with an organisation, if there is one."""
         return self._faces.get(node)
 
+    def partners(self, relations: Iterable[str]) -> list[str]:
+        """The node actors of the partners with these relations."""
+        wanted = set(relations)
+        return [each.node for each in self._faces.values() if each.relation_id in wanted]
+
     def person(self, person: PersonSeen | Reader, organisation: str = "") -> shown.Person:
         """A person; one whom nobody introduced yet is named by nothing but the organisation."""
         org = self.org(person.node, organisation)

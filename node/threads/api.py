@@ -32,7 +32,7 @@ from node.spaces.services.spaces import By
 from node.threads import present
 from node.threads.live import RETRY_AFTER_S, NoPlace
 from node.threads.places import places_of
-from node.threads.services import posting, reading
+from node.threads.services import posting, proofs, reading
 from node.threads.services.posting import Draft, Posted
 from node.threads.services.reading import Cursor, Fresh, PostSeen, ThreadSeen
 from schemas.api import spaces as shapes
@@ -145,6 +145,14 @@ def post(key: str) -> Response:
         found, _, space = reading.thread_of_post(session, key, viewer().person_id)
         (one,) = _with_delivery(session, [found], space)
     return _json(one)
+
+
+@api.get("/posts/<key>/proof")
+@guarded(scope="posts:read")
+@api.arguments(shapes.ProofQuery, location="query")
+def proof(query: dict[str, Any], key: str) -> Response:
+    """The proof of one's own post as exchanged with one partner, for `parvis verify`, which reads it byte for byte."""
+    return Response(proofs.file(ground(), _by(), key, query["relation"]), content_type="application/json")
 
 
 @api.patch("/posts/<key>")

@@ -9,6 +9,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from node.core.http import shown
+from node.exchange.dossier import Received
 from node.exchange.service import Mark
 from node.files.service import HERE, Attached
 from node.spaces.present import Looks
@@ -80,6 +81,30 @@ def standings(
             found.append((node, _delivery(org, mark)))
         elif not space.hosted and org != host:
             found.append((node, _behind(looks, seen, space, org, relayed.get(node))))
+    return found
+
+
+def proofs(
+    looks: Looks,
+    seen: PostSeen,
+    space: SpaceSeen,
+    others: Sequence[spaces.Share],
+    receipts: Sequence[Received],
+) -> list[shown.PostProof]:
+    """What proves where one's own post stands: who is in the space, then who was and has receipted it."""
+    signed: dict[str, list[Received]] = {}
+    for each in receipts:
+        signed.setdefault(each.relation_id, []).append(each)
+    marks = dict(standings(looks, seen, space, others))
+    found = []
+    for node in [*marks, *(each for each in looks.partners(signed) if each not in marks)]:
+        face = looks.face(node)
+        relation = "" if face is None or face.relation_id not in signed else face.relation_id
+        entries = [
+            shown.PostReceipt(each.seq, each.at, each.receipt, each.outcome, each.signed)
+            for each in signed.get(relation, ())
+        ]
+        found.append(shown.PostProof(looks.org(node), marks.get(node), entries, relation))
     return found
 
 

@@ -34,7 +34,7 @@ from node.spaces.services.reading import SpaceSeen
 from node.spaces.web import by, read_form, sentences
 from node.threads import markdown, places, present
 from node.threads.live import RETRY_AFTER_S, NoPlace
-from node.threads.services import posting, reading
+from node.threads.services import posting, proofs, reading
 from node.threads.services.posting import Draft
 from node.threads.services.reading import Cursor, Fresh, ThreadSeen
 from node.threads.services.reasons import REASONS
@@ -138,6 +138,33 @@ def history(key: str) -> str:
             post_key=key,
             versions=versions,
         )
+
+
+@web.get("/posts/<key>/proof")
+@guarded()
+def proof(key: str) -> str:
+    """Who has received one's own post, by which receipt."""
+    with _opened() as (session, looks):
+        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        if not proofs.provable(seen):
+            raise Absent(f"post {key!r} is another's, or nobody has it")
+        receipts = proofs.received(session, seen)
+        return page(
+            "threads/proof.html",
+            thread=_thread(session, looks, found, where, (), None),
+            post_key=key,
+            excerpt=markdown.excerpt(seen.html),
+            proofs=present.proofs(looks, seen, where, _there(session, where), receipts),
+        )
+
+
+@web.get("/posts/<key>/proof/<relation>.json")
+@guarded()
+def proof_file(key: str, relation: str) -> Response:
+    """The proof of one's own post as exchanged with one partner, for `parvis verify`."""
+    answer = Response(proofs.file(ground(), by(), key, relation), content_type="application/json")
+    answer.headers["Content-Disposition"] = f'attachment; filename="proof-{key}.json"'
+    return answer
 
 
 @web.post("/posts/<key>/like")

@@ -196,6 +196,13 @@ class Delivery(Schema):
     reason = fields.String(required=True)
 
 
+class ProofQuery(Schema):
+    relation = fields.String(
+        required=True,
+        metadata={"description": "As `delivery` of the post names it, of a partner that has receipted."},
+    )
+
+
 class File(Schema):
     name = fields.String(required=True)
     media_type = fields.String(required=True, data_key="mediaType")

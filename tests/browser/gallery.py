@@ -867,6 +867,38 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {"reason": "Choisissez un motif."},
         },
     ),
+    "proof": (
+        "threads/proof.html",
+        {
+            "thread": THREAD,
+            "post_key": "p1",
+            "excerpt": "80 ou 110 °C, à 5 °C ?",
+            "proofs": [
+                shown.PostProof(
+                    NORD,
+                    shown.Delivery(NORD, "delivered", ago(days=1)),
+                    [
+                        shown.PostReceipt(
+                            1_204,
+                            ago(days=1),
+                            "https://node.nord.example/receipts/RLqVwx3kTfm0nCk2y8sD4w",
+                            "processed",
+                            ago(hours=9),
+                        ),
+                        shown.PostReceipt(
+                            1_207,
+                            ago(hours=2),
+                            "https://node.nord.example/receipts/c4Z0pQ2mSgyVd6oZl1uFJA",
+                            "processed",
+                        ),
+                    ],
+                    "r1",
+                ),
+                shown.PostProof(LEROUX, shown.Delivery(LEROUX, "delivered", ago(hours=20))),
+                shown.PostProof(MEUNIER, None, (), "r4"),
+            ],
+        },
+    ),
     "recalls": (
         "retention/list.html",
         {

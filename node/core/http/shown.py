@@ -150,6 +150,30 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class PostReceipt:
+    """One entry of our log that a partner has receipted; `signed` is when both had signed the log up to it."""
+
+    entry: int
+    at: datetime
+    receipt: str
+    outcome: str
+    signed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostProof:
+    """What an organisation has signed of one's own post; `mark` is None for one that is no longer in the space.
+
+    `relation` names the file to take along, "" when there is none.
+    """
+
+    org: Org
+    mark: Delivery | None
+    receipts: Sequence[PostReceipt] = ()
+    relation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of a post."""
 

@@ -82,7 +82,7 @@ def test_one_post_is_proved_without_showing_another(spoken: Talk) -> None:
     spoken.from_host("not that")
     spoken.settle()
     histories.checkpoint(spoken.aubier.ground, spoken.relation_id(spoken.aubier))
-    raw = _file(spoken.aubier, spoken, Wanted(activity=said.id))
+    raw = _file(spoken.aubier, spoken, Wanted((said.id,)))
     assert _wrong(raw) == []
     (item,) = json.loads(raw)["items"]
     assert said.id in item["activity"]
