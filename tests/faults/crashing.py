@@ -1,42 +1,87 @@
-"""Crashes by the dozen, in a process of their own."""
+"""Crashes by the hundred: round after round through every named instant, in processes of their own.
+
+A round goes on with the same two nodes from crash to crash, as an evening of bad luck would; only what ends a
+relation, and what has broken, takes the prepared databases anew.
+"""
 
 from __future__ import annotations
 
+import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.faults.play import Broken, Play, Scene
-from tests.faults.sides import copied, sown_on_sqlite
+from tests.faults.play import FURTHER, SCENES, Broken, Play, Scene
+from tests.faults.postgresql import copied_on_postgresql, sown_on_postgresql
+from tests.faults.sides import Sides, copied, sown_on_sqlite
+
+Copies = Callable[[Path], AbstractContextManager[Sides]]
+
+WANTED = (
+    *((name, name, scene) for name, scene in SCENES.items()),
+    *((title, *way) for title, way in FURTHER.items()),
+)
 
 
-def run(work: tuple[Sequence[tuple[str, str, Scene]], int, float]) -> dict[str, Any]:
-    """Each of these so many times, in this process, on pairs of its own."""
-    wanted, times, until = work
-    done, broken = dict[str, int](), list[str]()
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Every crash once, in an order of its own, until then at most; on this PostgreSQL, or on SQLite."""
+
+    seed: int
+    until: float
+    server: str = ""
+
+
+@dataclass
+class Found:
+    """How often each crash was seen to do no harm, which did, and the seconds of all."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run(wished: Round) -> Found:
+    """One round, while there is time."""
+    found, begun = Found(), time.monotonic()
+    wanted = [each for each in WANTED if not (wished.server and each[2].restored)]
+    random.Random(wished.seed).shuffle(wanted)
+    wanted.sort(key=lambda each: each[2].last)
     with folders() as folder:
-        seed = sown_on_sqlite(folder() / "seed")
-        for title, failpoint, scene in wanted:
-            done[title] = 0
-            left = times
-            while left and time.time() < until:
-                with copied(seed, folder()) as pair:
-                    play = Play(pair)
-                    play.start()
-                    while left and time.time() < until:
-                        left -= 1
-                        try:
-                            play.crash(failpoint, scene)
-                        except Broken as error:
-                            broken.append(f"{title}: {error}"[:500])
-                            break
-                        done[title] += 1
-                        if scene.last:
-                            break
-    return {"done": done, "broken": broken}
+        copies = _copies(folder(), wished.server) if time.time() < wished.until else None
+        while copies and wanted and time.time() < wished.until:
+            with copies(folder()) as sides:
+                _go_on(Play(sides), wanted, wished.until, found)
+    found.seconds = time.monotonic() - begun
+    return found
+
+
+def _go_on(play: Play, wanted: list[tuple[str, str, Scene]], until: float, found: Found) -> None:
+    """Takes from what is wanted, to the first that breaks or ends the relation."""
+    play.start()
+    while wanted and time.time() < until:
+        title, failpoint, scene = wanted.pop(0)
+        try:
+            play.crash(failpoint, scene)
+        except Broken as error:
+            found.broken.append(f"{title}: {error}"[:500])
+            return
+        found.done[title] += 1
+        if scene.last:
+            return
+
+
+def _copies(folder: Path, server: str) -> Copies:
+    """Makes the nodes once; each call copies them."""
+    if server:
+        on_server = sown_on_postgresql(server, folder)
+        return lambda place: copied_on_postgresql(on_server, server, place)
+    on_disk = sown_on_sqlite(folder)
+    return lambda place: copied(on_disk, place)
 
 
 @contextmanager

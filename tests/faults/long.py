@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,18 @@ def talking(folder: Path) -> Iterator[Talk]:
             house.ground.close()
 
 
-def away(talk: Talk, days: int, pending: int) -> dict[str, Any]:
+def away(talk: Talk, days: int, pending: int, until: float = inf) -> dict[str, Any]:
     """The host is away so long while so much is said to it; how often it was asked, and how all came in the end.
 
-    Raises Broken when something did not come, or not in order.
+    Raises Broken when something did not come, not in order, or not `until` then (as `time.time` says).
     """
     nord, aubier, clock = talk.nord, talk.aubier, talk.nord.clock
     talk.settle()
     nord.net.down.add(aubier.origin)
-    said = [talk.from_guest(f"{number:06}") for number in range(pending)]
+    said = []
+    for number in range(pending):
+        said.append(talk.from_guest(f"{number:06}"))
+        _in_time(until)
     lane, left = Lane(nord.ground, nord.relation(aubier)), clock.now()
     asked = {"attempts": [0] * (days + 1), "hellos": [0] * (days + 1)}
     late_after_s = None
@@ -80,6 +84,7 @@ def away(talk: Talk, days: int, pending: int) -> dict[str, Any]:
             first_s = (clock.now() - back).total_seconds()
         if clock.now() >= back + DAY:
             raise Broken("it was not delivered within a day")
+        _in_time(until)
     real_s = time.monotonic() - begun
     if contents(aubier.ground) != [f"<p>{number:06}</p>" for number in range(pending)]:
         raise Broken("something is missing, or out of order")
@@ -97,6 +102,11 @@ def away(talk: Talk, days: int, pending: int) -> dict[str, Any]:
     }
 
 
+def _in_time(until: float) -> None:
+    if time.time() > until:
+        raise Broken("no time left")
+
+
 def _wait(lane: Lane, clock: SetClock, pending: int, until: datetime) -> None:
     due = None if lane.course is None else lane.course.due(pending)
     moment = until if due is None else min(max(due, clock.now() + timedelta(milliseconds=10)), until)
@@ -108,12 +118,14 @@ def _state(talk: Talk, activity: str) -> str:
         return exchange.marks(session, [activity], talk.nord.clock.now())[activity][0].state
 
 
-def poisoned(talk: Talk, items: int, poison: int) -> dict[str, Any]:
-    """Of so many posts, these many cannot be stored at the host; how long each batch took with and without them.
+def poisoned(talk: Talk, items: int, poison: int, until: float = inf) -> dict[str, Any]:
+    """Of so many posts, these many cannot be stored at the host, which goes on trying them while the others come.
 
-    Raises Broken: one is not in quarantine with its cause after five tries, or one click does not bring it back.
+    How long the others took from the start of their batch until they could be read, against a fourth as many posts
+    without any poison. Raises Broken: one is not in quarantine with its cause after five tries, one click does not
+    bring it back, or there was no time (as `time.time` says).
     """
-    every, fails = items // poison, True
+    every, fails, host = items // poison, True, talk.aubier
     plain = Objects.create
 
     def create(self: Objects, effect: Effect) -> None:
@@ -123,10 +135,9 @@ def poisoned(talk: Talk, items: int, poison: int) -> dict[str, Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Objects, "create", create)
-        clean = _batches(talk, [f"clean {number}" for number in range(items)])
+        clean = _batches(talk, [f"clean {number}" for number in range(items // 4)], until)
         words = [f"{POISON if number % every == 0 else 'good'} {number}" for number in range(items)]
-        mixed = _batches(talk, words)
-        host = talk.aubier
+        mixed = _batches(talk, words, until)
         rounds = 0
         while host.fact("SELECT count(*) FROM held_line WHERE quarantined_at IS NULL"):
             host.clock.move(hours=1)
@@ -134,6 +145,7 @@ def poisoned(talk: Talk, items: int, poison: int) -> dict[str, Any]:
             rounds += 1
             if rounds > held.MAX_TRIES + 1:
                 raise Broken("poison is tried for longer than five times, or others wait for it")
+            _in_time(until)
         gone = host.fact(
             "SELECT count(*) FROM held_line WHERE tries = 5 AND cause = 'RuntimeError: a bug of ours'"
         )
@@ -142,27 +154,35 @@ def poisoned(talk: Talk, items: int, poison: int) -> dict[str, Any]:
         fails = False
         host.relations.retry(host.partner(talk.nord).key, By("", "Nora Lind"))
         while held.retry(host.ground):
-            pass
-        if host.fact("SELECT count(*) FROM held_line") or len(contents(host.ground)) != 2 * items:
+            _in_time(until)
+        if host.fact("SELECT count(*) FROM held_line") or len(contents(host.ground)) != items + items // 4:
             raise Broken("not all came back by one click")
     return {
         "items": items,
         "poison": poison,
         "rounds": rounds,
-        "p99_clean_ms": round(1000 * clean, 1),
-        "p99_mixed_ms": round(1000 * mixed, 1),
-        "ratio": round(mixed / clean, 2),
+        "p50_ms": [_percentile(each, 50) for each in (clean, mixed)],
+        "p99_ms": [_percentile(each, 99) for each in (clean, mixed)],
+        "ratio": round(_percentile(mixed, 99) / _percentile(clean, 99), 2),
     }
 
 
-def _batches(talk: Talk, words: list[str]) -> float:
-    """Says and delivers fifty at a time; the 99th of a hundred batches, in seconds."""
+def _batches(talk: Talk, words: list[str], until: float) -> list[float]:
+    """Says and delivers fifty at a time, while the host tries again what it holds; how long each took, in seconds."""
     took = []
     for first in range(0, len(words), 50):
         for each in words[first : first + 50]:
             talk.from_guest(each)
         begun = time.perf_counter()
+        talk.aubier.clock.move(seconds=1)
+        held.retry(talk.aubier.ground)
         if not isinstance(talk.nord.deliver(talk.aubier), delivery.Delivered):
             raise Broken("a batch was not taken")
         took.append(time.perf_counter() - begun)
-    return sorted(took)[len(took) * 99 // 100]
+        _in_time(until)
+    return took
+
+
+def _percentile(seconds: list[float], percent: int) -> float:
+    """In milliseconds."""
+    return round(1000 * sorted(seconds)[len(seconds) * percent // 100], 1)

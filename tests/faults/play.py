@@ -10,13 +10,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node.core import failpoints
-from tests.faults.sides import AGREES_WITHIN_S, Pair, Side
+from tests.faults.sides import AGREES_WITHIN_S, Side, Sides
 
 Steps = Sequence[tuple[str, str]]
 """Who does which act (`tests.faults.acts`), in order."""
@@ -136,14 +137,38 @@ class Broken(AssertionError):
     """What must hold does not."""
 
 
+def differing(sides: Sides, tried: AbstractSet[str], answered: AbstractSet[str]) -> str:
+    """What is not as it must be once all is settled; "" for nothing. Of the words `tried`, all `answered` are there."""
+    facts = [{query: side.facts(query) for query in (POSTS, OUT, TAKEN, WAITING, MESSAGES)} for side in sides]
+    posts = facts[0][POSTS]
+    if any(each[POSTS] != posts for each in facts):
+        return "the posts differ"
+    sent, taken = (sorted(row for each in facts for row in each[query]) for query in (OUT, TAKEN))
+    if sent != taken:
+        return "a log and its copy differ"
+    if any(each[WAITING] != [(0,)] or each[MESSAGES] != [(0,)] for each in facts):
+        return "something waits"
+    words = [row[3].removeprefix("<p>").removesuffix("</p>") for row in posts if row[3]]
+    if len(words) != len(set(words)) or not set(words) <= tried:
+        return "something was doubled, or never said"
+    if len(answered - set(words)) > sum(row[2] != "accepted" for row in posts):
+        return "something is lost"
+    for side, each in zip(sides, facts, strict=True):
+        if side.facts(EXCEPTIONS) != [(0,)]:
+            return "an entry was refused"
+        if side.facts(ENTRIES) != [(sum(seq for seq, _ in each[TAKEN]),)]:
+            return "an entry is missing, or twice"
+    digests = {side.act("digest") for side in sides}
+    return "" if len(digests) == 1 and None not in digests else f"the digests differ: {digests}"
+
+
 class Play:
     """Both sides, and what people were answered."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.host, self.guest = pair
+    def __init__(self, sides: Sides) -> None:
+        self.host, self.guest = sides
         self.answered: set[str] = set()
         self.tried: set[str] = set()
-        self.recalls = 0
         self._number = 0
 
     def start(self) -> None:
@@ -151,7 +176,7 @@ class Play:
             side.start()
 
     @property
-    def both(self) -> Pair:
+    def both(self) -> Sides:
         return self.host, self.guest
 
     def crash(self, failpoint: str, scene: Scene) -> None:
@@ -285,32 +310,10 @@ class Play:
             raise Broken(f"{wrong}: {self.problems()}")
 
     def wrong(self) -> str:
-        facts = [
-            {query: side.facts(query) for query in (POSTS, OUT, TAKEN, WAITING, MESSAGES)}
-            for side in self.both
-        ]
-        host, guest = facts
-        if host[POSTS] != guest[POSTS]:
-            return "the posts differ"
-        if host[OUT] != guest[TAKEN] or guest[OUT] != host[TAKEN]:
-            return "a log and its copy differ"
-        if any(each[WAITING] != [(0,)] or each[MESSAGES] != [(0,)] for each in facts):
-            return "something waits"
-        words = [row[3].removeprefix("<p>").removesuffix("</p>") for row in host[POSTS] if row[3]]
-        if len(words) != len(set(words)) or not set(words) <= self.tried:
-            return "something was doubled, or never said"
-        recalled = sum(row[2] != "accepted" for row in host[POSTS])
-        if len(self.answered - set(words)) > recalled:
-            return "something is lost"
-        for side, each in zip(self.both, facts, strict=True):
-            if side.facts(EXCEPTIONS) != [(0,)]:
-                return "an entry was refused"
-            if side.facts(ENTRIES) != [(each[TAKEN][0][0],)]:
-                return "an entry is missing, or twice"
-        if self._standing(self.host) != self._standing(self.guest, other=True):
+        found = differing(self.both, self.tried, self.answered)
+        if not found and self._standing(self.host) != self._standing(self.guest, other=True):
             return "the agreement stands otherwise on both sides"
-        digests = {side.act("digest") for side in self.both}
-        return "" if len(digests) == 1 and None not in digests else f"the digests differ: {digests}"
+        return found
 
     def _standing(self, side: Side, *, other: bool = False) -> tuple[Any, ...]:
         [(state, digest, here, there, proposal)] = side.facts(STANDING)

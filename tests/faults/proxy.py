@@ -18,22 +18,31 @@ LATENCY_S = 0.4
 BYTES_A_SECOND = 64_000 // 8
 LOSS = 0.2
 FLAPS_S = (1.0, 5.0)
-"""Through for so long, then cut for so long."""
+"""Through for so long, then away for so long."""
 
 CUTTING = frozenset({"full", "one-way", "flapping", "lossy"})
 KINDS = (*sorted(CUTTING), "latency", "narrow")
 
 
+def is_away(fault: str) -> bool:
+    """Nothing passes now."""
+    through, away = FLAPS_S
+    return fault == "full" or (fault == "flapping" and time.monotonic() % (through + away) > through)
+
+
 @dataclass
 class Proxy:
-    """Listens at `port` for the node at `behind`. `fault` may be changed at any time; "" is none."""
+    """Listens at `port` for the node at `behind`. `fault` may be changed at any time; "" is none.
+
+    `attempts`: connections that were tried while nothing passed; `cut`: those, and others that it has ended.
+    """
 
     port: int
     behind: int
     fault: str = ""
     rng: random.Random = field(default_factory=lambda: random.Random(1))
     cut: int = 0
-    passed: int = 0
+    attempts: int = 0
 
     def __post_init__(self) -> None:
         ready = threading.Event()
@@ -56,14 +65,10 @@ class Proxy:
         await self._ended.wait()
         server.close()
 
-    def _is_cut(self) -> bool:
-        through, away = FLAPS_S
-        flapped = self.fault == "flapping" and time.monotonic() % (through + away) > through
-        return self.fault == "full" or flapped
-
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut():
+        if is_away(self.fault):
             self.cut += 1
+            self.attempts += 1
             writer.transport.abort()
             return
         try:
@@ -86,7 +91,7 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                if self._is_cut() or (self.fault == "lossy" and self.rng.random() < LOSS):
+                if is_away(self.fault) or (self.fault == "lossy" and self.rng.random() < LOSS):
                     self.cut += 1
                     return
                 if self.fault == "one-way" and answer:
@@ -96,6 +101,5 @@ class Proxy:
                     await asyncio.sleep(LATENCY_S)
                 if self.fault == "narrow":
                     await asyncio.sleep(len(data) / BYTES_A_SECOND)
-                self.passed += len(data)
                 writer.write(data)
                 await writer.drain()

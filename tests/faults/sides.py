@@ -1,4 +1,4 @@
-"""Two nodes that share a space, made once, copied as often as needed, and run as processes that may crash."""
+"""Nodes that share a space, made once, copied as often as needed, and run as processes that may crash."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import multiprocessing
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -28,15 +28,18 @@ from node.core.http.context import ground as ground_of
 from node.exchange import service as exchange
 from node.relations.services import outside
 from tests.faults import child
-from tests.node.exchange.talk import begin
+from tests.faults.child import Conditions
+from tests.faults.namespaces import inside
 from tests.node.relations.peers import Net, peered
-from tests.node.spaces.world import House, Way
+from tests.node.spaces.world import House, Way, exchange_all, opened
 
 STARTS_WITHIN_S = 20.0
 AGREES_WITHIN_S = 20.0
 
-Pair = tuple["Side", "Side"]
-"""The host of the space, and its partner."""
+NAMES = ("aubier", "nord-acier", "leroux")
+
+Sides = tuple["Side", ...]
+"""The host of the space, then its partners."""
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.faults.child"])
@@ -45,12 +48,13 @@ _open = build_opener(ProxyHandler({})).open
 
 @dataclass
 class Side:
-    """One node: its settings, and the process that runs it."""
+    """One node: its settings, and the process that runs it under its conditions."""
 
     name: str
     values: dict[str, str]
     space: str
     actor: str
+    under: Conditions = field(default_factory=Conditions)
     process: BaseProcess | None = None
     problem: str = ""
 
@@ -60,9 +64,8 @@ class Side:
 
     def start(self, failpoint: str = "", poison: str = "") -> None:
         """Runs the node and waits until it answers, or has crashed on the way."""
-        self.process = _processes.Process(
-            target=child.run, args=(self.values, failpoint, poison), daemon=True
-        )
+        under = replace(self.under, failpoint=failpoint, poison=poison)
+        self.process = _processes.Process(target=child.run, args=(self.values, under), daemon=True)
         self.process.start()
         until = time.monotonic() + STARTS_WITHIN_S
         while self.runs and time.monotonic() < until:
@@ -116,7 +119,7 @@ class Side:
     def _ask(self, path: str, form: bytes | None = None) -> str | None:
         address = f"http://127.0.0.1:{self.values['PARVIS_PORT']}{path}"
         try:
-            with _open(Request(address, form), timeout=30) as answer:
+            with self._near(), _open(Request(address, form), timeout=30) as answer:
                 return str(answer.read().decode())
         except HTTPError as error:
             self.problem = error.read().decode()
@@ -124,15 +127,19 @@ class Side:
             pass
         return None
 
+    def _near(self) -> AbstractContextManager[None]:
+        """Where this node's loopback is."""
+        return inside(self.under.namespace) if self.under.namespace else nullcontext()
+
 
 @dataclass
 class Seed:
-    """The two nodes as they begin: values of both, the space, and who speaks."""
+    """The nodes as they begin: values of each, the space, and who speaks."""
 
     folder: Path
-    sides: tuple[dict[str, str], dict[str, str]]
+    sides: tuple[dict[str, str], ...]
     space: str
-    actors: tuple[str, str]
+    actors: tuple[str, ...]
 
 
 def free_port() -> int:
@@ -141,13 +148,13 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def sown(folder: Path, urls: Callable[[str], str]) -> Seed:
-    """Two houses, peered, with one space: in this process, through the real handshake."""
-    net, houses, sides = Net(), [], []
+def sown(folder: Path, urls: Callable[[str], str], names: Sequence[str] = NAMES[:2]) -> Seed:
+    """Houses with one space, the first peered with the others: in this process, through the real handshake."""
+    net, houses, sides = Net(), list[House](), list[dict[str, str]]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outside, "egress_to", lambda ground, origin: Way(net))
         patch.setattr(exchange, "egress_of", lambda ground: Way(net))
-        for name in ("aubier", "nord-acier"):
+        for name in names:
             port = free_port()
             values = {
                 "PARVIS_ORIGIN": f"http://{name}.localhost:{port}",
@@ -169,34 +176,47 @@ def sown(folder: Path, urls: Callable[[str], str]) -> Seed:
             net.nodes[house.origin] = house
             houses.append(house)
             sides.append(values)
-        peered(*houses)
-        talk = begin(*houses)
+        space, actors = _shared(*houses)
         for house in houses:
             house.ground.close()
-    return Seed(folder, (sides[0], sides[1]), talk.space, (talk.ines.actor, talk.marie.actor))
+    return Seed(folder, tuple(sides), space, actors)
 
 
-def sown_on_sqlite(folder: Path) -> Seed:
-    return sown(folder, lambda name: f"sqlite:///{folder / name / 'parvis.db'}")
+def _shared(host: House, *guests: House) -> tuple[str, tuple[str, ...]]:
+    """The space, and one of its members at each house."""
+    manager = host.person("Inès Le Goff")
+    key, actors = host.space(manager), [manager.actor]
+    for guest in guests:
+        peered(host, guest)
+        member = guest.person("Marie Lenoir")
+        space = opened(host, guest, key, manager, member)
+        guest.join(member, space, host)
+        actors.append(member.actor)
+    exchange_all(host, *guests)
+    return host.iri_of(key), tuple(actors)
+
+
+def sown_on_sqlite(folder: Path, names: Sequence[str] = NAMES[:2]) -> Seed:
+    return sown(folder, lambda name: f"sqlite:///{folder / name / 'parvis.db'}", names)
 
 
 @contextmanager
-def pair_of(seed: Seed, placed: Callable[[dict[str, str]], dict[str, str]]) -> Iterator[Pair]:
-    """Both sides, not started yet, where `placed` has copied them to; in the end they are stopped."""
-    host, guest = (
+def sides_of(seed: Seed, placed: Callable[[dict[str, str]], dict[str, str]]) -> Iterator[Sides]:
+    """All sides, not started yet, where `placed` has copied them to; in the end they are stopped."""
+    sides = tuple(
         Side(name, placed(values), seed.space, actor)
-        for name, values, actor in zip(("host", "guest"), seed.sides, seed.actors, strict=True)
+        for name, values, actor in zip(("host", "guest", "third"), seed.sides, seed.actors, strict=False)
     )
     try:
-        yield host, guest
+        yield sides
     finally:
-        host.stop()
-        guest.stop()
+        for side in sides:
+            side.stop()
 
 
 @contextmanager
-def copied(seed: Seed, folder: Path) -> Iterator[Pair]:
-    """Both sides of a seed on SQLite, copied into a folder."""
+def copied(seed: Seed, folder: Path) -> Iterator[Sides]:
+    """All sides of a seed on SQLite, copied into a folder."""
 
     def placed(values: dict[str, str]) -> dict[str, str]:
         name = Path(values["PARVIS_DATA_DIR"]).name
@@ -204,5 +224,5 @@ def copied(seed: Seed, folder: Path) -> Iterator[Pair]:
         database = f"sqlite:///{folder / name / 'parvis.db'}"
         return {**values, "PARVIS_DATA_DIR": str(folder / name), "PARVIS_DATABASE_URL": database}
 
-    with pair_of(seed, placed) as pair:
-        yield pair
+    with sides_of(seed, placed) as sides:
+        yield sides

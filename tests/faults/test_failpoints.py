@@ -8,14 +8,14 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.play import FURTHER, SCENES, Play, Scene
-from tests.faults.sides import Pair
+from tests.faults.sides import Sides
 
 GROUPS = [list(SCENES)[first : first + 9] for first in range(0, len(SCENES), 9)]
 ON_POSTGRESQL = ("log.flushed", "inbox.line-taken", "inbox.committed", "lane.sent", "receipt.taken")
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: f"{names[0]} to {names[-1]}")
-def test_a_crash_loses_and_doubles_nothing(sqlite_pair: Pair, names: list[str]) -> None:
+def test_a_crash_loses_and_doubles_nothing(sqlite_pair: Sides, names: list[str]) -> None:
     play = Play(sqlite_pair)
     play.start()
     for name in names:
@@ -23,14 +23,14 @@ def test_a_crash_loses_and_doubles_nothing(sqlite_pair: Pair, names: list[str]) 
 
 
 @pytest.mark.parametrize(("failpoint", "scene"), FURTHER.values(), ids=FURTHER)
-def test_nor_does_a_crash_on_another_way(sqlite_pair: Pair, failpoint: str, scene: Scene) -> None:
+def test_nor_does_a_crash_on_another_way(sqlite_pair: Sides, failpoint: str, scene: Scene) -> None:
     play = Play(sqlite_pair)
     play.start()
     play.crash(failpoint, scene)
 
 
 @pytest.mark.postgresql
-def test_nor_does_a_crash_on_postgresql(postgresql_pair: Pair) -> None:
+def test_nor_does_a_crash_on_postgresql(postgresql_pair: Sides) -> None:
     play = Play(postgresql_pair)
     play.start()
     for name in ON_POSTGRESQL:
