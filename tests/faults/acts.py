@@ -10,11 +10,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from federation import replica
 from federation.activity import new_id
 from federation.errors import FederationError, RemoteError
 from federation.ports import Mode, Relation
-from federation.replica import View
+from federation.replica import WHOLE
 from node.core.clock import rfc3339
 from node.core.ground import Ground
 from node.exchange import held, histories
@@ -182,7 +181,7 @@ def _digest(scene: Scene, _: str) -> str:
     assert space is not None
     as_of = leaves.bring_up_to_date(scene.ground, space)
     with scene.ground.database.reading() as session:
-        return f"{as_of} {replica.tally(View().of(leaves.stream(session, space.id, as_of))).root}"
+        return f"{as_of} {leaves.tally(session, space.id, as_of, WHOLE).root}"
 
 
 def _answered(act: Callable[[Scene, str], str | None]) -> Callable[[Scene, str], str]:
