@@ -11,7 +11,7 @@ import pytest
 from federation import documents, roster
 from federation.activity import CONTEXT, Document, new_id
 from federation.keys import PublicKey, SigningKey
-from federation.ports import TOMBSTONE, MemberNode, Role, State
+from federation.ports import TOMBSTONE, FormerNode, MemberNode, Role, State
 from federation.proofs import sign
 from tests.federation.world import Node, Worlds, effects, peer, post_batch, problem_of
 
@@ -925,3 +925,18 @@ def test_a_former_key_that_the_host_invents_proves_nothing_of_a_partner(liar: Li
     person = invented.person("Emil")
     assert problem_of(_introduced(liar, invented.store.rows.documents[person])) == "bad-proof"
     assert person not in liar.world.south.store.rows.documents
+
+
+def test_people_of_a_node_with_a_new_key_are_introduced_again_where_its_former_is_named(liar: Liar) -> None:
+    """South knows East by the roster alone: who is known must have been proved by a key that it names as former."""
+    east, elsa = liar.world.east, liar.world.elsa
+    new, _ = _false_key_for_east(liar)
+    again = _actor(east, elsa, key=new, name="Elsa E.")
+    others = FormerNode(liar.world.north.iri, "North", east.key.public.multibase, liar.next_rev)
+    _row(liar).former = (others,)
+    assert problem_of(_introduced(liar, again)) == "bad-proof"
+    _row(liar).former = (others, replace(others, node=east.iri, name="East"))
+    assert _introduced(liar, again)["outcome"] == "processed"
+    assert liar.world.south.store.rows.documents[elsa]["name"] == "Elsa E."
+    behind = _actor(east, elsa, name="Elsa")
+    assert problem_of(_introduced(liar, behind)) == "bad-proof"
