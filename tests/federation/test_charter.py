@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 
 from federation import activity, charter, documents, fence
 from federation.activity import CONTEXT, Activity, Document
-from federation.authority import CONTROL, ORDERED
+from federation.authority import CONTROL, ORDERED, Thing
 from federation.errors import (
+    AgreementSuspended,
     Forbidden,
     InsufficientAuthentication,
     NoAgreement,
+    OtherAgreement,
     OutOfScope,
 )
 from federation.ports import Relation, State
@@ -445,7 +447,7 @@ def test_what_asks_for_a_claim(identity: Document, demands: bool) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "holds"),
-    [(0, 10, True), (299, 900, True), (301, 900, False), (-20, -10, False), (-10, 0, False)],
+    [(0, 10, True), (300, 900, True), (301, 900, False), (-20, -10, False), (-10, 0, False)],
 )
 def test_an_agreement_holds_from_its_start_to_its_end(start: int, end: int, holds: bool) -> None:
     agreement = _agreement()
@@ -456,6 +458,46 @@ def test_an_agreement_holds_from_its_start_to_its_end(start: int, end: int, hold
         return
     with pytest.raises(NoAgreement):
         charter.check_in_force(_relation(agreement), NOW)
+
+
+def test_the_version_in_force_is_named_or_the_one_before() -> None:
+    relation = _relation({**_agreement(), "previousVersion": "zBefore"}, agreement_digest="zNow")
+    charter.check_digest("zNow", relation)
+    charter.check_digest("zBefore", relation)
+    for named in (None, "zOther"):
+        with pytest.raises(OtherAgreement) as refusal:
+            charter.check_digest(named, relation)
+        assert refusal.value.members == {"agreement": "zNow"}
+    first = _relation({**_agreement(), "previousVersion": None}, agreement_digest="zNow")
+    for without in (first, replace(first, agreement=None)):
+        with pytest.raises(OtherAgreement):
+            charter.check_digest(None, without)
+
+
+def test_a_third_organisation_needs_an_agreement_that_allows_it() -> None:
+    charter.covers_roster(_relation(_agreement()), 3)
+    for relation in (_relation(_under("of two alone")), replace(_relation(_agreement()), agreement=None)):
+        charter.covers_roster(relation, 2)
+        with pytest.raises(OutOfScope):
+            charter.covers_roster(relation, 3)
+
+
+def test_until_both_have_compared_a_new_key_only_keys_and_invitations_pass() -> None:
+    relation = _relation(_agreement(), recompare=True)
+    for act in ("Update", Thing.ACTOR), ("Update", Thing.INVITE):
+        charter.check_in_force(relation, NOW, act)
+    for refused in (None, ("Create", Thing.OBJECT), ("Create", Thing.RECEIPT)):
+        with pytest.raises(AgreementSuspended):
+            charter.check_in_force(relation, NOW, refused)
+
+
+def test_while_suspended_control_passes_and_all_else_is_told_when_to_ask_again() -> None:
+    relation = replace(_relation(_agreement()), state=State.SUSPENDED)
+    charter.check_in_force(relation, NOW, ("Create", Thing.RECEIPT))
+    for act in (None, ("Create", Thing.OBJECT)):
+        with pytest.raises(AgreementSuspended) as refusal:
+            charter.check_in_force(relation, NOW, act)
+        assert refusal.value.members == {"retry_after": charter.SUSPENDED_RETRY_S}
 
 
 # -- at the door, in both directions
