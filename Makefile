@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Many tests wait for real nodes, so one more than the cores that are usual; one file stays in one process.
+WORKERS ?= 3
 PATHS := schemas federation node tests wsgi.py deploy
 
 .DEFAULT_GOAL := help
@@ -14,7 +16,7 @@ demo: .venv/base ## three organisations on this machine; Ctrl-C ends them
 	$(BIN)/parvis demo
 
 test: .venv/test browser ## all tests, then what `check` does
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 	$(MAKE) --no-print-directory check
 
 check: .venv/test ## style, types, the contracts of the house, the texts: what must be green beside the tests

@@ -54,12 +54,16 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, of the machine's choice."""
+    """Ports that nobody listens on, of the machine's choice, and claimed: nobody else is given them."""
     with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
+        ports: list[int] = []
+        while len(ports) < count:
+            probe = held.enter_context(socket.socket())
             probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+            port = int(probe.getsockname()[1])
+            if claim(port):
+                ports.append(port)
+        return ports
 
 
 def next_free_port(port: int, taken: Iterable[int] = ()) -> int:
