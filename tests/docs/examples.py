@@ -17,14 +17,31 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from federation import authorship, checkpoints, discovery, documents, ending, offers, outbox, recall, roster
+from federation import (
+    authorship,
+    checkpoints,
+    discovery,
+    documents,
+    ending,
+    exchange,
+    offers,
+    outbox,
+    recall,
+    rekeying,
+    relay,
+    replica,
+    roster,
+    stopping,
+)
 from federation.activity import Activity, Document
 from federation.digest import digest, object_digest
 from federation.errors import SequenceGap
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.ports import Erasure, Mode, Recall
+from federation.replica import Leaf
 from federation.service import Federation
+from node.cli import wire_tables
 from tests.federation.world import Clock, Node, enter
 
 FLAT = re.compile(r"\[[^\[\]{}]{,220}\]")  # a list of texts: on one line
@@ -78,10 +95,13 @@ def made() -> dict[str, str]:
         guest.deliver(host)
         batch = batches[-2]  # the last is the hello that ends every delivery
         host.deliver(guest)
+        told = batches[-2]
         hello = guest.parcel(host, lines=0).request
         recalled, erased = _called_back(host, guest, yann, space)
         checkpoint, confirmed = _confirmed(host, guest)
-    paused, resumed, notice = _life(host, guest)
+        changed = _changed(host, guest)
+        stated = _stated(host, guest, space)
+        paused, resumed, stopped, notice = _life(host, guest, space)
     said = [*host.store.rows.activities.values(), *guest.store.rows.activities.values()]
     first, second = [each.object or {} for each in said if each.object_type == "Roster"][:2]
     read = roster.read(second, host.key.public)
@@ -99,6 +119,7 @@ def made() -> dict[str, str]:
         "accept-offer": _json(_said(said, "Accept", "Offer")),
         "suspend": _json(paused.document),
         "resume": _json(resumed.document),
+        "stop": _json(stopped.document),
         "end": _json(notice.document),
         "introduction": _json(_said(said, "Update", "Person")),
         "invite-space": _json(_said(said, "Invite", "Group")),
@@ -109,6 +130,9 @@ def made() -> dict[str, str]:
         "announce": _json(_said(said, "Announce", "Create")),
         "recall": _json(recalled.document),
         "erasure-receipt": _json(erased),
+        "rekeying": _json(changed.document),
+        "replica-statement": _json(stated.document),
+        "relayed-receipt": _json(_relayed(*told)),
         "batch": _request(batch[0]),
         "receipt": _response(batch[1]),
         "hello": _request(hello),
@@ -116,6 +140,41 @@ def made() -> dict[str, str]:
         "checkpoint-receipt": _json(confirmed),
         "problem": _json(SequenceGap("Entry 7 is expected.", expected=7).document()),
     }
+
+
+def members(texts: dict[str, str]) -> str:
+    """A table of what stands in each kind of document: in all examples of it, or in some."""
+    found: dict[str, list[set[str]]] = {}
+    for text in texts.values():
+        for line in text.split("\n\n")[-1].splitlines() if "HTTP/1.1" in text else [text]:
+            for document in _documents(json.loads(line) if line.startswith("{") else None):
+                kind = documents.types(document)[-1]
+                name = f"{kind}, said" if "salt" in document else kind
+                found.setdefault(name, []).append(set(document) - {"type"})
+    said = [each for name, all_of in found.items() if name.endswith(", said") for each in all_of]
+    every = set.intersection(*said)
+    rows = [f"| every activity | {_names(every)} | |"]
+    for name, all_of in sorted(found.items()):
+        always, ever = set.intersection(*all_of), set.union(*all_of)
+        if name.endswith(", said"):
+            always, ever = always - every, ever - every
+        kind = name.removesuffix(", said")
+        rows.append(f"| `{kind}` | {_names(always)} | {_names(ever - always)} |")
+    return "\n".join(["| `type` | always | in some |\n|---|---|---|", *rows])
+
+
+def _names(members: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in sorted(members))
+
+
+def _documents(value: object) -> Iterator[Document]:
+    """All objects with a type and more than a name, at any depth."""
+    if isinstance(value, dict):
+        if {"type", "@context"} <= value.keys():
+            yield value
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from _documents(each)
 
 
 def _called_back(host: Node, guest: Node, author: str, space: str) -> tuple[Activity, Document]:
@@ -156,19 +215,64 @@ def _peer(host: Node, guest: Node) -> str:
     return link
 
 
-def _life(host: Node, guest: Node) -> tuple[Activity, Activity, Activity]:
-    """The guest suspends and resumes, then gives notice."""
+def _life(host: Node, guest: Node, space: str) -> tuple[Activity, Activity, Activity, Activity]:
+    """The guest suspends and resumes, stops one space, then gives notice."""
     with guest.work() as work:
         paused = ending.suspension(guest.relation(host), "Incident IR-7", "en", work, guest.settings)
     with guest.work() as work:
         resumed = ending.resumption(guest.relation(host), work, guest.settings)
+    with guest.work() as work:
+        stopped = stopping.stop(guest.relation(host), [space], work, guest.settings)
     with guest.work() as work:
         relation = guest.relation(host)
         at = ending.earliest_end(relation, work.now)
         notice = ending.termination(
             relation, at, "purge-after-retention", "Le chantier est fini.", "fr", work, guest.settings
         )
-    return paused, resumed, notice
+    return paused, resumed, stopped, notice
+
+
+def _changed(host: Node, guest: Node) -> Activity:
+    """The host announces its next key, as `node.identity.services.keys` does."""
+    following = SigningKey.generate(f"{host.iri}#ed25519-2")
+    document = discovery.node_actor(host.settings, [host.key.public, following.public])
+    announced = rekeying.announcement(document, host.key, following, host.clock.moment)
+    with host.work() as work:
+        update = {"type": "Update", "to": [guest.iri], "object": announced}
+        return authorship.write(update, host.iri, work, host.settings)
+
+
+def _stated(host: Node, guest: Node, space: str) -> Activity:
+    """The guest says that its copy of a space is the same as the host's."""
+    as_of, moment = host.store.rows.spaces[space].space.rev, host.clock.moment
+    found = replica.tally(sorted(_leaves(host, space), key=lambda leaf: leaf.place))
+    whole, files = replica.WHOLE, {"have": 0, "missing": 0}
+    theirs = replica.state(host.iri, space, as_of, found, whole, files, host.key, moment).document
+    ours = replica.state(guest.iri, space, as_of, found, whole, files, guest.key, moment, theirs).document
+    with guest.work() as work:
+        create = {"type": "Create", "to": [host.iri], "object": ours}
+        return authorship.write(create, guest.iri, work, guest.settings)
+
+
+def _leaves(host: Node, space: str) -> Iterator[Leaf]:
+    for iri, row in host.store.rows.objects.items():
+        rev = row.rev or 0
+        if row.document is None:
+            yield Leaf(iri, rev, "tombstone", replica.GONE)
+        else:
+            yield Leaf(iri, rev, "live", object_digest(row.document))
+    told = [each for each in host.store.rows.activities.values() if each.rev and each.object]
+    entered = {(each.object or {}).get("actor"): each.rev for each in told if each.object_type == "Join"}
+    for actor, role in host.store.rows.spaces[space].members.items():
+        yield Leaf(actor, entered.get(actor) or 1, "member", replica.member_digest(actor, role.value))
+
+
+def _relayed(request: Request, response: Response) -> Document:
+    """What the host of a space relays of the receipt for this batch: all of its range."""
+    batch = exchange.read(exchange.read_field(request.headers.get("exchange-log")), request.body, 200)
+    receipt = documents.loads(response.body)
+    line = relay.write([relay.Relayed(batch.field.prev, batch.entries, receipt)])
+    return documents.loads(line)
 
 
 def _confirmed(host: Node, guest: Node) -> tuple[Activity, Document]:
@@ -268,5 +372,11 @@ def _wire() -> Iterator[tuple[list[tuple[Request, Response]], list[Document]]]:
         yield batches, singles
 
 
+def fresh(page: str) -> str:
+    """The page with its examples, and the table of their members, as they are made today."""
+    texts = made()
+    return wire_tables.filled(filled(page, texts), {"members": members(texts)})
+
+
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), made()), encoding="utf-8")
+    PAGE.write_text(fresh(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
 
 import pytest
@@ -18,18 +18,25 @@ from federation import (
     limits,
     offers,
     proofs,
+    recall,
+    rekeying,
+    relay,
+    replica,
     resolver,
     roster,
     signatures,
+    stopping,
 )
 from federation.authority import TABLE, thing_of
-from federation.digest import digest
+from federation.digest import content_digest, digest, object_digest
 from federation.errors import NAMESPACE, BadProof
 from federation.http import Headers, Request, Response
 from federation.keys import PublicKey
+from federation.ports import Mode
 from node.cli.manual import problem_types
 from schemas.as2 import agreement as agreements
-from tests.docs.examples import PAGE, key, made, shown
+from tests.docs.examples import PAGE, fresh, key, made, shown
+from tests.federation.world import Clock, Node
 
 TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = shown(TEXT)
@@ -42,13 +49,18 @@ ACTIVITIES = (
     "accept-offer",
     "suspend",
     "resume",
+    "stop",
     "end",
     "introduction",
+    "rekeying",
     "create",
     "announce",
     "invite-space",
     "accept-space",
     "join",
+    "recall",
+    "checkpoint",
+    "replica-statement",
 )
 
 
@@ -81,15 +93,6 @@ def response_of(name: str) -> Response:
     return Response(int(line.split(" ")[1]), headers, body.removesuffix("\n").encode())
 
 
-def shape(value: object) -> object:
-    """Names and kinds, without the values."""
-    if isinstance(value, dict):
-        return {name: shape(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [shape(inner) for inner in value]
-    return type(value).__name__
-
-
 def test_every_example_is_shown_and_every_shown_one_is_made() -> None:
     assert set(EXAMPLES) == set(made())
 
@@ -98,13 +101,25 @@ def test_every_block_of_the_page_is_an_example() -> None:
     assert TEXT.count("\n```\n") == len(EXAMPLES)
 
 
-def test_the_examples_have_the_shape_of_what_is_said_today() -> None:
-    fresh = made()
-    for name, text in EXAMPLES.items():
-        if text.startswith("{"):
-            assert shape(json.loads(text)) == shape(json.loads(fresh[name])), (
-                f"{name}: python -m tests.docs.examples"
-            )
+def test_the_examples_are_what_is_said_today() -> None:
+    assert fresh(TEXT) == TEXT, "python -m tests.docs.examples"
+
+
+def test_every_document_of_the_page_that_can_be_read_is_an_example() -> None:
+    """What stands in the text between backticks is a form, with its members named, or it is strict JSON."""
+    inline = re.findall(r"`(\{\"[^`]*\})`", TEXT)
+    assert inline
+    for text in inline:
+        if ":" in text and "…" not in text:
+            documents.loads(text.encode())
+
+
+def test_every_field_of_the_messages_is_told() -> None:
+    told = set(re.findall(r"`([A-Z][A-Za-z-]+)`", TEXT)) | {"Host", "Content-Type"}
+    messages: list[Request | Response] = [request_of("batch"), request_of("hello"), response_of("receipt")]
+    assert {name.title() for message in messages for name, _ in message.headers} <= {
+        each.title() for each in told
+    }
 
 
 @pytest.mark.parametrize("name", ACTIVITIES)
@@ -170,6 +185,66 @@ def test_the_receipt_answers_the_batch() -> None:
     assert (receipt["from"], receipt["to"]) == (batch.entries[0].seq, batch.entries[-1].seq)
     assert receipt["entryHash"] == batch.entries[-1].entry_hash
     assert exchange.read_field(request_of("hello").headers.get("exchange-log")).prev == receipt["entryHash"]
+
+
+def test_a_checkpoint_and_its_receipt_are_the_word_of_both() -> None:
+    checkpoint, receipt = said("checkpoint").object or {}, document("checkpoint-receipt")
+    writer, reader = checkpoint["attributedTo"], receipt["attributedTo"]
+    assert proved(checkpoint).controller == writer == said("checkpoint").actor
+    assert proved(receipt).controller == reader != writer
+    assert (receipt["object"], receipt["objectDigest"]) == (checkpoint["id"], object_digest(checkpoint))
+    assert (receipt["stream"], receipt["outcome"]) == (checkpoint["stream"], "processed")
+
+
+def test_an_erasure_receipt_names_the_bytes_of_the_delete() -> None:
+    receipt, delete = document("erasure-receipt"), said("recall")
+    node = receipt["attributedTo"]
+    recall.check_receipt(receipt, node, [key(f"{node}#ed25519").public])
+    assert receipt["object"] == delete.id
+    assert receipt["contentDigest"] == content_digest(documents.dumps(delete.document))
+    asked = recall.read(delete)
+    assert asked is not None
+    assert asked.mode is Mode.ERASE
+    assert [each["id"] for each in receipt["erased"]] == [delete.object_id]
+
+
+def test_a_new_key_is_named_by_the_former_and_shows_itself() -> None:
+    announced = said("rekeying").object or {}
+    node, binding = announced["id"], announced["rekeying"]
+    former, following = rekeying.keys_of(announced)
+    assert former == proved(announced) == key(f"{node}#ed25519").public
+    assert following == proved(binding) == key(f"{node}#ed25519-2").public
+    partner = Node("nord-acier", Clock())
+    with partner.work() as work:
+        change = rekeying.check(announced, node, [former], work)
+    assert change.keys == (former, following)
+    assert not change.compare
+
+
+def test_a_stop_names_the_agreement_in_force_and_a_space() -> None:
+    stop = said("stop")
+    assert stopping.is_stop(stop)
+    assert stopping.spaces_of(stop) == (said("create").audience,)
+    assert (stop.object or {})["objectDigest"] == digest(said("offer").object or {})
+
+
+def test_a_statement_and_its_counterpart_say_that_the_copies_are_equal() -> None:
+    statement = said("replica-statement")
+    ours = statement.object or {}
+    theirs = ours["counterpart"]
+    read = [replica.read(each, [proved(each)]) for each in (ours, theirs)]
+    assert [each.node for each in read] == [statement.actor, said("introduction").actor]
+    assert (read[0].as_of, read[0].view) == (read[1].as_of, read[1].view)
+    assert (read[0].space, read[0].root, read[0].count) == (read[1].space, read[1].root, read[1].count)
+
+
+def test_a_relayed_receipt_confirms_the_announces_that_it_names() -> None:
+    line = documents.dumps(document("relayed-receipt"))
+    receipt = document("relayed-receipt")["receipt"]
+    host, member = said("introduction").actor, receipt["attributedTo"]
+    confirmed = relay.read(line, host, {member: [key(f"{member}#ed25519").public]})
+    assert confirmed.node == member
+    assert {outcome.outcome for _, outcome in confirmed.outcomes.values()} == {"processed"}
 
 
 def test_an_introduction_brings_a_document_that_its_node_has_proved() -> None:

@@ -14,6 +14,7 @@ from node.app import create_app
 from node.cli import wire_tables
 from node.cli.manual import MIXED, problem_types
 from node.core.http.context import ground
+from tests.docs.examples import made, members
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [(ROOT / "docs" / "reference" / name).resolve() for name in MIXED]
@@ -29,7 +30,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def parts(app: Flask) -> dict[str, str]:
-    return wire_tables.parts(app)
+    return wire_tables.parts(app) | {"members": members(made())}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

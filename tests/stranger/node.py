@@ -376,12 +376,11 @@ class Stranger:
         self.single(self.say("Update", object=invite))
 
     def do_agree(self) -> None:
-        agreement = self.offer["object"]
-        offer = {name: self.offer[name] for name in ("id", "type", "actor")}
-        result, found = agreement["id"], digest(agreement)
+        agreement, found = self.offer["object"], self.offer["objectDigest"]
         self.ours, self.theirs = [found], [found]
         self.streams = {each["node"]: each["stream"] for each in agreement["parties"]}
-        self.append(self.say("Accept", object=offer, result=result, objectDigest=found))
+        offer = {name: self.offer[name] for name in ("id", "type", "actor")}
+        self.append(self.say("Accept", object=offer, result=agreement["id"], objectDigest=found))
 
     def do_enter(self, invitation: str) -> None:
         self.append(self.say("Accept", object={"id": invitation, "type": "Invite"}))
@@ -528,13 +527,14 @@ class Stranger:
     def erase(self, id_: str, delete: Json, raw: bytes) -> None:
         """Forgets the post; when it was called back, tells the host so, once the request is answered."""
         former = self.posts.pop(id_, None)
+        gone = {"id": id_, "formerDigest": digest(former), "stores": ["memory"], "at": now()}
         self.tell("erased", id=id_)
         if "recall" not in delete:
             return
         receipt = self.receipt(delete["id"], "erased") | {
             "type": ["DeliveryReceipt", "ErasureReceipt"],
             "contentDigest": content_digest(raw),
-            "erased": [{"id": id_, "formerDigest": digest(former), "stores": ["memory"], "at": now()}],
+            "erased": [gone] if former else [],
             "residual": [],
         }
         answer = self.say("Create", object=self.key.prove(receipt))
