@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -110,8 +111,6 @@ def test_says_why_a_node_does_not_start(house: House) -> None:
 
 
 def test_a_taken_port_is_passed_over() -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -122,7 +121,9 @@ def test_a_taken_port_is_passed_over() -> None:
 
 
 def test_a_port_that_another_demo_has_chosen_is_passed_over_before_it_listens() -> None:
-    (port,) = free_ports(1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     holding = f"from node.cli.demo.nodes import claim; print(claim({port}), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -133,6 +134,13 @@ def test_a_port_that_another_demo_has_chosen_is_passed_over_before_it_listens() 
         assert not claim(port)
         other.kill()
     assert claim(port)
+
+
+def test_a_free_port_is_given_once() -> None:
+    (port,) = free_ports(1)
+    asking = f"from node.cli.demo.nodes import claim; print(claim({port}))"
+    asked = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True)
+    assert asked.stdout == "False\n"
 
 
 def test_a_folder_holds_one_demo_at_a_time(tmp_path: Path) -> None:
