@@ -34,6 +34,14 @@ class Recovered:
     theirs: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Event: this partner's log was read to its end; how many entries of both logs we had lacked."""
+
+    node: str
+    entries: int
+
+
 def at_start(ground: Ground, *, wait_s: float = MAX_WAIT_S) -> set[str]:
     """Asks all partners at once, at most so long; the relations of those that did not answer.
 
@@ -44,13 +52,16 @@ def at_start(ground: Ground, *, wait_s: float = MAX_WAIT_S) -> set[str]:
     if not relations:
         return set()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recovery")
-    unmet = {relation.id for relation in relations}
-    for ask in (_own_of, _theirs_of):
-        asked = {
-            pool.submit(ask, ground, each): each
-            for each in relations
-            if ask is _own_of or each.id not in unmet
-        }
+    unmet, own = {relation.id for relation in relations}, dict[str, int]()
+
+    def own_of(relation: Relation) -> None:
+        own[relation.id] = restore(ground, relation) if _is_behind(ground, relation) else 0
+
+    def theirs_of(relation: Relation) -> None:
+        catch_up(ground, relation, own[relation.id])
+
+    for ask in (own_of, theirs_of):
+        asked = {pool.submit(ask, each): each for each in relations if ask is own_of or each.id not in unmet}
         done, _ = wait(asked, timeout=wait_s)
         for future in done:
             relation = asked[future]
@@ -71,7 +82,7 @@ def at_start(ground: Ground, *, wait_s: float = MAX_WAIT_S) -> set[str]:
 def recover(ground: Ground, relation: Relation) -> Recovered:
     """Both logs of one partner, whole. Raises FederationError."""
     own = restore(ground, relation)
-    return Recovered(own, catch_up(ground, relation))
+    return Recovered(own, catch_up(ground, relation, own))
 
 
 def restore(ground: Ground, relation: Relation) -> int:
@@ -87,13 +98,18 @@ def restore(ground: Ground, relation: Relation) -> int:
     return count
 
 
-def catch_up(ground: Ground, relation: Relation) -> int:
-    """The partner's log, read on from our head; how many entries. Raises FederationError."""
+def catch_up(ground: Ground, relation: Relation, own: int = 0) -> int:
+    """The partner's log, read on from our head; how many entries. `own`: how many came back of ours.
+
+    Raises FederationError.
+    """
     with open_reading(ground) as work:
         first = work.streams.head(relation).seq + 1
     count = _all(ground, relation, f"{relation.stream_in}?", first, own=False)
     if count:
         log.info("recovery.caught-up", partner=relation.node, entries=count)
+    with open_work(ground) as work:
+        ground.events.publish(CaughtUp(relation.node, own + count), work.session)
     return count
 
 
@@ -109,15 +125,6 @@ def _all(ground: Ground, relation: Relation, where: str, first: int, *, own: boo
             failpoints.hit("recovery.taken")
         failpoints.hit("recovery.committed")
         first = batch.entries[-1].seq + 1
-
-
-def _own_of(ground: Ground, relation: Relation) -> None:
-    if _is_behind(ground, relation):
-        restore(ground, relation)
-
-
-def _theirs_of(ground: Ground, relation: Relation) -> None:
-    catch_up(ground, relation)
 
 
 def _is_behind(ground: Ground, relation: Relation) -> bool:

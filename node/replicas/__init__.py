@@ -6,6 +6,7 @@ from flask import Flask
 
 from node.core.capability import Capability
 from node.core.ground import Ground
+from node.exchange.recovery import CaughtUp
 from node.relations.records import Agreed, Resumed
 from node.replicas.api import api
 from node.replicas.ports import Statements
@@ -18,6 +19,7 @@ from node.threads.web import COPIES_OF
 def _set_up(app: Flask, ground: Ground) -> None:
     app.extensions[COPIES_OF] = lambda session, space_id: proofs_of(session, ground, space_id)
     ground.events.subscribe(Agreed, lambda agreed, session: runs.when_changed(ground, agreed, session))
+    ground.events.subscribe(CaughtUp, lambda caught, session: runs.when_caught_up(ground, caught, session))
     ground.events.subscribe(Resumed, lambda resumed, session: runs.when_changed(ground, resumed, session))
 
 

@@ -16,7 +16,7 @@ from flask import Response as Answer
 from federation import limits, signatures
 from federation.digest import multibase_of
 from federation.errors import NotFound, OutOfScope, RemoteError, TooLarge
-from federation.exchange import MEDIA_TYPE
+from federation.exchange import MEDIA_TYPE, read_field
 from federation.http import Headers, Request, Response
 from federation.keys import controller_of
 from federation.ports import Relation
@@ -28,7 +28,7 @@ from node.core.http.csrf import exempt
 from node.core.http.guards import OPEN_DOORS
 from node.exchange import messages
 from node.exchange.service import NodeWork, federation_of, open_reading
-from node.replicas.services import hosting
+from node.replicas.services import hosting, runs
 from node.spaces.services import forks, relays
 from node.wire import documents
 from node.wire.rates import Rates
@@ -100,7 +100,7 @@ def inbox() -> Answer:
 @blueprint.get(f"{READ_PREFIX}/streams/<name>")
 def stream(name: str) -> Answer:
     """Reads our log to a partner, `?from=&to=` (PROTOCOL 2.i), signed; asked for by the IRI of the stream."""
-    return _read_log(f"{ground().settings.origin}/streams/{name}")
+    return _read_log(_received(ground()), f"{ground().settings.origin}/streams/{name}")
 
 
 @blueprint.get(f"{READ_PREFIX}/streams/<name>/checkpoint")
@@ -112,7 +112,11 @@ def checkpoint(name: str) -> Answer:
 @blueprint.get("/exchange", endpoint="copy")
 def own_log() -> Answer:
     """Reads what we hold of the log of a partner, `?stream=&from=&to=`: its own words, after it lost them."""
-    return _read_log(request.args.get("stream", ""))
+    asked = _received(ground())
+    answer = _read_log(asked, request.args.get("stream", ""))
+    if answer.status_code == OK and read_field(answer.headers["Exchange-Log"]).count == 0:  # it has all of it
+        runs.when_restored(ground(), controller_of(signatures.peer_signature(asked).key_id))
+    return answer
 
 
 @blueprint.get("/exchange/checkpoint", endpoint="copy_checkpoint")
@@ -121,11 +125,9 @@ def own_checkpoint() -> Answer:
     return _read_checkpoint(request.args.get("stream", ""))
 
 
-def _read_log(stream: str) -> Answer:
-    here = ground()
+def _read_log(received: Request, stream: str) -> Answer:
     first, last = (_seq(each) for each in ("from", "to"))
-    received = _received(here)
-    answer = federation_of(here).read_log(received, stream, first, last)
+    answer = federation_of(ground()).read_log(received, stream, first, last)
     if answer.status == OK:
         _proved(received)
     return messages.given(answer)

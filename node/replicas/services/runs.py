@@ -29,6 +29,7 @@ from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.exchange import service as exchange
+from node.exchange.recovery import CaughtUp
 from node.exchange.service import NodeWork
 from node.relations.records import Agreed, Resumed
 from node.replicas import tables
@@ -48,6 +49,7 @@ TOO_LONG = timedelta(hours=30)
 GAP_AFTER = timedelta(minutes=2)
 AGAIN_AFTER = timedelta(minutes=30)
 """After a comparison that did not end equal, or that a crash interrupted."""
+DOUBTED_AGAIN_AFTER = timedelta(minutes=10)
 BEFORE_END = timedelta(hours=2)
 AFTER_CHANGE_S = 60
 MAX_REASON_CHARS = 500
@@ -159,6 +161,31 @@ def when_changed(ground: Ground, changed: Resumed | Agreed, session: Session) ->
     """Compares the copies of this partner's spaces once what had waited is through, or is let in or kept out."""
     for each in spaces.of_host(session, changed.node):
         compare_it = partial(ground.jobs.enqueue, compare_soon, each.id, "", delay_s=AFTER_CHANGE_S)
+        events.after_commit(session, compare_it)
+
+
+def when_caught_up(ground: Ground, caught_up: CaughtUp, session: Session) -> None:
+    """Compares the copies of this partner's spaces at once where we had lacked entries, or a rev is missing."""
+    for each in spaces.of_host(session, caught_up.node):
+        if caught_up.entries or missing(session, each.id)[0]:
+            events.after_commit(session, partial(ground.jobs.enqueue, compare_soon, each.id, ""))
+
+
+def when_restored(ground: Ground, node: str) -> None:
+    """Compares our copies of the spaces of a partner that has read its own log back from us, once it goes on."""
+    now = ground.clock.now()
+    with ground.database.reading() as session:
+        copies = [(each.id, last(session, each.id)) for each in spaces.of_host(session, node)]
+    for space_id, run in copies:
+        if run is None or now - run.begun >= GAP_AFTER:
+            ground.jobs.enqueue(compare_soon, space_id, "", delay_s=AFTER_CHANGE_S)
+
+
+def when_doubted(ground: Ground, space_id: int, session: Session) -> None:
+    """Compares a copy once what is on its way is through, unless it was compared just now."""
+    run = last(session, space_id)
+    if run is None or ground.clock.now() - run.begun >= DOUBTED_AGAIN_AFTER:
+        compare_it = partial(ground.jobs.enqueue, compare_soon, space_id, "", delay_s=AFTER_CHANGE_S)
         events.after_commit(session, compare_it)
 
 

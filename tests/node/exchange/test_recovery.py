@@ -253,3 +253,36 @@ def _joins(talk: Talk, house: House, person: Person) -> None:
         return
     spaces.add_member(house.ground, house.by(talk.ines), house.key_of(talk.space), person.wire_id)
     talk.settle()
+
+
+def _restored_after_talk(talk: Talk, house: House) -> None:
+    _backup(house)
+    talk.from_host("lost")
+    talk.from_guest("lost too")
+    talk.settle()
+    _restore(house)
+    assert recovery.at_start(house.ground) == set()
+    talk.settle()
+    talk.nord.settle_jobs()
+
+
+def test_a_guest_that_was_restored_compares_its_copies_at_once(
+    make_house: MakeHouse, kept: dict[str, str]
+) -> None:
+    talk, nord = _two(make_house, "guest", kept)
+    compared = "SELECT count(*) FROM replica_run WHERE state = 'equal'"
+    recovery.at_start(nord.ground)
+    nord.settle_jobs()
+    assert nord.fact(compared) == 0  # nothing was lacking
+    _restored_after_talk(talk, nord)
+    assert nord.fact(compared) == 1
+    assert contents(talk.aubier.ground) == contents(nord.ground)
+
+
+def test_a_guest_compares_its_copies_soon_after_their_host_was_restored(
+    make_house: MakeHouse, kept: dict[str, str]
+) -> None:
+    talk, aubier = _two(make_house, "host", kept)
+    _restored_after_talk(talk, aubier)
+    waiting = [task.name for task in talk.nord.ground.jobs._huey.scheduled()]
+    assert waiting == ["replicas.compare"]
