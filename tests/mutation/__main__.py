@@ -34,23 +34,27 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-_FEDERATION = (
+
+def _of_federation(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/federation/test_{name}.py" for name in names)
+
+
+#: Each module with the tests that are its own, and asked first; then come those of `EVERYWHERE`.
+MODULES = {
+    "federation.gate": _of_federation("refusals", "host", "rekeying", "recovery"),
+    "federation.authority": _of_federation("authority", "refusals"),
+    "federation.charter": _of_federation("charter", "handshake", "rekeying", "refusals"),
+    "federation.fence": _of_federation("charter", "domains", "cutting"),
+    "federation.signatures": (*_of_federation("signatures"), "tests/attacks/test_signature_vectors.py"),
+    "federation.proofs": _of_federation("proofs"),
+    "federation.exchange": _of_federation("exchange"),
+    "federation.digest": _of_federation("digest"),
+    "node.spaces.audience": ("tests/node/spaces/test_audience.py",),
+}
+EVERYWHERE = _of_federation(
     *("refusals", "host", "handshake", "rekeying", "recovery", "checkpoints", "relay", "recall", "ending"),
     *("cutting", "domains", "walks", "stopping", "repair", "replica", "activities", "charter", "exchange"),
 )
-#: Each module with the tests that are its own, and asked first; then come those of `EVERYWHERE`.
-MODULES = {
-    "federation.gate": ("federation/test_refusals.py", "federation/test_host.py"),
-    "federation.authority": ("federation/test_authority.py", "federation/test_refusals.py"),
-    "federation.charter": ("federation/test_charter.py", "federation/test_handshake.py"),
-    "federation.fence": ("federation/test_charter.py", "federation/test_domains.py"),
-    "federation.signatures": ("federation/test_signatures.py", "attacks/test_signature_vectors.py"),
-    "federation.proofs": ("federation/test_proofs.py",),
-    "federation.exchange": ("federation/test_exchange.py",),
-    "federation.digest": ("federation/test_digest.py",),
-    "node.spaces.audience": ("node/spaces/test_audience.py",),
-}
-EVERYWHERE = tuple(f"federation/test_{name}.py" for name in _FEDERATION)
 FOLDER = Path("var/mutation")
 RESULTS = FOLDER / "results.json"
 ALIVE = FOLDER / "alive.diff"
@@ -153,7 +157,7 @@ class Run:
         return {0: SURVIVED, -signal.SIGPROF: HUNG, -signal.SIGALRM: HUNG}.get(status, KILLED)
 
     def ordered(self, function: str) -> list[str]:
-        own = tuple(f"tests/{name}" for name in MODULES[_module_of(function)])
+        own = MODULES[_module_of(function)]
         kept = self.killers[function]
         rest = sorted(
             (name for name in self.reaching[function] if name not in kept),
@@ -256,7 +260,7 @@ def main() -> None:
 
     todo = sorted(asked)
     random.Random(1).shuffle(todo)  # so that what was not reached in time is like what was
-    files = dict.fromkeys(f"tests/{name}" for module in modules for name in (*MODULES[module], *EVERYWHERE))
+    files = dict.fromkeys(name for module in modules for name in (*MODULES[module], *EVERYWHERE))
     # A red test is to be told from a green one, and quickly: nobody reads why.
     quick = ("-qq", "--no-header", "--no-summary", "--assert=plain", "--tb=native", "-W", "ignore")
     pytest.main([*quick, *files], plugins=[Run(todo, until, save)])
