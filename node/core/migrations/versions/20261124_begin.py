@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "ffaf61faa0c7"
+revision: str = "1e5b76e44f70"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("why", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("digest", "why", name=op.f("pk_file_keep")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -183,6 +184,7 @@ def upgrade() -> None:
         sa.Column("post_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("participant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("post_id", "participant_id", name=op.f("pk_mention")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("mention", schema=None) as batch_op:
@@ -193,6 +195,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(length=16), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("nonce", name=op.f("pk_nonce")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("nonce", schema=None) as batch_op:
@@ -273,6 +276,7 @@ def upgrade() -> None:
         sa.Column("participant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("activity", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("post_id", "participant_id", name=op.f("pk_post_like")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -283,8 +287,20 @@ def upgrade() -> None:
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("activity", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("post_id", "number", name=op.f("pk_post_version")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "pushed_request",
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("client", sa.String(length=255), nullable=False),
+        sa.Column("parameters", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("request_hash", name=op.f("pk_pushed_request")),
+    )
+    with op.batch_alter_table("pushed_request", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pushed_request_expires_at"), ["expires_at"], unique=False)
+
     op.create_table(
         "recall",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -429,6 +445,7 @@ def upgrade() -> None:
         sa.Column("raw_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("file_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("space_id", "digest", name=op.f("pk_replica_form")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -448,6 +465,7 @@ def upgrade() -> None:
         sa.Column("raw_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("file_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("space_id", "place", "rev", name=op.f("pk_replica_leaf")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -468,6 +486,7 @@ def upgrade() -> None:
         sa.Column("repaired", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("space_id", name=op.f("pk_replica_run")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -575,6 +594,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("relation_id", "digest", name=op.f("uq_agreement_version_relation_id_digest")),
     )
     op.create_table(
+        "consent",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("client", sa.String(length=255), nullable=False),
+        sa.Column("scope", sa.String(length=200), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_consent_person_id_person"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("person_id", "client", name=op.f("pk_consent")),
+    )
+    op.create_table(
         "credential",
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
@@ -614,6 +644,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_introduction_lane_id_lane")),
         sa.PrimaryKeyConstraint("lane_id", "actor", name=op.f("pk_introduction")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -665,6 +696,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_participant_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "partner_grant",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sid", sa.String(length=22), nullable=False),
+        sa.Column("client", sa.String(length=255), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("session_id", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.String(length=200), nullable=False),
+        sa.Column("nonce", sa.String(length=512), nullable=False),
+        sa.Column("redirect_uri", sa.String(length=2048), nullable=False),
+        sa.Column("code_challenge", sa.String(length=64), nullable=False),
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("code_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("code_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("access_hash", sa.String(length=64), nullable=True),
+        sa.Column("access_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_partner_grant_person_id_person"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_grant")),
+        sa.UniqueConstraint("access_hash", name=op.f("uq_partner_grant_access_hash")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_partner_grant_code_hash")),
+        sa.UniqueConstraint("sid", name=op.f("uq_partner_grant_sid")),
+    )
+    with op.batch_alter_table("partner_grant", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_partner_grant_client"), ["client"], unique=False)
+        batch_op.create_index(batch_op.f("ix_partner_grant_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_partner_grant_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_partner_grant_session_id"), ["session_id"], unique=False)
+
+    op.create_table(
         "recall_answer",
         sa.Column("recall_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("node", sa.String(length=2048), nullable=False),
@@ -678,6 +742,7 @@ def upgrade() -> None:
         sa.Column("reminded", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["recall_id"], ["recall.id"], name=op.f("fk_recall_answer_recall_id_recall")),
         sa.PrimaryKeyConstraint("recall_id", "node", name=op.f("pk_recall_answer")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -686,6 +751,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.ForeignKeyConstraint(["recall_id"], ["recall.id"], name=op.f("fk_recall_file_recall_id_recall")),
         sa.PrimaryKeyConstraint("recall_id", "digest", name=op.f("pk_recall_file")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -906,6 +972,7 @@ def upgrade() -> None:
         sa.Column("quarantined_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_held_line_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "seq", name=op.f("pk_held_line")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -925,6 +992,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_in_entry_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "seq", name=op.f("pk_in_entry")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -985,6 +1053,7 @@ def upgrade() -> None:
         sa.Column("root", sa.LargeBinary(length=32), nullable=False),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_log_block_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "number", name=op.f("pk_log_block")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -1000,6 +1069,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_member_space_id_space")),
         sa.PrimaryKeyConstraint("space_id", "participant_id", name=op.f("pk_member")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("member", schema=None) as batch_op:
@@ -1017,6 +1087,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_member_node_space_id_space")),
         sa.PrimaryKeyConstraint("space_id", "organisation_id", name=op.f("pk_member_node")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -1028,6 +1099,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_missing_rev_space_id_space")),
         sa.PrimaryKeyConstraint("space_id", "rev", name=op.f("pk_missing_rev")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -1045,6 +1117,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_out_entry_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "seq", name=op.f("pk_out_entry")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("out_entry", schema=None) as batch_op:
@@ -1062,6 +1135,7 @@ def upgrade() -> None:
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_receipt_given_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "last", "first", name=op.f("pk_receipt_given")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -1077,8 +1151,25 @@ def upgrade() -> None:
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["stream_id"], ["stream.id"], name=op.f("fk_receipt_taken_stream_id_stream")),
         sa.PrimaryKeyConstraint("stream_id", "last", "first", name=op.f("pk_receipt_taken")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "refresh_token",
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("grant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["grant_id"],
+            ["partner_grant.id"],
+            name=op.f("fk_refresh_token_grant_id_partner_grant"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_refresh_token")),
+    )
+    with op.batch_alter_table("refresh_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_refresh_token_grant_id"), ["grant_id"], unique=False)
+
     op.create_table(
         "relay",
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1126,6 +1217,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_turn_space_id_space")),
         sa.PrimaryKeyConstraint("space_id", "rev", name=op.f("pk_turn")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -1167,6 +1259,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["space_id"], ["space.id"], name=op.f("fk_relayed_mark_space_id_space")),
         sa.PrimaryKeyConstraint("space_id", "rev", "organisation_id", name=op.f("pk_relayed_mark")),
+        info={"compact": True},
         sqlite_with_rowid=False,
     )
     # ### end Alembic commands ###
@@ -1186,6 +1279,10 @@ def downgrade() -> None:
     op.drop_table("roster_fork")
     op.drop_table("relayed_receipt")
     op.drop_table("relay")
+    with op.batch_alter_table("refresh_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_refresh_token_grant_id"))
+
+    op.drop_table("refresh_token")
     op.drop_table("receipt_taken")
     op.drop_table("receipt_given")
     with op.batch_alter_table("out_entry", schema=None) as batch_op:
@@ -1249,6 +1346,13 @@ def downgrade() -> None:
     op.drop_table("remote_key")
     op.drop_table("recall_file")
     op.drop_table("recall_answer")
+    with op.batch_alter_table("partner_grant", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_partner_grant_session_id"))
+        batch_op.drop_index(batch_op.f("ix_partner_grant_person_id"))
+        batch_op.drop_index(batch_op.f("ix_partner_grant_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_partner_grant_client"))
+
+    op.drop_table("partner_grant")
     with op.batch_alter_table("participant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_participant_person_id"))
 
@@ -1265,6 +1369,7 @@ def downgrade() -> None:
 
     op.drop_table("handshake_message")
     op.drop_table("credential")
+    op.drop_table("consent")
     op.drop_table("agreement_version")
     op.drop_table("actor")
     with op.batch_alter_table("thread", schema=None) as batch_op:
@@ -1309,6 +1414,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_recall_object"))
 
     op.drop_table("recall")
+    with op.batch_alter_table("pushed_request", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pushed_request_expires_at"))
+
+    op.drop_table("pushed_request")
     op.drop_table("post_version")
     op.drop_table("post_like")
     with op.batch_alter_table("post_change", schema=None) as batch_op:
