@@ -6,12 +6,11 @@ where the signer is the liar it is signed again for that thing. Source: RFC 9421
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,8 @@ from federation import digest, multibase, proofs, signatures
 from federation.activity import CONTEXT, Document
 from federation.http import Headers, Request, Response
 from federation.keys import PublicKey, SigningKey
+from federation.structured import Item
+from tests.attacks.leaves import flipped, leaves
 
 Case = tuple[str, Callable[[], object]]
 
@@ -73,9 +74,20 @@ def crafted(
     parameters = {**PARAMETERS, **change}
     parameters.pop(without, None)
     items = [(each, {}) if isinstance(each, str) else each for each in components]
-    base = signatures.signature_base(base_request, items, parameters)
+    return signed_over(base_request, items, parameters, key, label)
+
+
+def signed_over(
+    request: Request,
+    components: Sequence[Item],
+    parameters: Mapping[str, Any],
+    key: SigningKey,
+    label: str = "sig1",
+) -> Request:
+    """The request with one signature, over what its signer chose."""
+    base = signatures.signature_base(request, components, parameters)
     inner = base.decode("ascii").rpartition('"@signature-params": ')[2]
-    return with_(base_request, **fields(label, inner, key.sign(base)))
+    return with_(request, **fields(label, inner, key.sign(base)))
 
 
 def fields(label: str, inner: str, raw: bytes) -> dict[str, str]:
@@ -166,9 +178,7 @@ def _two_digests(*, right: bool) -> Request:
 def _resigned(request: Request) -> Request:
     """Signed over whatever Content-Digest it has."""
     items: list[tuple[str, dict[str, Any]]] = [(each, {}) for each in COVERED]
-    base = signatures.signature_base(request, items, PARAMETERS)
-    inner = base.decode("ascii").rpartition('"@signature-params": ')[2]
-    return with_(request, **fields("sig1", inner, KEY.sign(base)))
+    return signed_over(request, items, PARAMETERS, KEY)
 
 
 def documents() -> dict[str, Document]:
@@ -476,8 +486,8 @@ def _drafts(good: Request) -> Iterator[tuple[str, Request]]:
 def _bad_documents() -> Iterator[tuple[str, Any]]:
     plain = documents()["unknown members"] | {"to": ["https://node.acme.example/spaces/1"], "n": 5, "t": True}
     good = proofs.sign(plain, AUTHOR, AT)
-    for path in _leaves({name: value for name, value in good.items() if name != "proof"}):
-        yield f"leaf {path}", _flipped(good, path)
+    for path in leaves({name: value for name, value in good.items() if name != "proof"}):
+        yield f"leaf {path}", flipped(good, path)
     for name in plain:
         yield f"without {name}", {key: value for key, value in good.items() if key != name}
     for name in ("bto", "x:new", "signatures", "Proof", "proofs", "@id"):
@@ -596,30 +606,6 @@ def _proved_or_bare(document: Document, name: str, value: Any) -> Document:
 
 def _with_value(document: Document, value: Any) -> Document:
     return {**document, "proof": {**document["proof"], "proofValue": value}}
-
-
-def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if isinstance(value, dict) and value:
-        for name, each in value.items():
-            yield from _leaves(each, (*path, name))
-    elif isinstance(value, list) and value:
-        for number, each in enumerate(value):
-            yield from _leaves(each, (*path, number))
-    else:
-        yield path
-
-
-def _flipped(document: Document, path: tuple[Any, ...]) -> Document:
-    changed = copy.deepcopy(document)
-    place: Any = changed
-    for step in path[:-1]:
-        place = place[step]
-    leaf = place[path[-1]]
-    if isinstance(leaf, str):
-        place[path[-1]] = f"{leaf}x"
-    else:
-        place[path[-1]] = not leaf if isinstance(leaf, bool) else 1 if leaf is None else leaf + 1
-    return changed
 
 
 def _bad_answers() -> Iterator[tuple[str, Response]]:

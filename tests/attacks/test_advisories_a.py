@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +15,9 @@ from federation.exchange import MEDIA_TYPE as BATCH
 from federation.http import Headers, Request
 from federation.keys import SigningKey
 from tests.attacks.fence import Fence
+from tests.attacks.leaves import flipped, leaves
 from tests.attacks.peer import ACTIVITY, Said
+from tests.attacks.signed import signed_over
 
 DOORS = (("/exchange", BATCH), ("/inbox", ACTIVITY), ("/actor/inbox", ACTIVITY))
 SIGNED = ("signature", "signature-input")
@@ -206,32 +206,6 @@ def test_a_context_of_ones_own_is_no_activity(fence: Fence) -> None:
         fence.refuses("malformed", liar.says("Like", **like, **{"@context": context}))
 
 
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of each leaf of a document."""
-    if isinstance(value, dict) and value:
-        for name, each in value.items():
-            yield from leaves(each, (*path, name))
-    elif isinstance(value, list) and value:
-        for number, each in enumerate(value):
-            yield from leaves(each, (*path, number))
-    else:
-        yield path
-
-
-def flipped(document: Document, path: tuple[Any, ...]) -> Document:
-    """The document with this leaf changed, as little as can be."""
-    changed = copy.deepcopy(document)
-    place: Any = changed
-    for step in path[:-1]:
-        place = place[step]
-    leaf = place[path[-1]]
-    if isinstance(leaf, str):
-        place[path[-1]] = (chr(ord(leaf[0]) ^ 1) + leaf[1:]) if leaf else "x"
-    else:
-        place[path[-1]] = not leaf if isinstance(leaf, bool) else 1 if leaf is None else leaf + 1
-    return changed
-
-
 @pytest.mark.advisory("A8")
 def test_cve_2026_50128_every_leaf_is_covered_unknown_terms_too(fence: Fence) -> None:
     liar, marie = fence.liar, fence.marie
@@ -328,11 +302,9 @@ def test_what_was_signed_as_an_answer_is_no_request(fence: Fence) -> None:
     (found,) = signatures.signatures(request)
     for tag in ("extranet-receipt", "", "other"):
         parameters = {**found.parameters, "tag": tag}
-        base = signatures.signature_base(request, found.components, parameters)
-        inner = base.decode().rpartition('"@signature-params": ')[2]
-        raw = b64encode(liar.key(liar.node).sign(base)).decode()
-        fields = ("Signature-Input", f"sig1={inner}"), ("Signature", f"sig1=:{raw}:")
-        fence.ignores(401, _said(fence, replace(request, headers=request.headers.with_(*fields))))
+        fence.ignores(
+            401, _said(fence, signed_over(request, found.components, parameters, liar.key(liar.node)))
+        )
 
 
 WEAK = [b"\0" * 32, b"\1" + b"\0" * 31, b"\xff" * 32, b"\xec" + b"\xff" * 30 + b"\x7f"]
@@ -396,11 +368,7 @@ def test_the_signer_does_not_choose_what_is_covered(fence: Fence, component: str
     request, _ = liar.batch([])
     (found,) = signatures.signatures(request)
     kept = [each for each in found.components if each[0] != component]
-    base = signatures.signature_base(request, kept, found.parameters)
-    inner = base.decode().rpartition('"@signature-params": ')[2]
-    raw = b64encode(liar.key(liar.node).sign(base)).decode()
-    fields = ("Signature-Input", f"sig1={inner}"), ("Signature", f"sig1=:{raw}:")
-    fence.ignores(401, _said(fence, replace(request, headers=request.headers.with_(*fields))))
+    fence.ignores(401, _said(fence, signed_over(request, kept, found.parameters, liar.key(liar.node))))
 
 
 @pytest.mark.advisory("A18")
