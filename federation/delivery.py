@@ -13,11 +13,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from federation import charter, documents, exchange, limits, receipts, rekeying, sequencer, signatures
+from federation import (
+    charter,
+    documents,
+    exchange,
+    limits,
+    receipts,
+    rekeying,
+    sequencer,
+    signatures,
+    synchronization,
+)
+from federation.digest import Synchronization
 from federation.errors import FederationError, Malformed, RemoteError
 from federation.http import Headers, Request, Response
 from federation.ports import Entry, Outcome, Relation, Work
 from federation.settings import Settings
+from federation.synchronization import Told
 
 #: Seconds after each failure; then every six hours, for thirty days.
 BACK_OFF_S = (0, 5, 30, 120, 600, 1800, 3600, 7200, 14400)
@@ -98,13 +110,19 @@ def next_hello(since: datetime | None, now: datetime) -> datetime:
     return now + timedelta(seconds=every_s)
 
 
-def prepare(relation: Relation, work: Work, settings: Settings, lines: int) -> Parcel:
-    """The next entries that the partner lacks, at most `lines`, signed; a hello when there are none."""
+def prepare(
+    relation: Relation, work: Work, settings: Settings, lines: int, told: Told | None = None
+) -> Parcel:
+    """The next entries that the partner lacks, at most `lines`, signed; a hello when there are none.
+
+    With `told` it also hears now and then who of its people are in a space of ours.
+    """
     first = work.log.acknowledged(relation) + 1
     max_bytes = charter.limit(relation, "maxBatchBytes", limits.MAX_BATCH_BYTES)
     room = max_bytes - lines * 400 - 100  # the manifest: a row has at most about 400 bytes
     read = work.log.read(relation, first, lines, room) if lines else []
-    return _parcel(relation, first, read, work, settings)
+    said = None if told is None else synchronization.due(relation, read, told, work)
+    return _parcel(relation, first, read, work, settings, said)
 
 
 def hello(relation: Relation, work: Work, settings: Settings) -> Parcel:
@@ -113,7 +131,12 @@ def hello(relation: Relation, work: Work, settings: Settings) -> Parcel:
 
 
 def _parcel(
-    relation: Relation, first: int, read: Sequence[tuple[Entry, bytes]], work: Work, settings: Settings
+    relation: Relation,
+    first: int,
+    read: Sequence[tuple[Entry, bytes]],
+    work: Work,
+    settings: Settings,
+    said: Synchronization | None,
 ) -> Parcel:
     entries, lines = [entry for entry, _ in read], [line for _, line in read]
     before = work.log.entry(relation, first - 1) if first > 1 else None
@@ -124,12 +147,10 @@ def _parcel(
         prev=before.entry_hash if before else relation.genesis,
         agreement=relation.agreement_digest,
     )
-    unsigned = Request(
-        "POST",
-        relation.exchange,
-        Headers((("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(field)))),
-        exchange.write(entries, lines),
-    )
+    headers = [("Content-Type", exchange.MEDIA_TYPE), ("Exchange-Log", str(field))]
+    if said is not None:
+        headers.append((synchronization.FIELD, str(said)))
+    unsigned = Request("POST", relation.exchange, Headers(headers), exchange.write(entries, lines))
     key = work.actors.signer(settings.node)
     signed = signatures.sign_request(
         unsigned, key, created=int(work.now.timestamp()), nonce=secrets.token_urlsafe(16)

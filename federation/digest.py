@@ -89,6 +89,9 @@ class Synchronization:
     url: str
     digest: str
 
+    def __str__(self) -> str:
+        return f'collectionId="{self.collection_id}", url="{self.url}", digest="{self.digest}"'
+
 
 def followers_of(ids: Iterable[str], authority: str) -> tuple[str, ...]:
     """Those of the ids, each once, whose origin is that of `authority`; raises Malformed for what is no IRI."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from federation import activity as reading
-from federation import charter, documents, exchange, gate, handshake, limits, receipts
+from federation import charter, documents, exchange, gate, handshake, limits, receipts, synchronization
 from federation.apply import take
 from federation.authority import PASSES_UNCOMPARED, Thing, passes_suspended, thing_of
 from federation.digest import content_digest
@@ -89,6 +89,7 @@ def receive_batch(
         if entry.type == "Accept":  # of our offer: the relation is another from here on
             relation = work.peers.of_node(relation.node) or relation
     work.streams.record(relation, taken)
+    synchronization.take(request.headers.get(synchronization.FIELD), relation, work)
     failpoint("inbox.recorded")
     return _receipt(request, batch, relation, head, taken, work, settings)
 

@@ -386,6 +386,9 @@ class Spaces(Protocol):
     def role(self, space: str, actor: str) -> Role | None:
         """What `actor` is in `space`; None when no member."""
 
+    def members(self, space: str) -> Sequence[str]:
+        """The people who are in `space`; none where we know no such space."""
+
     def nodes(self, space: str) -> Sequence[MemberNode]:
         """The organisations of the roster in force, the host first."""
 
@@ -646,6 +649,9 @@ class Statements(Protocol):
         """Keep one that its node has proved, beside those about the same; equal copies, copies that differ and two
         histories of one host are found by that.
         """
+
+    def doubt(self, space: str) -> None:
+        """Our copy of this space may have gone apart from its host's: compare it soon, unless that was just done."""
 
 
 class Audit(Protocol):

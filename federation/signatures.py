@@ -34,7 +34,7 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 _TARGET = ("@method", "@target-uri", "@authority")
 _BODY = ("content-digest", "content-type")
-_LOG = "exchange-log"
+_WHERE_THERE = ("exchange-log", "collection-synchronization")
 
 
 @dataclass(frozen=True)
@@ -305,8 +305,8 @@ def verify(message: Request, key: Verifier, now: int) -> None:
 
 def _peer_components(request: Request) -> tuple[str, ...]:
     bodied = bool(request.body) or request.method not in ("GET", "HEAD")
-    logged = request.headers.get(_LOG) is not None
-    return (*_TARGET, *(_BODY if bodied else ()), *((_LOG,) if logged else ()))
+    also = (name for name in _WHERE_THERE if request.headers.get(name) is not None)
+    return (*_TARGET, *(_BODY if bodied else ()), *also)
 
 
 def _window(created: int, now: int) -> None:

@@ -120,6 +120,7 @@ class Rows:
     nonces: dict[tuple[str, str], datetime] = field(default_factory=dict)
     introduced: dict[tuple[str, str], str] = field(default_factory=dict)
     statements: list[Document] = field(default_factory=list)
+    doubted: list[str] = field(default_factory=list)
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     recalls: dict[str, RecallRow] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
@@ -432,6 +433,10 @@ class Spaces(_Port):
     def role(self, space: str, actor: str) -> Role | None:
         row = self.rows.spaces.get(space)
         return row.members.get(actor) if row else None
+
+    def members(self, space: str) -> Sequence[str]:
+        row = self.rows.spaces.get(space)
+        return list(row.members) if row else ()
 
     def nodes(self, space: str) -> Sequence[MemberNode]:
         row = self.rows.spaces.get(space)
@@ -786,6 +791,9 @@ class Statements(_Port):
     def keep(self, statement: Document) -> None:
         if statement not in self.rows.statements:
             self.rows.statements.append(statement)
+
+    def doubt(self, space: str) -> None:
+        self.rows.doubted.append(space)
 
 
 class Audit(_Port):

@@ -98,6 +98,7 @@ SENTENCES: Mapping[str, Any] = {
     "replica.missing": _("Found something missing that the host did not give"),
     "replica.dropped": _("Found something that the host receipted and never showed"),
     "replica.forked": _("Found two signed statements of a host that contradict each other"),
+    "replica.not-synchronized": _("Did not believe what a partner said of who is in a space"),
     "replica.refused": _("Did not take what was to mend a copy"),
     "recall.erased": _("Erased what was called back (%(reason)s)"),
     "recall.retained": _("Kept out of sight what was called back (%(reason)s)"),

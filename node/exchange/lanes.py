@@ -21,6 +21,7 @@ from federation.delivery import Behind, Delivered, Parcel, Refused, Retry, Stopp
 from federation.errors import EgressError, FederationError
 from federation.http import Response
 from federation.ports import Relation
+from federation.synchronization import Told
 from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
@@ -78,6 +79,7 @@ class Lane:
         self._saved = Course()
         self._skew_s: int | None = None
         self._backlog = 0
+        self._told = Told()
 
     def run(self) -> None:
         """Sends what there is, waits for more. Whatever goes wrong here, the lane goes on."""
@@ -163,7 +165,7 @@ class Lane:
             failpoints.hit("lane.read")
             if lines is None:
                 return None
-            return delivery.prepare(relation, work, settings_of(self._ground), lines)
+            return delivery.prepare(relation, work, settings_of(self._ground), lines, self._told)
 
     def _post(self, parcel: Parcel) -> tuple[Response | None, str]:
         """The answer; or None, and why there is none."""

@@ -55,6 +55,9 @@ class Spaces:
     def role(self, space: str, actor: str) -> Role | None:
         return self._register.role(space, actor)
 
+    def members(self, space: str) -> Sequence[str]:
+        return list(self._register.members(space)) if self._register.find(space) is not None else ()
+
     def nodes(self, space: str) -> Sequence[MemberNode]:
         return [each.node for each in self._register.named(space)]
 

@@ -6,13 +6,14 @@ an organisation outside its roster).
 
 from __future__ import annotations
 
-from federation import documents
+from federation import digest, documents, synchronization
+from federation.activity import CONTEXT
 from federation.ports import Relation
 from node.exchange.service import NodeWork, said_to
 from node.spaces.services import reading
 from node.threads.services import reading as threads
 
-ROSTER = "/roster"
+ROSTER, PARTIAL = "/roster", synchronization.partial_of("")
 
 
 def readable(kind: str, iri: str, relation: Relation, work: NodeWork) -> bytes | None:
@@ -22,15 +23,29 @@ def readable(kind: str, iri: str, relation: Relation, work: NodeWork) -> bytes |
     if kind == "people":
         return _actor(iri, relation, work)
     if kind == "spaces":
-        space = iri.removesuffix(ROSTER)
+        space = iri.removesuffix(ROSTER).removesuffix(PARTIAL)
         if not any(each.node == relation.node for each in work.spaces.nodes(space)):
             return None
         if iri.endswith(ROSTER):
             return reading.roster(work.session, space).encode() or None
+        if iri.endswith(PARTIAL):
+            return _partial(iri, space, relation, work)
         return _actor(iri, relation, work)
     if kind == "o":
         return _object(iri, relation, work)
     return None
+
+
+def _partial(iri: str, space: str, relation: Relation, work: NodeWork) -> bytes:
+    """Which people of this partner's are in a space (FEP-8fcf)."""
+    people = digest.followers_of(work.spaces.members(space), relation.node)
+    found = {
+        "id": iri,
+        "type": "OrderedCollection",
+        "totalItems": len(people),
+        "orderedItems": sorted(people),
+    }
+    return documents.dumps({"@context": CONTEXT[0], **found})
 
 
 def _object(iri: str, relation: Relation, work: NodeWork) -> bytes | None:

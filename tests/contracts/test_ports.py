@@ -289,6 +289,8 @@ def test_a_space_of_ours_gives_one_rev_after_another(host: Host) -> None:
         assert work.spaces.role(iri, manager) is Role.MANAGER
         assert work.spaces.role(iri, f"{ORIGIN}/people/nobody") is None
         assert work.spaces.role(f"{iri}x", manager) is None
+        assert list(work.spaces.members(iri)) == [manager]
+        assert list(work.spaces.members(f"{iri}x")) == []
         assert [each.node for each in work.spaces.nodes(iri)] == [host.node]
     assert _get(host, iri).rev == space.rev + 3
 
@@ -535,3 +537,12 @@ def test_what_a_node_signed_of_its_copy_is_kept_once(host: Host) -> None:
         with host.open_work() as work:
             work.statements.keep(signed)
     assert made.statements(host) == [signed]
+
+
+def test_a_doubt_changes_nothing_by_itself(host: Host) -> None:
+    iri, manager = made.space(host)
+    with host.open_work() as work:
+        work.statements.doubt(iri)
+        work.statements.doubt(f"{iri}x")
+        assert list(work.spaces.members(iri)) == [manager]
+    assert made.statements(host) == []

@@ -11,6 +11,7 @@ import pytest
 from federation.delivery import Delivered, Refused, Retry, Stopped
 from federation.errors import Unreachable
 from federation.http import Headers, Request, Response
+from federation.synchronization import FIELD
 from node.exchange import lanes as lanes_module
 from node.exchange import service as exchange
 from node.exchange.lanes import Lane, Lanes, Sent
@@ -61,6 +62,16 @@ def test_the_first_thing_a_lane_says_is_hello(talk: Talk, wire: Wire) -> None:
     sent = _all(_lane(talk, talk.aubier))
     assert [len(one.parcel.entries) for one in sent] == [0]
     assert isinstance(sent[0].verdict, Delivered)
+
+
+def test_now_and_then_a_lane_says_who_is_in_a_space(talk: Talk, wire: Wire) -> None:
+    lane = _lane(talk, talk.aubier)
+    for number in range(3):
+        talk.from_host(str(number))
+        _all(lane)
+        talk.aubier.clock.move(minutes=6)
+    said = [request.headers.get(FIELD) for request in wire.sent if request.headers.get(FIELD)]
+    assert len(said) == 2
 
 
 def test_what_was_said_arrives_with_one_post_and_is_acknowledged(talk: Talk, wire: Wire) -> None:
