@@ -35,7 +35,7 @@ docs: .venv/docs ## the whole manual as a site, into var/docs
 bench: .venv/test ## two nodes under load; prints JSON
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
-faults: .venv/test ## crashes, partitions, permutations: half an hour at most; prints JSON
+faults: .venv/test ## crashes, partitions, permutations: 25 minutes at most; prints JSON
 	$(BIN)/python -m tests.faults $(FAULTS)
 
 mutation: .venv/mutation ## do the tests see a check that is changed? An hour at most; one module: make mutation MUTATION=federation.proofs

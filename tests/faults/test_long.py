@@ -26,4 +26,4 @@ def test_after_a_month_delivery_stops_on_record_and_goes_on_when_told_to(tmp_pat
 
 def test_poison_is_set_aside_with_its_cause_and_one_click_brings_it_back(tmp_path: Path) -> None:
     with talking(tmp_path) as talk:
-        assert poisoned(talk, 240, 120)["rounds"] <= 6
+        assert poisoned(talk, 120, 60)["rounds"] <= 6
