@@ -743,6 +743,27 @@ def test_refuses_a_line_that_holds(pair: Pair, case: str) -> None:
     assert effects(pair.north) == before
 
 
+LISTS: dict[str, tuple[Any, int]] = {
+    "cc": ("https://south.example/people/x", limits.MAX_ADDRESSES),
+    "attachment": ({"type": "Document", "mediaType": "text/plain", "size": 1}, limits.MAX_ATTACHMENTS),
+    "tag": ({"type": "Hashtag", "name": "#x"}, limits.MAX_TAGS),
+}
+
+
+@pytest.mark.parametrize("of", ["activity", "object"])
+@pytest.mark.parametrize("member", LISTS)
+def test_a_list_is_full_at_its_limit(pair: Pair, member: str, of: str) -> None:
+    one, most = LISTS[member]
+    for more, outcome in ((1, "rejected"), (0, "processed")):
+        document = pair.activity()
+        long = document["object"] if of == "object" else document
+        others = len(documents.addresses(long)) if member == "cc" else 0
+        long[member] = [one] * (most - others + more)
+        before = effects(pair.north)
+        assert pair.say(pair.line(document))["outcome"] == outcome
+        assert (effects(pair.north) == before) is bool(more)
+
+
 def test_a_poison_line_in_the_middle_stops_nobody(pair: Pair) -> None:
     lines = [pair.line(pair.activity(id=f"https://south.example/a/{n}")) for n in range(3)]
     lines.insert(1, STRANGE["20 000 levels"])
