@@ -176,8 +176,10 @@ def announced(trusted: Trusted, work: Work, *, again: bool = False) -> Trusted:
     return Trusted(inner, None if own else relation, space, trusted.activity.rev)
 
 
-def own(activity: Activity, work: Work) -> Trusted:
+def own(activity: Activity, work: Work, *, announced: bool = False) -> Trusted:
     """What one of our own people, spaces or our node says, held to the same table before it leaves.
+
+    `announced`: a space of ours has accepted it before.
 
     Raises:
         OutOfScope, NotMember: it may not be said.
@@ -188,7 +190,7 @@ def own(activity: Activity, work: Work) -> Trusted:
     space = _space_of(activity, work)
     if space is not None and not space.active:
         raise OutOfScope("We are not on the roster of this space.")
-    act = (activity.type, authority.decide(Claim(activity, work.node, space, announced=False), work))
+    act = (activity.type, authority.decide(Claim(activity, work.node, space, announced=announced), work))
     if space is not None:
         _check_inside(activity, act, space)
     return Trusted(activity, None, space)
@@ -202,21 +204,32 @@ def restored(activity: Activity, relation: Relation, work: Work) -> Trusted:
     Raises:
         BadProof, UnknownActor, OutOfScope, Malformed: we have not said this.
     """
-    _prove(activity, relation, work)
     if activity.type != "Announce" or activity.rev is None:
+        _prove(activity, relation, work)
         return own(activity, work)
+    space = announcing(activity, relation, work)
+    start, end = documents.span_of(activity.raw, "object")
+    inner = activities.of(activity.object or {}, activity.raw[start:end])
+    if iris.same_origin(inner.actor, work.node):
+        _prove(inner, relation, work)
+        return replace(own(inner, work, announced=True), rev=activity.rev, again=True)
+    author = work.peers.of_node(_node_of(inner.actor, space, work, activity.rev).node)
+    return replace(announced(Trusted(activity, author or relation, space), work), again=True)
+
+
+def announcing(activity: Activity, relation: Relation, work: Work) -> Space:
+    """The space of ours that said this Announce, which `relation` gives back: proved by its key.
+
+    Raises:
+        BadProof, UnknownActor, OutOfScope: no space of ours has said it.
+    """
+    _prove(activity, relation, work)
     if not iris.same_origin(activity.actor, work.node):
         raise OutOfScope("The actor is not ours.")
     space = _space_of(activity, work)
     if space is None or not space.hosted or activity.actor != space.iri or activity.object is None:
         raise OutOfScope("Only a space of ours announces.")
-    start, end = documents.span_of(activity.raw, "object")
-    inner = activities.of(activity.object, activity.raw[start:end])
-    if iris.same_origin(inner.actor, work.node):
-        _prove(inner, relation, work)
-        return replace(own(inner, work), rev=activity.rev)
-    author = work.peers.of_node(_node_of(inner.actor, space, work, activity.rev).node)
-    return announced(Trusted(activity, author or relation, space), work)
+    return space
 
 
 def introduced_by(trusted: Trusted, work: Work) -> tuple[Document, str]:

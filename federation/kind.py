@@ -55,14 +55,15 @@ def effect_of(trusted: Trusted) -> Effect:
 def spoken_of(trusted: Trusted, object_id: str | None, work: Work) -> Stored | None:
     """The object of people that an activity changes, standing in its space.
 
-    None on a replica that never had it: it was said before our time there (`historyFrom`, PROTOCOL 2.j).
+    None on a replica that never had it: it was said before our time there (`historyFrom`, PROTOCOL 2.j); on a host too
+    where it comes back after a restore, and what it speaks of was erased.
     Raises OutOfScope when no such object stands in this space.
     """
     space = trusted.space
     stored = None if object_id is None else work.objects.stored(object_id)
     if space is not None and stored is not None and stored.audience == space.iri:
         return stored
-    if space is None or space.hosted or stored is not None or object_id is None:
+    if space is None or is_hosted(trusted) or stored is not None or object_id is None:
         raise OutOfScope("No such object in this space.")
     return None
 
@@ -82,8 +83,8 @@ def check_person(actor: str, work: Work) -> None:
 
 
 def is_hosted(trusted: Trusted) -> bool:
-    """Whether its space is ours to order."""
-    return trusted.space is not None and trusted.space.hosted
+    """Whether its space is ours to order, and it is said now: what comes `again` is taken as a copy takes it."""
+    return trusted.space is not None and trusted.space.hosted and not trusted.again
 
 
 def is_history(trusted: Trusted) -> bool:

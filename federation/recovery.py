@@ -9,6 +9,7 @@ Source: PROTOCOL 2.a, *Failure cases*, and 2.i, *Reading a log*; RELIABILITY R11
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from federation import activities, documents, exchange, gate, inbox, iris, sequencer
 from federation import activity as reading
@@ -107,8 +108,19 @@ def _replay(activity: Activity, relation: Relation, work: Work, settings: Settin
             raise
         # Of a key that was made after the backup, and is lost: neither proved nor disproved.
         work.audit.note("exchange.restored-unproved", partner=relation.node, activity=activity.id)
+        _keep_place(activity, relation, work)
     except RemoteError as error:
         log.warning("%s comes back without effect: %s", activity.id, error)
+        _keep_place(activity, relation, work)
+
+
+def _keep_place(activity: Activity, relation: Relation, work: Work) -> None:
+    """What our space announced has its place, whatever became of it: else its rev would be given once more."""
+    if activity.type == "Announce" and activity.rev is not None:
+        with suppress(RemoteError):
+            space = gate.announcing(activity, relation, work)
+            if activity.rev > space.rev:
+                work.spaces.advance(space, activity.rev)
 
 
 def _regain(trusted: Trusted, relation: Relation, work: Work) -> None:

@@ -35,13 +35,15 @@ class Trusted:
 
     `relation` is the partner it came through, None for our own people. `space` is the space it
     acts in, None for what concerns two nodes. `rev` is its place there: given by the Announce it
-    came in, or by us when we host the space; None until then.
+    came in, or by us when we host the space; None until then. `again`: a space of ours accepted it before an older
+    backup took it from us, and does not judge it anew.
     """
 
     activity: Activity
     relation: Relation | None
     space: Space | None
     rev: int | None = None
+    again: bool = False
 
     @property
     def to_be_ordered(self) -> bool:

@@ -9,7 +9,7 @@ from federation.activity import Document
 from federation.authority import Thing, thing_of
 from federation.errors import DigestMismatch, OutOfScope, RemoteError, ReplayedMessage
 from federation.keys import PublicKey
-from federation.kind import ActivityType, Reply, effect_of
+from federation.kind import ActivityType, Reply, effect_of, is_hosted
 from federation.ports import TOMBSTONE, Relation, Work
 from federation.trust import Trusted
 
@@ -25,7 +25,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         raise OutOfScope(f"Objects of type {kind} are not kept here.")
     stored = work.objects.stored(str(activity.object_id))
     if stored is not None:
-        if stored.type == TOMBSTONE and not space.hosted:
+        if stored.type == TOMBSTONE and not is_hosted(trusted):
             work.journal.erase(activity.id)  # it was deleted before we heard of it, and stays so
             return ()
         awaited = trusted.relation is None and not space.hosted  # our own words, back with their place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from federation.errors import NotMember, OutOfScope
-from federation.kind import ActivityType, Reply, effect_of, is_history
+from federation.kind import ActivityType, Reply, effect_of, is_history, is_hosted
 from federation.ports import Work
 from federation.trust import Trusted
 
@@ -20,7 +20,7 @@ def receive(trusted: Trusted, work: Work) -> Sequence[Reply | Trusted]:
         return ()
     if work.spaces.role(effect.space.iri, person) is not None:
         work.spaces.dismiss(effect, person)
-    elif effect.space.hosted:
+    elif is_hosted(trusted):
         raise NotMember(f"{person} is no member of the space.")
     return ()
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from federation import activity, documents, exchange, gate, recovery
+from federation import activity, documents, exchange, gate, recall, recovery
 from federation.activity import CONTEXT, Activity, Document
+from federation.adapters.memory import ObjectRow, SpaceRow
 from federation.digest import content_digest
 from federation.errors import BadProof, DisputedHistory, NoAgreement, OutOfScope, RemoteError
 from federation.keys import SigningKey
+from federation.ports import Mode, Recall, Stored
 from federation.proofs import sign
 from tests.federation.world import Pair, effects
 
@@ -275,3 +277,45 @@ def test_what_is_said_to_a_host_takes_effect_when_the_host_announces_it(pair: Pa
     assert south.texts(space) == ["first"]
     north.deliver(south)
     assert south.texts(space) == ["second"]
+
+
+def test_what_was_erased_since_the_backup_comes_back_as_erased(pair: Pair) -> None:
+    north, space = pair.north, pair.space
+    north.post(pair.anna, space, "before")
+
+    def talk() -> None:
+        note = north.post(pair.anna, space, "a secret")
+        asked = Recall(Mode.ERASE, "mistake", pair.clock.moment, (), None)
+        north.say(pair.anna, {"type": "Delete", "object": note, **recall.document(asked)}, space)
+        iris.append(note)
+        revs.append(north.store.rows.spaces[space].space.rev)
+
+    iris: list[str] = []
+    revs: list[int] = []
+    shown = _said_and_lost(pair, talk)
+    with north.work() as work:
+        recovery.restore(shown, north.relation(pair.south), work, north.settings)
+        gone = work.objects.stored(iris[0])
+    assert gone is not None
+    assert gone.type == "Tombstone"
+    assert north.store.rows.spaces[space].space.rev == revs[0]
+
+
+def test_the_place_of_what_comes_back_without_effect_is_not_given_again(pair: Pair) -> None:
+    north, space = pair.north, pair.space
+
+    def talk() -> None:
+        north.say(pair.anna, {"type": "Like", "object": note}, space)
+        revs.append(north.store.rows.spaces[space].space.rev)
+
+    note = north.post(pair.anna, space, "here")
+    revs: list[int] = []
+    shown = _said_and_lost(pair, talk)
+    del north.store.rows.objects[note]
+    elsewhere = replace(north.store.rows.spaces[space].space, iri="https://north.example/spaces/other")
+    north.store.rows.spaces[elsewhere.iri] = SpaceRow(elsewhere)
+    stored = Stored(note, "Note", pair.anna, elsewhere.iri)
+    north.store.rows.objects[note] = ObjectRow(stored, None, 1)
+    with north.work() as work:
+        recovery.restore(shown, north.relation(pair.south), work, north.settings)
+    assert north.store.rows.spaces[space].space.rev == revs[0]

@@ -113,9 +113,9 @@ def people(session: Session, space_id: int) -> list[Person]:
 
 
 def whole_to(session: Session, space: Copied) -> int:
-    """Up to which rev our copy has no hole."""
+    """Up to which rev our copy has no hole; what a space of ours lacks after a restore nobody has any more."""
     first = session.scalar(select(func.min(MISSING.c.rev)).where(MISSING.c.space_id == space.id))
-    return space.rev if first is None else first - 1
+    return space.rev if first is None or space.hosted else first - 1
 
 
 def seen_from(session: Session, space: Copied, node: str) -> tuple[int, int]:

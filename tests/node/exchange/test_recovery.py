@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from federation import delivery
+from federation import delivery, recall
 from federation.errors import Unreachable
+from federation.ports import Mode, Recall
+from node.core.clock import rfc3339
 from node.exchange import memory, recovery
 from node.exchange.lanes import Lane
 from node.exchange.service import open_work, publish
 from node.identity.keyring import keyring_of
 from node.identity.services.people import NoSuchPerson, Person
+from node.replicas.services import runs
 from node.spaces.services import spaces
 from tests.node.exchange.talk import Talk, begin, contents, say
 from tests.node.spaces.world import House, MakeHouse, peered
@@ -286,3 +289,22 @@ def test_a_guest_compares_its_copies_soon_after_their_host_was_restored(
     _restored_after_talk(talk, aubier)
     waiting = [task.name for task in talk.nord.ground.jobs._huey.scheduled()]
     assert waiting == ["replicas.compare"]
+
+
+def test_a_host_that_lacks_what_was_erased_since_its_backup_holds_its_own_order_whole(talk: Talk) -> None:
+    _backup(talk.aubier)
+    said = talk.from_host("erased since")
+    talk.settle()
+    asked = Recall(Mode.ERASE, "mistake", rfc3339(talk.aubier.clock.now()), (), None)
+    with open_work(talk.aubier.ground) as work:
+        document = {"type": "Delete", "to": [talk.space], "audience": talk.space, "object": said.object_id}
+        publish(talk.aubier.ground, work, {**document, **recall.document(asked)}, talk.ines.actor)
+    talk.settle()
+    _restore(talk.aubier)
+    assert recovery.at_start(talk.aubier.ground) == set()
+    talk.from_host("goes on")
+    talk.settle()
+    number = int(talk.nord.fact("SELECT id FROM space WHERE iri = :iri", iri=talk.space))
+    run = runs.compare(talk.nord.ground, number)
+    rev = talk.aubier.fact("SELECT rev FROM space WHERE iri = :iri", iri=talk.space)
+    assert (run.state, run.as_of) == ("equal", rev)
