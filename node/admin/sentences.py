@@ -126,7 +126,9 @@ REFUSALS: Mapping[str, Any] = {
     "exchange.line-rejected": _("A line was rejected, the rest went on"),
     "exchange.histories-part": _("Found the first entry by which two histories differ"),
     "exchange.restored": _("Got back from the partner what a backup lacked"),
-    "exchange.restored-person": _("Gave back a person made after the backup, who needs a password link (People)"),
+    "exchange.restored-person": _(
+        "Gave back a person made after the backup, who needs a password link (People)"
+    ),
     "exchange.lost-space": _("Has a space of ours made after the backup and lost here; make it anew"),
     "exchange.restored-unproved": _("Got something back that no key here can prove"),
     "delivery.unconfirmed": _("Something was not confirmed for a day"),

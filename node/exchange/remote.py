@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import digest, documents, rekeying
@@ -22,7 +22,7 @@ from node.core.db import table_of
 from node.core.ground import Ground
 from node.exchange import tables
 from node.exchange.packing import unpack
-from node.exchange.unit import LANE, STREAM, unit_of
+from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, STREAM, unit_of
 
 ACTOR = table_of(tables.RemoteActor)
 KEY = table_of(tables.RemoteKey)
@@ -60,6 +60,7 @@ class Flagged:
     at: datetime
     first: int
     last: int
+    stream_id: int = 0
 
 
 def flag(session: Session, ground: Ground, relation: Relation, since: datetime) -> None:
@@ -103,8 +104,25 @@ def flagged(session: Session) -> list[Flagged]:
         .order_by(FLAG.c.id.desc())
     )
     return [
-        Flagged(row.relation, row.node, row.key_id, row.since, row.at, row.first, row.last) for row in rows
+        Flagged(row.relation, row.node, row.key_id, row.since, row.at, row.first, row.last, row.stream_id)
+        for row in rows
     ]
+
+
+def said_in(session: Session, flagged: Flagged, most: int) -> list[str]:
+    """The first activities that these entries brought, alone or announced, in their order."""
+    inner = ACTIVITY.alias("inside")
+    query = (
+        select(func.coalesce(inner.c.iri, ACTIVITY.c.iri))
+        .join_from(IN_ENTRY, ACTIVITY, ACTIVITY.c.id == IN_ENTRY.c.activity_id)
+        .outerjoin(inner, inner.c.id == ACTIVITY.c.inside_id)
+        .where(
+            IN_ENTRY.c.stream_id == flagged.stream_id,
+            IN_ENTRY.c.seq.between(flagged.first, flagged.last),
+            IN_ENTRY.c.outcome != "rejected",
+        )
+    )
+    return list(session.scalars(query.order_by(IN_ENTRY.c.seq).limit(most)))
 
 
 class RemoteActors:

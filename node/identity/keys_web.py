@@ -5,25 +5,29 @@ Rule: for administrators alone; what cannot be taken back is asked twice. Source
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, redirect, url_for
+from flask import current_app, flash, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from node.core.errors import Changed, Invalid
-from node.core.http import forms
+from node.core.http import forms, shown
 from node.core.http.context import ground
 from node.core.http.guards import guarded, viewer
 from node.core.http.rendering import page
+from node.exchange.remote import Flagged
 from node.identity.keyring import State
 from node.identity.services.keys import keys_of
 from node.identity.web import FOUND_ELSEWHERE, web
 from schemas.forms.identity import Compromised
 
-__all__ = ["web"]
+__all__ = ["POSTS_BEHIND", "web"]
+
+POSTS_BEHIND = "parvis.identity.posts_behind"
+"""Key of `app.extensions`: `(session, Flagged) -> [shown.FoundPost]`, set by whatever keeps posts."""
 
 
 @web.get("/admin/keys")
@@ -90,16 +94,25 @@ def revoke_key() -> Response | tuple[str, int]:
 
 def _page(errors: Mapping[str, Any] | None = None, values: Mapping[str, Any] | None = None) -> str:
     service = keys_of(ground())
-    listed = service.listed()
+    listed, flagged = service.listed(), service.flagged()
     return page(
         "identity/keys.html",
         keys=listed,
         next=next((key for key in listed if key.state is State.NEXT), None),
         partners=service.partners(),
-        flagged=service.flagged(),
+        flagged=[(each, _posts_behind(each)) for each in flagged],
         errors=errors or {},
         values=values or {},
     )
+
+
+def _posts_behind(flagged: Flagged) -> Sequence[shown.FoundPost]:
+    posts_behind = current_app.extensions.get(POSTS_BEHIND)
+    if posts_behind is None:
+        return ()
+    with ground().database.reading() as session:
+        found: Sequence[shown.FoundPost] = posts_behind(session, flagged)
+    return found
 
 
 def _to_keys() -> Response:

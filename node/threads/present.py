@@ -9,16 +9,22 @@ from flask import url_for
 from markupsafe import Markup
 
 from node.core.http import shown
+from node.exchange import remote
 from node.exchange.dossier import Received
+from node.exchange.remote import Flagged
 from node.exchange.service import Mark
 from node.files.service import HERE, Attached
 from node.spaces.present import Looks
+from node.spaces.services import copies, relays
 from node.spaces.services import reading as spaces
-from node.spaces.services import relays
 from node.spaces.services.reading import SpaceSeen
 from node.threads import markdown
+from node.threads.services import spots
 from node.threads.services.reading import PostSeen, ThreadSeen
 from node.threads.services.reasons import gone
+
+MOST_FLAGGED = 1000
+"""Entries behind one flag that are looked at."""
 
 
 def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces.Share]) -> shown.Post:
@@ -106,6 +112,25 @@ def proofs(
         ]
         found.append(shown.PostProof(looks.org(node), marks.get(node), entries, relation))
     return found
+
+
+def flagged(looks: Looks, flag: Flagged, person_id: int) -> list[shown.FoundPost]:
+    """Posts of the partner's people that came in these entries; those of others are proved by other keys."""
+    brought = spots.brought_by(looks.session, remote.said_in(looks.session, flag, MOST_FLAGGED))
+    people = spaces.people(looks.session, (each.author_id for each in brought))
+    open_to = {each.id for each in spaces.of_person(looks.session, person_id)}
+    return [
+        shown.FoundPost(
+            looks.person(people[each.author_id], people[each.author_id].organisation),
+            copies.by_id(looks.session, each.space_id).name,
+            each.written,
+            url_for("threads.thread", key=each.thread, _anchor=f"post-{each.post}")
+            if each.space_id in open_to
+            else "",
+        )
+        for each in brought
+        if people[each.author_id].node == flag.node
+    ]
 
 
 def line(looks: Looks, thread: ThreadSeen, space: shown.SpaceLine) -> shown.ThreadLine:

@@ -25,6 +25,7 @@ from node.core.http.guards import guarded, viewer
 from node.core.http.rendering import page
 from node.files import service as files
 from node.identity.browser import unattended
+from node.identity.keys_web import POSTS_BEHIND
 from node.spaces import audience as readers
 from node.spaces.audience import AudienceChanged, Difference
 from node.spaces.present import Looks
@@ -54,6 +55,9 @@ web = Blueprint("threads", __name__)
 def install(app: Flask, settled: Ground) -> None:
     """The page of a space, which carries the name of its own capability, and the places to wait in."""
     places.lay(app, settled.settings.live_slots)
+    app.extensions[POSTS_BEHIND] = lambda session, flag: present.flagged(
+        Looks(session, settled), flag, viewer().person_id
+    )
     app.add_url_rule("/spaces/<key>", endpoint="spaces.space", view_func=space)
 
 

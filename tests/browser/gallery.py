@@ -601,8 +601,14 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "next": KEYS[1],
             "partners": KEY_PARTNERS,
             "flagged": [
-                remote.Flagged(
-                    "2", "https://lerouxhart.example/actor", "", ago(hours=5), ago(hours=1), 1042, 1057
+                (
+                    remote.Flagged(
+                        "2", "https://lerouxhart.example/actor", "", ago(hours=5), ago(hours=1), 1042, 1057
+                    ),
+                    [
+                        shown.FoundPost(OWEN, "Passerelle de l’Ill", ago(hours=4), "/threads/t1#post-p1"),
+                        shown.FoundPost(OWEN, "Vézeronce footbridge", ago(hours=2)),
+                    ],
                 )
             ],
             "errors": {},

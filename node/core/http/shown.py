@@ -174,6 +174,16 @@ class PostProof:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPost:
+    """A post without its words, for who may not read them; `url` is "" for who is not in its space."""
+
+    author: Person
+    space: str
+    at: datetime
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of a post."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from node.core.errors import Absent
 from node.spaces.services import reading as spaces
-from node.threads.posts import POST, THREAD, digest_of_key
+from node.threads.posts import POST, THREAD, VERSION, digest_of_key, key_of
 from node.threads.services.reading import moment
 
 
@@ -25,6 +26,32 @@ class Spot:
     object: str | None = None
     written: datetime | None = None
     author_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A post as one finds it: keys of its page, its space, author and time."""
+
+    post: str
+    thread: str
+    space_id: int
+    author_id: int
+    written: datetime
+
+
+def brought_by(session: Session, activities: Sequence[str]) -> list[Brought]:
+    """The posts that are here and that these activities brought or changed, the oldest first."""
+    edited = select(VERSION.c.post_id).where(VERSION.c.activity.in_(activities))
+    rows = session.execute(
+        select(POST.c.digest, THREAD.c.key, POST.c.space_id, POST.c.author_id, POST.c.published)
+        .join_from(POST, THREAD, THREAD.c.id == POST.c.thread_id)
+        .where(POST.c.state == "accepted", or_(POST.c.activity.in_(activities), POST.c.id.in_(edited)))
+        .order_by(POST.c.id)
+    )
+    return [
+        Brought(key_of(bytes(row.digest)), row.key, row.space_id, row.author_id, moment(row.published))
+        for row in rows
+    ]
 
 
 def of_space(session: Session, key: str) -> Spot:
