@@ -50,6 +50,7 @@ def parts(app: Flask) -> dict[str, str]:
         "refusals": _table(("status", "type", "when"), _refusals()),
         "properties": "\n\n".join(_properties()),
         "federation-activities": _table(("activity", "about"), _abouts()),
+        "federation-types": _table(("", "types"), _types()),
     }
 
 
@@ -134,6 +135,20 @@ def _inbox(act: tuple[str, Thing]) -> str:
 def _abouts() -> Iterator[tuple[str, ...]]:
     for name in sorted({verb for verb, _ in authority.TABLE}):
         yield f"`{name}`", "; ".join(thing for verb, thing in authority.TABLE if verb == name)
+
+
+def _types() -> Iterator[tuple[str, ...]]:
+    actors, objects = sorted(authority.ACTOR_TYPES), charter.OBJECT_TYPES
+    verbs = {verb for verb, _ in authority.TABLE}
+    own = sorted(set(_EMBEDDED) - set(actors) - set(objects) - verbs)
+    problems = sorted({f"#{kind.problem}" for kind in refusals() if kind.problem})
+    for name, types in (
+        ("objects", objects),
+        ("actors", actors),
+        ("of the profile", own),
+        ("problems", problems),
+    ):
+        yield name, ", ".join(f"`{each}`" for each in types)
 
 
 # -- endpoints
@@ -222,7 +237,7 @@ def _refusals() -> Iterator[tuple[str, ...]]:
 
 # -- properties of documents
 
-_SHAPES: tuple[tuple[str, type[Schema]], ...] = (
+SHAPES: tuple[tuple[str, type[Schema]], ...] = (
     ("an actor", actor.Actor),
     ("a key", actor.Key),
     ("an agreement", agreement.Agreement),
@@ -242,7 +257,7 @@ _SHAPES: tuple[tuple[str, type[Schema]], ...] = (
     ("a former organisation, or key of one", roster.FormerNode),
     ("a person in a roster", roster.Member),
 )
-_NAMES: dict[object, str] = {kind: name for name, kind in _SHAPES}
+_NAMES: dict[object, str] = {kind: name for name, kind in SHAPES}
 _UNKNOWN = {
     "raise": "Other members: refused.",
     "include": "Other members: kept.",
@@ -251,7 +266,7 @@ _UNKNOWN = {
 
 
 def _properties() -> Iterator[str]:
-    for name, kind in _SHAPES:
+    for name, kind in SHAPES:
         shape = kind()
         rows = ((f"`{each.data_key or key}`", _need(each), _form(each)) for key, each in shape.fields.items())
         yield f"**{name[0].upper()}{name[1:]}.** {_UNKNOWN[shape.unknown]}\n\n" + _table(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from flask import Flask
+from marshmallow import Schema
 
 from federation import authority
 from node import config
@@ -14,6 +17,7 @@ from node.app import create_app
 from node.cli import wire_tables
 from node.cli.manual import MIXED, problem_types
 from node.core.http.context import ground
+from schemas import as2
 from tests.docs.examples import made, members
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +68,24 @@ def test_every_problem_type_has_a_row_with_its_status(parts: dict[str, str]) -> 
 
 
 def test_every_shape_of_the_wire_is_told(parts: dict[str, str]) -> None:
-    told = parts["properties"]
-    for member in ("inReplyTo", "publicKeyMultibase", "allowNewSpaces", "formerNodes", "digestMultibase"):
-        assert f"| `{member}` |" in told
+    modules = [import_module(f"schemas.as2.{each.name}") for each in iter_modules(as2.__path__)]
+    shapes = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Schema) and kind.__module__ == module.__name__
+    }
+    assert shapes == {kind for _, kind in wire_tables.SHAPES}
+    for kind in shapes:
+        for name, field in kind().fields.items():
+            assert f"| `{field.data_key or name}` |" in parts["properties"]
+
+
+def test_every_door_of_a_partner_is_told(app: Flask, parts: dict[str, str]) -> None:
+    found = list(wire_tables.wire_endpoints(app))
+    assert len(parts["endpoints"].splitlines()) == len(found) + 2
+    assert {endpoint for _, _, endpoint, _ in found} >= {
+        "wire.exchange",
+        "wire.document",
+        "files.for_partner",
+    }
