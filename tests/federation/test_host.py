@@ -367,6 +367,16 @@ def test_a_space_introduces_people_of_the_organisations_on_its_roster(liar: Liar
     assert emil in liar.world.south.store.rows.documents
 
 
+def test_the_roster_says_the_key_of_a_node_and_not_its_name(liar: Liar) -> None:
+    east = liar.world.east
+    emil = east.person("Emil")
+    renamed = SigningKey.from_raw(east.key.raw(), f"{east.iri}#of-2026")
+    assert _introduced(liar, _actor(east, emil, key=renamed))["outcome"] == "processed"
+    foreign = SigningKey.from_raw(east.key.raw(), f"{liar.world.north.iri}#of-2026")
+    ella = east.person("Ella")
+    assert problem_of(_introduced(liar, _actor(east, ella, key=foreign))) == "bad-proof"
+
+
 INTRODUCTIONS: dict[str, tuple[Callable[[Liar], Document], str]] = {
     "one of our own people": (
         lambda liar: _actor(liar.world.south, liar.world.sven, name="Not Sven"),

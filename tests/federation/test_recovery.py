@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from federation.errors import BadProof, DisputedHistory, NoAgreement, OutOfScope
 from federation.keys import SigningKey
 from federation.ports import Mode, Recall, Stored
 from federation.proofs import sign
-from tests.federation.world import Pair, effects
+from tests.federation.world import Pair, Worlds, effects
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +127,42 @@ def test_a_host_has_back_what_its_space_announced_in_its_place(pair: Pair) -> No
         assert recovery.restore(shown, relation, work, pair.north.settings) == len(shown.entries)
     assert pair.north.texts(pair.space) == ["ours", "theirs", "ours again"]
     assert pair.north.store.rows.spaces[pair.space].space.rev == told[0]
+
+
+def test_what_another_partner_had_said_comes_back_under_the_agreement_with_its_author(worlds: Worlds) -> None:
+    """East shows what our space announced of South: it is held to what we agreed on with South."""
+    north, space = worlds.north, worlds.space
+    north.store.rows.keys[north.key.key_id] = north.key.public
+    said = worlds.south.say(
+        worlds.sven,
+        {"type": "Create", "object": worlds.south.note(worlds.sven, space, "theirs")},
+        space,
+    )
+    document = sign(
+        {
+            "@context": list(CONTEXT),
+            "id": "https://north.example/a/lost",
+            "type": "Announce",
+            "actor": space,
+            "audience": space,
+            "to": [space],
+            "published": worlds.clock.moment,
+            "rev": 99,
+            "object": said.document,
+        },
+        north.store.signers[space],
+        worlds.clock.moment,
+    )
+    lost = activity.of(document, documents.dumps(document))
+    with north.work() as work:
+        back = gate.restored(lost, north.relation(worlds.east), work)
+    assert (back.activity.id, back.rev, back.relation) == (said.id, 99, north.relation(worlds.south))
+    agreement = deepcopy(north.relation(worlds.south).agreement)
+    assert agreement is not None
+    agreement["scope"]["objectTypes"] = []
+    north.store.rows.relations[worlds.south.iri] = replace(north.relation(worlds.south), agreement=agreement)
+    with pytest.raises(OutOfScope), north.work() as work:
+        gate.restored(lost, north.relation(worlds.east), work)
 
 
 def test_a_guest_has_back_what_it_said_to_the_host(pair: Pair) -> None:
