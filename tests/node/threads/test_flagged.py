@@ -34,10 +34,10 @@ def test_an_administrator_sees_which_messages_came_under_a_key_that_was_stolen(
         browser.put("language", "en")
         page = browser.get("/admin/keys").text
         assert "Nord Acierentries" in words(page)
-        assert "1 message Marie Lenoir," in words(page)
+        assert "1 message to look at Marie Lenoir," in words(page)
         assert page.count("#post-") == opens
         assert "Est-ce moi" not in page
     two.end()
     page = browsers[1].get("/admin/keys").text
     assert "entries" in words(page)
-    assert "1 message Marie Lenoir," in words(page)
+    assert "1 message to look at Marie Lenoir," in words(page)
