@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "1e5b76e44f70"
+revision: str = "8e598948d7e8"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -555,6 +555,41 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_thread_space_id_rev"), ["space_id", "rev"], unique=False)
 
     op.create_table(
+        "visit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("issuer", sa.String(length=255), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("sid", sa.String(length=255), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("node", sa.String(length=255), nullable=False),
+        sa.Column("organisation", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("language", sa.String(length=8), nullable=False),
+        sa.Column("theme", sa.String(length=8), nullable=False),
+        sa.Column("shortcuts", sa.Boolean(), nullable=False),
+        sa.Column("idp", sa.String(length=255), nullable=False),
+        sa.Column("acr", sa.String(length=100), nullable=False),
+        sa.Column("amr", sa.String(length=255), nullable=False),
+        sa.Column("auth_time", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("email_domain", sa.String(length=253), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("user_agent", sa.String(length=255), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visit")),
+        sa.UniqueConstraint("issuer", "sid", name=op.f("uq_visit_issuer_sid")),
+        sa.UniqueConstraint("secret_hash", name=op.f("uq_visit_secret_hash")),
+    )
+    with op.batch_alter_table("visit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_visit_actor"), ["actor"], unique=False)
+        batch_op.create_index(batch_op.f("ix_visit_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_visit_issuer_subject"), ["issuer", "subject"], unique=False)
+        batch_op.create_index(batch_op.f("ix_visit_node"), ["node"], unique=False)
+
+    op.create_table(
         "actor",
         sa.Column("iri", sa.String(length=255), nullable=False),
         sa.Column("kind", sa.String(length=11), nullable=False),
@@ -1082,6 +1117,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("since", sa.String(length=40), nullable=False),
+        sa.Column("stopped", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_member_node_organisation_id_organisation")
         ),
@@ -1372,6 +1408,13 @@ def downgrade() -> None:
     op.drop_table("consent")
     op.drop_table("agreement_version")
     op.drop_table("actor")
+    with op.batch_alter_table("visit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_visit_node"))
+        batch_op.drop_index(batch_op.f("ix_visit_issuer_subject"))
+        batch_op.drop_index(batch_op.f("ix_visit_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_visit_actor"))
+
+    op.drop_table("visit")
     with op.batch_alter_table("thread", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_thread_space_id_rev"))
         batch_op.drop_index(batch_op.f("ix_thread_last_at"))
