@@ -134,13 +134,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MemberNode:
-    """One organisation of a roster: its node actor, name, key (Multikey), role and since when."""
+    """One organisation of a roster: its node actor, name, key (Multikey), role and since when.
+
+    `stopped`: nothing passes between it and the host in this space now, so its people read nothing new.
+    """
 
     node: str
     name: str
     key: str
     role: str
     since: str
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

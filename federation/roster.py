@@ -71,7 +71,14 @@ def write(
         "version": version,
         "previousVersion": previous,
         "nodes": [
-            {"node": each.node, "name": each.name, "key": each.key, "role": each.role, "since": each.since}
+            {
+                "node": each.node,
+                "name": each.name,
+                "key": each.key,
+                "role": each.role,
+                "since": each.since,
+                **({"stopped": True} if each.stopped else {}),
+            }
             for each in nodes
         ],
         "members": [
@@ -98,10 +105,7 @@ def read(document: Document, host_key: PublicKey) -> Roster:
     wrong = objections_to_roster(document)
     if wrong:
         raise Malformed(f"The roster is none: {wrong}")
-    nodes = [
-        MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
-        for each in document["nodes"]
-    ]
+    nodes = nodes_of(document)
     members = [Member(each["actor"], Role(each["role"]), each.get("rev", 0)) for each in document["members"]]
     homes = {iris.origin(each.node) for each in nodes}
     if len(homes) < len(nodes) or not homes >= {iris.origin(each.actor) for each in members}:
@@ -116,6 +120,21 @@ def read(document: Document, host_key: PublicKey) -> Roster:
         document["previousVersion"],
         document,
     )
+
+
+def nodes_of(document: Document) -> list[MemberNode]:
+    """The organisations of a roster that was read before."""
+    return [
+        MemberNode(
+            each["node"],
+            each["name"],
+            each["key"],
+            each["role"],
+            each["since"],
+            stopped=each.get("stopped") is True,
+        )
+        for each in document["nodes"]
+    ]
 
 
 def parts(ours: Document, theirs: Document) -> bool:

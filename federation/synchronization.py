@@ -46,7 +46,7 @@ def due(
         found = _SPEAKER.search(line) if entry.type == "Announce" else None
         space = "" if found is None else found[1].decode()
         last = told.at.get(space)
-        if space and (last is None or work.now - last >= AGAIN or _CHANGE.search(line)):
+        if space and space not in relation.stopped and (last is None or work.now - last >= AGAIN or _CHANGE.search(line)):
             told.at[space] = work.now
             return _of(space, relation.node, work)
     return None

@@ -35,6 +35,7 @@ from federation.ports import (
     State,
     Stored,
 )
+from federation.roster import nodes_of
 
 
 @dataclass
@@ -477,10 +478,7 @@ class Spaces(_Port):
             row.missing.clear()
             row.space = replace(row.space, first_rev=effect.rev or 0)
         row.roster = digest(roster)
-        row.nodes = [
-            MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
-            for each in roster["nodes"]
-        ]
+        row.nodes = nodes_of(roster)
         row.former = tuple(
             FormerNode(each["node"], each["name"], each["key"], each["until"])
             for each in roster.get("formerNodes", ())

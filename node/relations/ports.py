@@ -313,6 +313,8 @@ class Agreements:
     def stopped(self, relation: Relation, said: Activity, spaces: Sequence[str]) -> Relation:
         side = "here" if said.actor == self._node else "there"
         changed = self._change(relation, **{f"stopped_{side}": json.dumps(sorted(set(spaces)))})
+        event = records.SpacesStopped(relation.node, relation.stopped ^ changed.stopped)
+        self._ground.events.publish(event, self._session)
         if side == "there":
             self._note("relation.spaces-stopped-there", relation, said.id, relation.agreement_digest)
         return changed

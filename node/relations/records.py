@@ -79,6 +79,14 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True)
+class SpacesStopped:
+    """Event: one side has stopped spaces (IRIs) with this node, or lets them go on."""
+
+    node: str
+    spaces: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The live relations at one moment."""
 

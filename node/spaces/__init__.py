@@ -9,7 +9,7 @@ from node.core.ground import Ground
 from node.exchange.remote import Learned
 from node.identity.happenings import Renamed
 from node.relations.present import SPACES_OF
-from node.relations.records import RelationEnded
+from node.relations.records import RelationEnded, SpacesStopped
 from node.spaces.api import api
 from node.spaces.happenings import Accepted, RosterStale
 from node.spaces.ports import Spaces
@@ -33,6 +33,9 @@ def _set_up(app: Flask, ground: Ground) -> None:
     )
     ground.events.subscribe(
         RosterStale, lambda happened, session: sharing.when_stale(ground, happened, session)
+    )
+    ground.events.subscribe(
+        SpacesStopped, lambda happened, session: sharing.when_stopped(ground, happened, session)
     )
     ground.events.subscribe(
         RelationEnded, lambda happened, session: ended.when_ended(ground, happened, session)

@@ -51,7 +51,7 @@ _PEOPLE = (
     .where(MEMBER.c.space_id == bindparam("space"))
 )
 _ORGANISATIONS = (
-    select(ORGANISATION.c.id, ORGANISATION.c.node, ORGANISATION.c.name)
+    select(ORGANISATION.c.id, ORGANISATION.c.node, ORGANISATION.c.name, MEMBER_NODE.c.stopped)
     .select_from(MEMBER_NODE.join(ORGANISATION, ORGANISATION.c.id == MEMBER_NODE.c.organisation_id))
     .where(MEMBER_NODE.c.space_id == bindparam("space"))
     .order_by(MEMBER_NODE.c.position)
@@ -124,14 +124,17 @@ def audience(session: Session, ground: Ground, space_id: int) -> Audience:
     execute = session.connection().execute
     iri, rev = execute(_SPACE, {"space": space_id}).one()
     partners = known(session, ground).by_node
-    stopped = {node for node, relation in partners.items() if iri in relation.stopped}
+    rows = execute(_ORGANISATIONS, {"space": space_id}).all()
+    here = f"{ground.settings.origin}/actor"
+    told = {row.node for row in rows if row.stopped and row.node != here}  # by the host: we may not know them
+    stopped = {node for node, relation in partners.items() if iri in relation.stopped} | told
     present: list[Reader] = []
     apart: list[Reader] = []
     gone: list[Reader] = []
     for row in execute(_PEOPLE, {"space": space_id}):
         reader = Reader(*row[:8], Role(row.role), row.since, row.until)
         (gone if row.until else apart if reader.node in stopped else present).append(reader)
-    organisations = [Organisation(*row) for row in execute(_ORGANISATIONS, {"space": space_id})]
+    organisations = [Organisation(*row[:3]) for row in rows]
     for people in (present, apart):
         people.sort(key=lambda each: (each.name.casefold(), each.iri))
     reading = [each for each in organisations if each.node not in stopped]

@@ -120,13 +120,7 @@ class Spaces:
         if enters:
             self._execute(changed.values(first_rev=rev))
             self._execute(delete(tables.MissingRev).where(tables.MissingRev.space_id == row.id))
-        self._register.set_nodes(
-            row,
-            [
-                MemberNode(each["node"], each["name"], each["key"], each["role"], each["since"])
-                for each in roster["nodes"]
-            ],
-        )
+        self._register.set_nodes(row, rosters.nodes_of(roster))
         wanted = {each["actor"]: Role(each["role"]) for each in roster["members"]}
         since = {each["actor"]: each["rev"] for each in roster["members"] if "rev" in each}
         self._register.set_members(row, wanted if here else {}, rev, since)

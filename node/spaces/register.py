@@ -71,6 +71,7 @@ _NODES = Hot(
         ORGANISATION.c.key,
         MEMBER_NODE.c.role,
         MEMBER_NODE.c.since,
+        MEMBER_NODE.c.stopped,
     )
     .select_from(MEMBER_NODE.join(ORGANISATION, ORGANISATION.c.id == MEMBER_NODE.c.organisation_id))
     .where(MEMBER_NODE.c.space_id == bindparam("space"))
@@ -279,7 +280,10 @@ class Register(Reversible):
             return ()
         if row.id not in self._nodes:
             self._nodes[row.id] = tuple(
-                Named(each.id, MemberNode(each.node, each.name, each.key, each.role, each.since))
+                Named(
+                    each.id,
+                    MemberNode(each.node, each.name, each.key, each.role, each.since, bool(each.stopped)),
+                )
                 for each in self.execute(_NODES, {"space": row.id})
             )
         return self._nodes[row.id]
@@ -428,6 +432,7 @@ class Register(Reversible):
                     "position": position,
                     "role": each.role,
                     "since": each.since,
+                    "stopped": each.stopped,
                 }
             )
         if rows:

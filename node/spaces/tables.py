@@ -71,7 +71,9 @@ class Space(Base):
 
 
 class MemberNode(Base):
-    """An organisation on the roster in force; `position` 0 is the host. `since` as the roster writes it."""
+    """An organisation on the roster in force; `position` 0 is the host. `since` as the roster writes it; `stopped`: its
+    people read nothing new.
+    """
 
     __tablename__ = "member_node"
     __table_args__ = (COMPACT,)
@@ -81,6 +83,7 @@ class MemberNode(Base):
     position: Mapped[int]
     role: Mapped[str] = mapped_column(String(16))
     since: Mapped[str] = mapped_column(String(40))
+    stopped: Mapped[bool]
 
 
 class Member(Base):

@@ -35,6 +35,7 @@ class Node(Schema):
     since = fields.String(
         required=True, validate=validate.Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\Z")
     )
+    stopped = fields.Boolean(truthy={True}, falsy={False})
 
 
 class FormerNode(Schema):

@@ -41,7 +41,7 @@ def write(
     if not row.hosted:
         raise LocalError(f"{iri} is not ours.")
     named = nodes if nodes is not None else [each.node for each in register.named(iri)]
-    listed = [replace(each, key=key_of(work, each)) for each in named]
+    listed = [replace(each, key=key_of(work, each), stopped=is_stopped(work, iri, each)) for each in named]
     standing = register.standings(iri)
     people = dict(members) if members is not None else {actor: role for actor, (role, _) in standing.items()}
     unchanged = {actor: rev for actor, (role, rev) in standing.items() if people.get(actor) is role}
@@ -82,6 +82,17 @@ def key_of(work: NodeWork, member: MemberNode) -> str:
     return member.key if relation is None or not relation.keys else relation.keys[0].multibase
 
 
+def is_stale(work: NodeWork, iri: str, member: MemberNode) -> bool:
+    """Whether the roster in force says otherwise of an organisation than we know now."""
+    return (key_of(work, member), is_stopped(work, iri, member)) != (member.key, member.stopped)
+
+
+def is_stopped(work: NodeWork, iri: str, member: MemberNode) -> bool:
+    """Whether exchange with a partner is stopped in this space of ours, by either side."""
+    relation = work.peers.of_node(member.node)
+    return relation is not None and iri in relation.stopped
+
+
 def _previous(register: Register, space_id: int) -> Document | None:
     held = register.execute(select(SPACE.c.roster).where(SPACE.c.id == space_id)).scalar_one()
     document: Document | None = json.loads(held) if held else None
@@ -89,4 +100,4 @@ def _previous(register: Register, space_id: int) -> Document | None:
 
 
 def _listed(before: Document | None) -> list[MemberNode]:
-    return [] if before is None else [MemberNode(**each) for each in before["nodes"]]
+    return [] if before is None else roster.nodes_of(before)

@@ -29,6 +29,7 @@ from node.core.jobs import every, job
 from node.exchange import history
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
+from node.relations.records import SpacesStopped
 from node.relations.services.faces import Face, faces
 from node.spaces import tables
 from node.spaces.audience import SPACE
@@ -263,6 +264,13 @@ def when_stale(ground: Ground, happened: RosterStale, session: Session) -> None:
     events.after_commit(session, lambda: ground.jobs.enqueue(renew_roster, happened.space_id))
 
 
+def when_stopped(ground: Ground, happened: SpacesStopped, session: Session) -> None:
+    """The other organisations of a space of ours hear who reads nothing there from now, or reads again."""
+    register = register_of(session, ground)
+    for iri in happened.spaces.intersection(register.hosted_with(happened.node)):
+        when_stale(ground, RosterStale(register.get(iri).id), session)
+
+
 @job("spaces.admit", tries=5, retry_delay_s=5)
 def admit_organisation(ground: Ground, invitation_id: int) -> None:
     """Roster first, with who is there; then the past."""
@@ -310,13 +318,13 @@ def renew_roster(ground: Ground, space_id: int) -> None:
 
 @every(1, "spaces.keys")
 def renew_keys(ground: Ground) -> None:
-    """A node that has changed its key is named by it to those who know it by the roster alone."""
+    """A node that has another key, or is stopped in a space, is named so to those who know it by the roster alone."""
     with exchange.open_reading(ground) as work:
         hosted = work.session.execute(select(SPACE.c.id, SPACE.c.iri).where(SPACE.c.hosted)).all()
         stale = [
             row.id
             for row in hosted
-            if any(rosters.key_of(work, each) != each.key for each in work.spaces.nodes(row.iri))
+            if any(rosters.is_stale(work, row.iri, each) for each in work.spaces.nodes(row.iri))
         ]
     for space_id in stale:
         ground.jobs.enqueue(renew_roster, space_id)
