@@ -59,7 +59,8 @@ def _order(
                 fence.covers(relation, placed.activity, space.iri, node)
             except Forbidden as refusal:
                 refusal.detail = f"{relation.name}: {refusal.detail}"
-                refusal.members = {**refusal.members, "organisation": relation.node}
+                named = {"organisation": relation.node, "organisationName": relation.name}
+                refusal.members = {**refusal.members, **named}
                 raise
     following = receive(placed, work)
     _keep(placed, following, work)

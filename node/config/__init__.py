@@ -28,7 +28,7 @@ from node.config.checks import (
     refuse_readable,
 )
 from node.config.errors import SettingsError
-from node.config.reading import PREFIX, Provider, key_from, values_of
+from node.config.reading import ACR_VALUE, PREFIX, Provider, key_from, values_of
 
 __all__ = [
     "LANGUAGES",
@@ -131,12 +131,16 @@ class Settings:
     live_hold_s: int = setting("How long a long poll is held.", 25, unit="s")
 
     providers: tuple[Provider, ...] = setting(
-        "OpenID Connect providers: JSON list of name, label, issuer, client_id, client_secret, scopes, creates_people;"
+        "OpenID Connect providers: JSON list of name, label, issuer, client_id, client_secret, scopes, creates_people,"
+        " acr;"
         " or the path of a file that holds it.",
         (),
         secret=True,
     )
     builtin_accounts: bool = setting("Whether people may have a name and password here.", True)
+    password_acr: str = setting(
+        "What a sign-in by name and password is called in charters (`acr`); `0` is the lowest.", "0"
+    )
     session_idle_min: int = setting("A session ends after so long without a request.", 30, unit="min")
     session_absolute_h: int = setting("A session ends so long after sign-in.", 12, unit="h")
 
@@ -195,6 +199,8 @@ class Settings:
             raise SettingsError(f"PARVIS_KEY_OVERLAP_DAYS must be at least {MIN_OVERLAP_DAYS}.")
         if min(self.person_rate, self.visitor_rate) < 1:
             raise SettingsError("PARVIS_PERSON_RATE and PARVIS_VISITOR_RATE must be at least 1.")
+        if not ACR_VALUE.fullmatch(self.password_acr):
+            raise SettingsError("PARVIS_PASSWORD_ACR must be a text without blanks, at most 100 characters.")
         if self.backup_days < 0:
             raise SettingsError("PARVIS_BACKUP_DAYS must be 0 or more.")
         if bool(self.tls_cert_file.name) != bool(self.tls_key_file.name):

@@ -18,6 +18,7 @@ SECTION = "parvis"
 OTHER_NAMES = frozenset({"PARVIS_CONFIG", "PARVIS_FAILPOINT", "PARVIS_VECTORS"})
 OTHER_PREFIXES = ("PARVIS_TEST_", "PARVIS_DEMO_", "PARVIS_BENCH_")
 PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+ACR_VALUE = re.compile(r"[!-~]{1,100}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Provider:
     scopes: str = "openid profile email"
     creates_people: bool = True
     """Whether the first sign-in of somebody unknown creates the person."""
+    acr: Mapping[str, str] = field(default_factory=lambda: {"phr": "phr", "phrh": "phrh"})
+    """What its values of `acr` are called in charters; any other is the lowest, "0"."""
 
 
 def values_of(cls: type[Any], env: Mapping[str, str]) -> dict[str, Any]:
@@ -125,6 +128,11 @@ def _providers(text: str) -> tuple[Provider, ...]:
             "PARVIS_PROVIDERS is not a JSON list of providers with name, label, issuer and client_id."
         ) from bad
     for provider in providers:
+        values = provider.acr.items() if isinstance(provider.acr, dict) else [("", "")]
+        if not all(isinstance(each, str) and ACR_VALUE.fullmatch(each) for pair in values for each in pair):
+            raise SettingsError(
+                f"The provider {provider.name} has an acr that is no object of texts without blanks."
+            )
         if not PROVIDER_NAME.fullmatch(provider.name):
             raise SettingsError(
                 f"A provider is named {provider.name!r}; use lower-case letters, digits and hyphens."

@@ -19,6 +19,8 @@ class NodeError(Exception):
 
     status = 400
     title: Text = _("This did not work")
+    kind = "about:blank"
+    """The `type` of the problem document."""
 
     def __init__(self, safe: Text, cause: str = "", **members: object) -> None:
         super().__init__(cause or str(type(self).__name__))
@@ -49,6 +51,18 @@ class NotAllowed(NodeError):
 
     status = 403
     title = _("You may not do this")
+
+
+class StepUp(NotAllowed):
+    """A charter asks for a stronger sign-in, or a later one: 403; a page leads to it instead, and back to `back`.
+
+    `members` are those of the wire's problem: `acr_values` and `max_age` (RFC 9470, section 3).
+    """
+
+    title = _("Sign in once more")
+    kind = "https://w3id.org/parvis/v1#insufficient-authentication"
+    back = ""
+    """The path to come back to; "" for the page that the reader came from."""
 
 
 class Absent(NodeError):

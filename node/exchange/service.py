@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
@@ -74,12 +74,13 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where an activity of ours stands at one partner; `reason` when refused (a sentence of the partner's)."""
+    """Where an activity of ours stands at one partner; `problem` and its sentence `reason` when it was refused."""
 
     relation_id: str
     state: MarkState
     at: datetime | None
     reason: str = ""
+    problem: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +385,7 @@ def _mark(row: Any, now: datetime) -> Mark:
     if row.problem is not None:
         problem = json.loads(row.problem)
         reason = str(problem.get("detail") or problem.get("title") or "")
-        return Mark(row.relation, "refused", row.received_at, reason)
+        return Mark(row.relation, "refused", row.received_at, reason, problem)
     if row.acknowledged:
         return Mark(row.relation, "delivered", row.received_at)
     appended = datetime.fromisoformat(row.time)

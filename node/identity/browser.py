@@ -19,6 +19,7 @@ from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Request, Response
 
 from federation import documents
+from federation.authn import SignIn
 from node.core.errors import NotSignedIn
 from node.core.ground import Ground
 from node.core.http.guards import Role, Viewer
@@ -172,7 +173,9 @@ def load_viewer(ground: Ground, identity: Identity) -> Viewer | None:
     field = request.headers.get("Authorization")
     if field is None:
         found = here().live
-        return None if found is None else _viewer(found.person, session_id=str(found.id))
+        return (
+            None if found is None else _viewer(found.person, session_id=str(found.id), sign_in=found.sign_in)
+        )
     if field[: len(BEARER)].lower() != BEARER:
         raise NotSignedIn(cause="an Authorization field that is no bearer token")
     now = ground.clock.now()
@@ -192,7 +195,13 @@ def _names(scopes: frozenset[Scope]) -> frozenset[str]:
     return frozenset(str(scope) for scope in scopes)
 
 
-def _viewer(person: Person, *, session_id: str | None = None, scopes: frozenset[str] | None = None) -> Viewer:
+def _viewer(
+    person: Person,
+    *,
+    session_id: str | None = None,
+    scopes: frozenset[str] | None = None,
+    sign_in: SignIn | None = None,
+) -> Viewer:
     roles: frozenset[Role] = frozenset({"member", "manager", "admin"} if person.is_admin else {"member"})
     return Viewer(
         person_id=person.id,
@@ -202,6 +211,7 @@ def _viewer(person: Person, *, session_id: str | None = None, scopes: frozenset[
         language=person.language,
         session_id=session_id,
         scopes=scopes,
+        sign_in=sign_in,
     )
 
 

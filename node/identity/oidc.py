@@ -10,6 +10,7 @@ Source: OpenID Connect Core 1.0; RFC 7636; RFC 9207; RFC 9700; SECURITY TH-41, T
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ from flask_babel import lazy_gettext as _
 
 from federation import assertions, documents, iris
 from federation.adapters.egress import Egress, ListName
+from federation.authn import LOWEST, SignIn
 from federation.errors import EgressError, Malformed
 from federation.http import Headers, Request
 from federation.tokens import BadToken, UnknownKey
@@ -37,6 +39,11 @@ VERIFIER_CHARS = 64  # RFC 7636, section 4.1: 43 to 128
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
 LIST: ListName = "providers"
+LEEWAY_S = 60
+MAX_TIME = 2**53
+MAX_METHODS = 7
+MAX_DOMAIN_CHARS = 253
+METHOD = re.compile(r"[!-~]{1,32}")
 
 
 class SignInRefused(NodeError):
@@ -69,6 +76,8 @@ class Pending:
     verifier: str
     next: str
     begun_at: int
+    max_age: int | None = None
+    """The oldest sign-in, in seconds, that was asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """For the cookie."""
@@ -82,6 +91,7 @@ class SignedIn:
     provider: Provider
     claims: Claims
     provider_session: str | None
+    sign_in: SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +153,19 @@ class RelyingParty:
             raise Absent(f"no provider {name!r}")
         return self.providers[name]
 
-    def begin(self, provider: Provider, next_path: str, now: datetime) -> tuple[str, Pending]:
-        """The address to send the browser to, and what to keep in it. Raises ProviderUnavailable."""
+    def begin(
+        self,
+        provider: Provider,
+        next_path: str,
+        now: datetime,
+        *,
+        acr_values: Sequence[str] = (),
+        max_age: int | None = None,
+    ) -> tuple[str, Pending]:
+        """The address to send the browser to, and what to keep in it. Raises ProviderUnavailable.
+
+        `acr_values` are those of charters, any of which will do; `max_age` in seconds (RFC 9470, section 4).
+        """
         metadata = self._metadata_of(provider)
         pending = Pending(
             provider=provider.name,
@@ -153,13 +174,18 @@ class RelyingParty:
             verifier=secrets.token_urlsafe(VERIFIER_CHARS)[:VERIFIER_CHARS],
             next=next_path,
             begun_at=int(now.timestamp()),
+            max_age=max_age,
         )
+        asked: dict[str, str] = {} if max_age is None else {"max_age": str(max_age)}
+        if names := [name for name, value in provider.acr.items() if value in acr_values]:
+            asked["acr_values"] = " ".join(names)
         with self._client(provider, metadata) as client:
             url, _state = client.create_authorization_url(
                 metadata.authorization_endpoint,
                 state=pending.state,
                 code_verifier=pending.verifier,
                 nonce=pending.nonce,
+                **asked,
             )
         return str(url), pending
 
@@ -184,7 +210,8 @@ class RelyingParty:
             access_token=tokens["access_token"],
             now=int(now.timestamp()),
         )
-        claims = self._verified(provider, metadata, tokens["id_token"], expected)
+        claims = verified = self._verified(provider, metadata, tokens["id_token"], expected)
+        _check_age(verified, pending.max_age, int(now.timestamp()))
         if "name" not in claims and metadata.userinfo_endpoint:
             claims = {**self._userinfo(provider, metadata, tokens["access_token"], claims["sub"]), **claims}
         session = claims.get("sid")
@@ -199,6 +226,13 @@ class RelyingParty:
                 language=_said(claims, "locale"),
             ),
             provider_session=session[:255] if isinstance(session, str) else None,
+            sign_in=SignIn(
+                provider.issuer,
+                provider.acr.get(_said(verified, "acr"), LOWEST),
+                _methods(verified),
+                _auth_time(verified),
+                _domain(claims),
+            ),
         )
 
     def _check_answer(
@@ -367,3 +401,30 @@ def _auth_method(provider: Provider, said: Mapping[str, Any]) -> str:
 def _said(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def _check_age(claims: Mapping[str, Any], max_age: int | None, now: int) -> None:
+    """That who signed in did so as lately as was asked. Source: OpenID Connect Core 1.0, section 3.1.3.7, 13."""
+    at = _auth_time(claims)
+    if max_age is not None and (at is None or now - at > max_age + LEEWAY_S):
+        raise SignInRefused("auth-time", f"auth_time is {claims.get('auth_time')!r}, at most {max_age} s old")
+
+
+def _auth_time(claims: Mapping[str, Any]) -> int | None:
+    at = claims.get("auth_time")
+    return at if type(at) is int and 0 <= at < MAX_TIME else None
+
+
+def _methods(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The `amr` of RFC 8176, as much of it as is kept."""
+    said = claims.get("amr")
+    named = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return tuple(each for each in named if METHOD.fullmatch(each))[:MAX_METHODS]
+
+
+def _domain(claims: Mapping[str, Any]) -> str:
+    """The domain of an address that the provider has confirmed; "" for any other."""
+    if claims.get("email_verified") is not True:
+        return ""
+    domain = _said(claims, "email").rpartition("@")[2].lower()
+    return domain if len(domain) <= MAX_DOMAIN_CHARS else ""

@@ -52,7 +52,10 @@ class Credential(Base):
 
 
 class Session(Base):
-    """One browser of one person, from sign-in to sign-out. The cookie holds the secret, this row its hash."""
+    """One browser of one person, from sign-in to sign-out. The cookie holds the secret, this row its hash.
+
+    `idp` to `email_domain` are how the person signed in, as `federation.authn.SignIn` has it; `amr` apart by blanks.
+    """
 
     __tablename__ = "session"
 
@@ -62,6 +65,46 @@ class Session(Base):
     provider: Mapped[str | None] = mapped_column(String(32))
     provider_session: Mapped[str | None] = mapped_column(String(255))
     state_hash: Mapped[str | None] = mapped_column(String(HASH_CHARS), unique=True)
+    idp: Mapped[str] = mapped_column(String(255))
+    acr: Mapped[str] = mapped_column(String(100))
+    amr: Mapped[str] = mapped_column(String(255))
+    auth_time: Mapped[int | None] = mapped_column(BigKey)
+    email_domain: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+    user_agent: Mapped[str] = mapped_column(String(255))
+    kept: Mapped[str] = mapped_column(Text)
+
+
+class Visit(Base):
+    """One browser of somebody of a partner's organisation who signed in here with what he or she is at home.
+
+    No account stands behind it: issuer and subject are the home's, `sid` the session there, `actor` who speaks.
+    `idp` to `email_domain` as in `Session`.
+    """
+
+    __tablename__ = "visit"
+    __table_args__ = (UniqueConstraint("issuer", "sid"), Index(None, "issuer", "subject"))
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(String(HASH_CHARS), unique=True)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    sid: Mapped[str] = mapped_column(String(255))
+    actor: Mapped[str] = mapped_column(Text, index=True)
+    node: Mapped[str] = mapped_column(String(255), index=True)
+    organisation: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(120))
+    language: Mapped[str] = mapped_column(String(8))
+    theme: Mapped[str] = mapped_column(String(8))
+    shortcuts: Mapped[bool]
+    idp: Mapped[str] = mapped_column(String(255))
+    acr: Mapped[str] = mapped_column(String(100))
+    amr: Mapped[str] = mapped_column(String(255))
+    auth_time: Mapped[int | None] = mapped_column(BigKey)
+    email_domain: Mapped[str] = mapped_column(String(253))
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -23,7 +23,7 @@ from node.core.http.guards import OPEN_DOORS, guarded, viewer_or_none
 from node.core.http.headers import allow_form_targets
 from node.core.http.rendering import page
 from node.core.i18n import LANGUAGE_COOKIE
-from node.identity import browser
+from node.identity import browser, stepping
 from node.identity.devices import device_of
 from node.identity.oidc import Pending, RelyingParty, SignInRefused
 from node.identity.services.accounts import Invitation, LinkUsed, Purpose, TooManyAttempts, WrongPassword
@@ -31,7 +31,7 @@ from node.identity.services.identity import Browser, Identity, Welcome, identity
 from node.identity.services.people import Person
 from node.identity.services.sessions import LiveSession
 from node.identity.services.tokens import FOR_ADMINS, Scope
-from schemas.forms.identity import FirstAdmin, NewPassword, NewToken, Preferences, SignIn
+from schemas.forms.identity import Again, FirstAdmin, NewPassword, NewToken, Preferences, SignIn
 
 PENDING = "pending"
 RELYING_PARTY = "parvis.relying_party"
@@ -74,14 +74,7 @@ def signin() -> str | Response | tuple[str, int]:
 @web.post("/signin/<provider>")
 def start(provider: str) -> Response:
     """Leads to a provider, keeping in this browser what its answer must match."""
-    party = _party()
-    next_path = path_of_ours(request.form.get("next", ""))
-    address, pending = party.begin(party.provider(provider), next_path, ground().clock.now())
-    browser.here()[PENDING] = pending.as_dict()
-    if party.leads_to(address):
-        return redirect(address, FOUND_ELSEWHERE)
-    # The door's `form-action` did not know this origin, so a redirect would be blocked; a refresh is none.
-    return Response(address, content_type="text/plain", headers={"Refresh": f"0; url={address}"})
+    return _lead_to(provider, path_of_ours(request.form.get("next", "")))
 
 
 @web.get("/auth/callback/<provider>")
@@ -103,6 +96,7 @@ def callback(provider: str) -> Response:
         provider_session=signed_in.provider_session,
         creates=known.creates_people,
         state=pending.state,
+        sign_in=signed_in.sign_in,
         browser=_browser(),
     )
     return _welcome(welcome, pending.next)
@@ -186,6 +180,30 @@ def preferences() -> Response | tuple[str, int]:
             samesite="Lax",
         )
     return answer
+
+
+@web.route("/me/again", methods=["GET", "POST"])
+@guarded()
+def again() -> str | Response | tuple[str, int]:
+    """Signs in once more, as a charter asks (RFC 9470): says what is missing, then leads back to the text."""
+    live = browser.live()
+    if request.method == "GET":
+        asked, errors = forms.read(Again(), request.args)
+        return _again_page(live, {} if errors else asked)
+    asked, errors = forms.read(Again())
+    if errors:
+        return _again_page(live, {}), Invalid.status
+    next_path = path_of_ours(asked["next"])
+    if live.provider is not None:
+        return _lead_to(
+            live.provider, next_path, acr_values=asked["acr_values"].split(), max_age=asked["max_age"]
+        )
+    try:
+        handle = live.person.preferred_username
+        welcome = _identity().sign_in_with_password(handle, asked["password"], _browser())
+    except (WrongPassword, TooManyAttempts) as refusal:
+        return _again_page(live, asked, {"password": str(refusal.safe)}), refusal.status
+    return _welcome(welcome, next_path)
 
 
 @web.post("/me/sessions/<int:key>/end")
@@ -274,6 +292,34 @@ def _browser() -> Browser:
         user_agent=request.headers.get("User-Agent", ""),
         address=request.remote_addr or "",
         session_id=None if live is None else live.id,
+    )
+
+
+def _lead_to(name: str, next_path: str, **asked: Any) -> Response:
+    """To the provider of this name. Raises Absent, ProviderUnavailable."""
+    party = _party()
+    address, pending = party.begin(party.provider(name), next_path, ground().clock.now(), **asked)
+    browser.here()[PENDING] = pending.as_dict()
+    if party.leads_to(address):
+        return redirect(address, FOUND_ELSEWHERE)
+    # The page's `form-action` did not know this origin, so a redirect would be blocked; a refresh is none.
+    return Response(address, content_type="text/plain", headers={"Refresh": f"0; url={address}"})
+
+
+def _again_page(live: LiveSession, asked: Mapping[str, Any], errors: Mapping[str, str] | None = None) -> str:
+    provider = _party().providers.get(live.provider or "")
+    if provider is not None:
+        allow_form_targets(_party().form_targets)
+    wanted = (asked.get("acr_values", "").split(), asked.get("max_age"))
+    return page(
+        "identity/again.html",
+        asked=stepping.compared(live.sign_in, *wanted, ground().clock.now()),
+        acr_values=" ".join(wanted[0]),
+        max_age=wanted[1],
+        provider=None if provider is None else shown.Provider(provider.name, provider.label),
+        with_password=live.provider is None,
+        errors=errors or {},
+        next=path_of_ours(asked.get("next", "")),
     )
 
 

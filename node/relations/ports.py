@@ -203,7 +203,7 @@ class Agreements:
     def offered(self, relation: Relation, offer: Activity, agreement: Document, digest: str) -> None:
         ours = offer.actor == self._node
         if not ours:
-            _refuse_demands(agreement)
+            _refuse_public(agreement)
         first: dict[str, Any] = {}
         if relation.agreement is None:
             first = {
@@ -364,12 +364,10 @@ def _roles(approvers: object) -> list[str]:
     return [each[:MAX_ROLE_CHARS] for each in named[:MAX_APPROVERS] if isinstance(each, str)]
 
 
-def _refuse_demands(agreement: Document) -> None:
+def _refuse_public(agreement: Document) -> None:
     """What this version cannot hold is refused, instead of agreed to and forgotten.
 
     Raises OutOfScope.
     """
-    if charter.is_demanding(agreement["identity"]):
-        raise OutOfScope("This node does not say yet how its people signed in, which `identity` asks for.")
     if agreement["scope"]["publicAddressing"] != "forbidden":
         raise OutOfScope("This node never addresses the public.")

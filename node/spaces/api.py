@@ -220,7 +220,7 @@ def joinable() -> list[dict[str, Any]]:
 
 def _by() -> By:
     who = viewer()
-    return By(who.person_id, who.actor)
+    return By(who.person_id, who.actor, who.sign_in)
 
 
 def _member(reader: Reader, names: dict[str, str]) -> dict[str, Any]:

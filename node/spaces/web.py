@@ -260,7 +260,7 @@ def leave(key: str) -> Response | tuple[str, int]:
 def by() -> By:
     """Who acts, as services want it."""
     who = viewer()
-    return By(who.person_id, who.actor)
+    return By(who.person_id, who.actor, who.sign_in)
 
 
 def lines(session: Session, who: Viewer, most: int | None = None) -> list[shown.SpaceLine]:

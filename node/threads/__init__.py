@@ -10,6 +10,7 @@ from node.files.service import Arrived
 from node.threads.api import api
 from node.threads.ports import Objects
 from node.threads.posts import posts_of
+from node.threads.services import drafts
 from node.threads.web import install, web
 
 
@@ -24,6 +25,7 @@ capability = Capability(
     name="threads",
     blueprints=(web, api),
     ports={"objects": Objects},
+    jobs=(drafts.tidy,),
     commands="node.threads.cli",
     set_up=_set_up,
 )

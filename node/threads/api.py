@@ -219,7 +219,7 @@ def unlike(key: str) -> None:
 
 def _by() -> By:
     who = viewer()
-    return By(who.person_id, who.actor)
+    return By(who.person_id, who.actor, who.sign_in)
 
 
 def _draft(new: dict[str, Any]) -> Draft:

@@ -9,7 +9,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from node.core.http import shown
-from node.exchange import remote
+from node.exchange import refusals, remote
 from node.exchange.dossier import Received
 from node.exchange.remote import Flagged
 from node.exchange.service import Mark
@@ -38,7 +38,7 @@ def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces
         Markup(seen.html),  # noqa: S704 -- sanitised when it was taken in
         seen.state,  # type: ignore[arg-type]  # the same five words
         seen.lang,
-        seen.reason,
+        str(refusals.sentence(seen.problem)) if seen.state == "refused" else seen.reason,
         seen.edited,
         None if seen.quoted is None else quote(looks, seen.quoted),
         [_file(each, author.org) for each in seen.files],
@@ -52,7 +52,14 @@ def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces
         may_delete=seen.mine and accepted and looks.may_write(space),
         may_hide=space.managed and accepted and not seen.mine,
         recalled=gone(seen.recalled) if seen.recalled else "",
+        again=_again(seen) if seen.mine and seen.problem.get("type") == refusals.STEP_UP else "",
     )
+
+
+def _again(seen: PostSeen) -> str:
+    """Where the author signs in once more, and then finds the text to send again."""
+    asked = {name: seen.problem[name] for name in ("acr_values", "max_age") if name in seen.problem}
+    return url_for("identity.again", next=url_for("threads.again", key=seen.key), **asked)
 
 
 def quote(looks: Looks, seen: PostSeen) -> shown.Quote:
@@ -188,7 +195,7 @@ def with_gaps(
 
 
 def _delivery(org: shown.Org, mark: Mark) -> shown.Delivery:
-    return shown.Delivery(org, mark.state, mark.at, None, mark.reason)
+    return shown.Delivery(org, mark.state, mark.at, None, str(refusals.sentence(mark.problem)))
 
 
 def _behind(

@@ -7,6 +7,8 @@ Source: PROTOCOL 2.j (*Author's own view*), FEP-7888; DECISIONS 2, 10, 11; PERFO
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -114,3 +116,18 @@ class Change(Base):
     space_id: Mapped[int] = mapped_column(BigKey)
     post_id: Mapped[int] = mapped_column(BigKey)
     at: Mapped[int] = mapped_column(BigKey, index=True)
+
+
+class Draft(Base):
+    """What somebody wrote before signing in once more; one for each person. `files` is JSON."""
+
+    __tablename__ = "draft"
+
+    person_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    lang: Mapped[str] = mapped_column(String(16))
+    reply_to: Mapped[str] = mapped_column(String(64))
+    again: Mapped[str] = mapped_column(String(64))
+    files: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]

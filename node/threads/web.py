@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from node.core.errors import Absent, NodeError
+from node.core.errors import Absent, NodeError, StepUp
 from node.core.ground import Ground
 from node.core.http import shown
 from node.core.http.context import ground
@@ -35,7 +36,7 @@ from node.spaces.services.reading import SpaceSeen
 from node.spaces.web import by, read_form, sentences
 from node.threads import markdown, places, present
 from node.threads.live import RETRY_AFTER_S, NoPlace
-from node.threads.services import posting, proofs, reading
+from node.threads.services import drafts, posting, proofs, reading
 from node.threads.services.posting import Draft
 from node.threads.services.reading import Cursor, Fresh, ThreadSeen
 from node.threads.services.reasons import REASONS
@@ -77,6 +78,7 @@ def create(key: str) -> AnyResponse | tuple[str, int]:
         errors,
         lambda draft: posting.begin(ground(), by(), key, draft),
         lambda **said: _space_page(key, values, **said),
+        url_for("spaces.space", key=key, draft=1, _anchor="composer"),
     )
     return answer or redirect(url_for("threads.thread", key=posted.thread), FOUND_ELSEWHERE)
 
@@ -98,6 +100,7 @@ def reply(key: str) -> AnyResponse | tuple[str, int]:
         errors,
         lambda draft: posting.reply(ground(), by(), key, draft, values.get("reply_to", "")),
         lambda **said: _thread_page(key, values, **said),
+        url_for("threads.thread", key=key, draft=1, _anchor="reply"),
     )
     return answer or redirect(
         url_for("threads.thread", key=key, _anchor=f"post-{posted.post}"), FOUND_ELSEWHERE
@@ -116,10 +119,26 @@ def edit(key: str) -> str | AnyResponse | tuple[str, int]:
         errors,
         lambda draft: posting.edit(ground(), by(), key, draft),
         lambda **said: _edit_page(key, values, **said),
+        url_for("threads.edit", key=key, draft=1),
     )
     return answer or redirect(
         url_for("threads.thread", key=posted.thread, _anchor=f"post-{key}"), FOUND_ELSEWHERE
     )
+
+
+@web.get("/posts/<key>/again")
+@guarded()
+def again(key: str) -> AnyResponse:
+    """Leads to where one's own message that was refused can be sent again."""
+    with ground().database.reading() as session:
+        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+    if not seen.mine or seen.state != "refused":
+        raise Absent(f"post {key!r} is another's, or was not refused")
+    if seen.id == found.first.id:
+        return redirect(
+            url_for("spaces.space", key=where.key, again=key, _anchor="composer"), FOUND_ELSEWHERE
+        )
+    return redirect(url_for("threads.thread", key=found.key, again=key, _anchor="reply"), FOUND_ELSEWHERE)
 
 
 @web.get("/posts/<key>/history")
@@ -280,24 +299,61 @@ def _written(
     errors: Mapping[str, str],
     act: Callable[[Draft], posting.Posted],
     again: Callable[..., str],
+    back: str,
 ) -> tuple[Any, tuple[str, int] | None]:
-    """What was posted, or the page again: what is wrong beside its field, who came or went with 409."""
+    """What was posted, or the page again: what is wrong beside its field, who came or went with 409.
+
+    Who must sign in once more finds the text at `back`. Raises StepUp, Absent.
+    """
     if errors:
         return None, (again(errors=errors), UNPROCESSABLE)
+    draft = Draft(values["text"], values["lang"], values["title"], (), values["audience"], values["again"])
     try:
-        taken = [
-            files.take_in(ground(), each.filename or "", each.stream)
-            for each in request.files.getlist("files")
-            if each.filename
-        ]
-        draft = Draft(values["text"], values["lang"], values["title"], taken, values["audience"])
-        return act(draft), None
+        draft = replace(draft, files=_brought(with_kept=bool(values["draft"])))
+        posted = act(draft)
+    except StepUp as asked:
+        drafts.keep(ground(), viewer().person_id, draft, values.get("reply_to", ""))
+        asked.back = back
+        raise
     except AudienceChanged as changed:
         return None, (again(changed=changed.difference), CONFLICT)
     except Absent:
         raise
     except NodeError as refusal:
         return None, (again(errors=sentences(refusal)), refusal.status)
+    if values["draft"]:
+        drafts.forget(ground(), viewer().person_id)
+    return posted, None
+
+
+def _brought(*, with_kept: bool) -> list[files.Taken]:
+    """The files that came with the form, after those of the draft that was kept. Raises Invalid."""
+    found = None
+    if with_kept:
+        with ground().database.reading() as session:
+            found = drafts.kept(session, viewer().person_id)
+    sent = [each for each in request.files.getlist("files") if each.filename]
+    taken = [files.take_in(ground(), each.filename or "", each.stream) for each in sent]
+    return [*(() if found is None else found.draft.files), *taken]
+
+
+def _typed(session: Session) -> dict[str, Any]:
+    """What the reader wrote before: a draft that was kept, or a message of one's own that was refused."""
+    args = request.args if request.method == "GET" else {}
+    if args.get("draft"):
+        found = drafts.kept(session, viewer().person_id)
+        if found is None:
+            return {}
+        draft = found.draft
+        names = [each.name for each in draft.files]
+        typed = {"title": draft.title, "text": draft.text, "lang": draft.lang, "again": draft.again}
+        return {**typed, "reply_to": found.reply_to, "draft": "1", "kept_files": names}
+    if args.get("again"):
+        seen, thread, _where = reading.thread_of_post(session, args["again"], viewer().person_id)
+        if seen.mine and seen.state == "refused":
+            typed = {"title": thread.title, "text": reading.source(session, seen), "lang": seen.lang}
+            return {**typed, "reply_to": seen.reply_to, "again": seen.key}
+    return {}
 
 
 def _space_page(
@@ -310,6 +366,7 @@ def _space_page(
     before = _number(request.args.get("before")) if request.method == "GET" else None
     with _opened() as (session, looks):
         where = spaces.seen(session, key, who.person_id)
+        typed = _typed(session)
         cursor = reading.now(session)
         found = readers.audience(session, ground(), where.id)
         there = {where.id: _there(session, where)}
@@ -323,9 +380,9 @@ def _space_page(
             space=looks.space(where, found, there[where.id]),
             threads=present.lines(looks, listed, [where], there),
             audience=looks.audience(found, where.participant_id, difference=changed),
-            values=values or {},
+            values=values or typed,
             errors=errors or {},
-            writing=bool(request.args.get("write")),
+            writing=bool(request.args.get("write") or typed),
             live="" if before is not None else url_for("threads.live", space=key, after=str(cursor)),
             next=shown.Next(newer, older),
             copies=_copies(session, where.id),
@@ -345,9 +402,10 @@ def _thread_page(
 ) -> str:
     who = viewer()
     before = _number(request.args.get("before")) if request.method == "GET" else None
-    answers = str((values or {}).get("reply_to") or request.args.get("reply_to", ""))
     with _opened() as (session, looks):
         found, where = reading.thread(session, key, who.person_id)
+        values = values or _typed(session)
+        answers = str(values.get("reply_to") or request.args.get("reply_to", ""))
         cursor = reading.now(session)
         posts, older = reading.entries(session, found, where, before)
         listed = readers.audience(session, ground(), where.id)
@@ -357,7 +415,7 @@ def _thread_page(
             "threads/thread.html",
             thread=_thread(session, looks, found, where, posts, older),
             audience=looks.audience(listed, where.participant_id, difference=changed) if may_write else None,
-            values=values or {},
+            values=values,
             errors=errors or {},
             reply_to=None if quoted is None else present.quote(looks, quoted),
             live="" if before is not None else url_for("threads.live", thread=key, after=str(cursor)),
@@ -376,11 +434,15 @@ def _edit_page(
         if not seen.mine or seen.state != "accepted":
             raise Absent(f"post {key!r} is another's, or cannot be changed")
         is_first = seen.id == found.first.id
-        typed = values or {
-            "title": found.title if is_first else "",
-            "text": reading.source(session, seen),
-            "lang": seen.lang or who_reads(),
-        }
+        typed = (
+            values
+            or _typed(session)
+            or {
+                "title": found.title if is_first else "",
+                "text": reading.source(session, seen),
+                "lang": seen.lang or who_reads(),
+            }
+        )
         listed = readers.audience(session, ground(), where.id)
         return page(
             "threads/edit.html",

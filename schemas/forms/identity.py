@@ -52,6 +52,15 @@ class Preferences(Form):
     shortcuts_asked = Boolean(load_default=False)
 
 
+class Again(Form):
+    """What a charter asks of a sign-in (RFC 9470), and the password of a built-in account."""
+
+    next = String(load_default="")
+    acr_values = String(load_default="", validate=Length(max=2100))
+    max_age = Integer(load_default=None, allow_none=True, validate=Range(1))
+    password = String(load_default="")
+
+
 class NewToken(Form):
     label = String(required=True, validate=Length(1, 80))
     scopes = List(String(), required=True, validate=Length(min=1))

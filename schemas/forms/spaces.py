@@ -40,13 +40,17 @@ class RemoveOrganisation(Form):
 
 
 class Message(Form):
-    """What somebody writes. `audience` is the token of the list that the page showed."""
+    """What somebody writes. `audience` is the token of the list that the page showed; `draft`: a text that was kept;
+    `again`: the key of a message that was refused.
+    """
 
     title = String(load_default="")
     text = String(load_default="")
     lang = String(load_default="", validate=OneOf(("", "fr", "en")))
     reply_to = String(load_default="", validate=Length(max=64))
     audience = String(required=True, validate=Length(1, 200))
+    draft = String(load_default="", validate=Length(max=1))
+    again = String(load_default="", validate=Length(max=64))
 
 
 class Recall(Form):

@@ -536,6 +536,21 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {"": "Ce nom et ce mot de passe ne vont pas ensemble."},
         },
     ),
+    "signin-again": (
+        "identity/again.html",
+        {
+            "asked": [
+                shown.Demand("Kind of sign-in", "one of: phr, phrh", "by password", met=False),
+                shown.Demand("Time of sign-in", "within the last 12 hours", "3 hours ago", met=True),
+            ],
+            "acr_values": "phr phrh",
+            "max_age": 43200,
+            "provider": shown.Provider("op", "Aubier’s own sign-in"),
+            "with_password": False,
+            "errors": {},
+            "next": "/",
+        },
+    ),
     "signin-accounts": ("identity/signin.html", {"providers": [], "accounts": True, "next": "/", **FORM}),
     "first-admin": (
         "identity/first_admin.html",

@@ -22,6 +22,7 @@ const provider = new Provider(ISSUER, {
   cookies: { keys: ["only-for-tests"] },
   claims: { openid: ["sub"], profile: ["name", "preferred_username", "locale"], email: ["email", "email_verified"] },
   scopes: ["openid", "profile", "email"],
+  acrValues: ["phr", "urn:example:password"],
   conformIdTokenClaims: process.env.THIN !== "no", // thin ID tokens: the other claims stand in userinfo alone
   pkce: { required: () => true },
   ttl: { AccessToken: 300, IdToken: 300, AuthorizationCode: 60, Session: 3600, Grant: 3600, Interaction: 600 },
@@ -59,7 +60,8 @@ async function interaction(request, response) {
     }
     if (!login) return form(response, "Who are you?");
     if (!users[login] || (users[login].password && users[login].password !== password)) return form(response, "No.");
-    return provider.interactionFinished(request, response, { login: { accountId: login, remember: false } });
+    const acr = users[login].acr ?? details.params.acr_values?.split(" ")[0]; // as asked, unless USERS says otherwise
+    return provider.interactionFinished(request, response, { login: { accountId: login, remember: false, acr, amr: ["hwk", "user"] } });
   }
   const { session, params, prompt } = details;
   const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });

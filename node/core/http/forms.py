@@ -11,13 +11,17 @@ from flask import request
 from flask_babel import gettext as _
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import List
+from werkzeug.datastructures import MultiDict
 
 from node.core.errors import NodeError
 
 
-def read(schema: Schema) -> tuple[dict[str, Any], dict[str, str]]:
-    """The fields as the schema gives them and no error; or what was typed, and a sentence for each wrong field."""
-    form = request.form
+def read(schema: Schema, form: MultiDict[str, str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields as the schema gives them and no error; or what was typed, and a sentence for each wrong field.
+
+    `form` in place of what was posted: the query of an address.
+    """
+    form = request.form if form is None else form
     sent = {
         name: form.getlist(name) if isinstance(field, List) else form[name]
         for name, field in schema.fields.items()

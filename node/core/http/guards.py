@@ -56,6 +56,8 @@ class Viewer:
     """The session, when a browser looks."""
     scopes: frozenset[str] | None = None
     """What the token may, when a script looks; None for a session, which may all that its roles may."""
+    sign_in: Any = None
+    """How the person signed in (a `federation.authn.SignIn`), when a browser looks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Flask, Response, redirect, request, url_for
 from flask_babel import gettext as _
@@ -19,7 +19,7 @@ from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response as AnyResponse
 
 from federation.errors import RemoteError
-from node.core.errors import Absent, NodeError, NotSignedIn
+from node.core.errors import Absent, NodeError, NotSignedIn, StepUp
 from node.core.http import rendering
 from node.core.ids import wire_id
 from node.core.log import get_logger
@@ -28,6 +28,7 @@ log = get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 SIGN_IN = "identity.signin"
+STEP_UP = "identity.again"
 
 SENTENCES = {
     400: _later("The request could not be read."),
@@ -83,7 +84,9 @@ def _of_node(error: NodeError) -> AnyResponse:
         lead = _to_sign_in()
         if lead is not None:
             return lead
-    answer = _answer(error.status, str(error.title), str(error.safe), error.members)
+    if isinstance(error, StepUp) and for_people():
+        return _to_step_up(error)
+    answer = _answer(error.status, str(error.title), str(error.safe), error.members, error.kind)
     if isinstance(error, NotSignedIn) and not for_people():
         answer.headers["WWW-Authenticate"] = "Bearer"
     retry_after = getattr(error, "retry_after", None)
@@ -116,9 +119,9 @@ def for_people() -> bool:
     return "HX-Request" in request.headers or "text/html" in request.headers.get("Accept", "")
 
 
-def _answer(status: int, title: str, sentence: str, members: Any) -> Response:
+def _answer(status: int, title: str, sentence: str, members: Any, kind: str = "about:blank") -> Response:
     if not for_people():
-        return problem(status, title, sentence, **members)
+        return problem(status, title, sentence, kind, **members)
     try:
         page = rendering.page("problem.html", status=status, title=title, sentence=sentence, members=members)
     except Exception:  # whatever broke the page may break this one too; the sentence must get through
@@ -137,4 +140,17 @@ def _to_sign_in() -> AnyResponse | None:
         return redirect(f"{address}?{urlencode({'next': wanted})}", 303)
     if "HX-Request" in request.headers:
         return Response(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _to_step_up(error: StepUp) -> AnyResponse:
+    """To the page that says what is asked, and then back to where the reader was."""
+    asked: dict[str, Any] = {
+        name: error.members[name] for name in ("acr_values", "max_age") if name in error.members
+    }
+    came_from = urlsplit(request.referrer or "")
+    back = error.back or urlunsplit(("", "", came_from.path or "/", came_from.query, ""))
+    address = url_for(STEP_UP, next=back, **asked)
+    if "HX-Request" in request.headers:
+        return Response(status=error.status, headers={"HX-Redirect": address})
     return redirect(address, 303)

@@ -229,6 +229,7 @@ class Post:
     may_delete: bool = False
     may_hide: bool = False
     recalled: str = ""  # why it was called back, in words
+    again: str = ""  # address: to sign in once more and send it again
     kind: Literal["post"] = "post"
 
 
@@ -520,6 +521,16 @@ class Relation(RelationLine):
     may_suspend: bool = False
     may_resume: bool = False
     may_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a charter asks of a sign-in, and what one's own is, in words."""
+
+    label: str
+    asked: str
+    yours: str
+    met: bool
 
 
 @dataclass(frozen=True, slots=True)

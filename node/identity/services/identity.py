@@ -14,6 +14,7 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from federation.authn import SignIn
 from node.config import LANGUAGES
 from node.core.audit import Act
 from node.core.errors import NodeError
@@ -100,7 +101,7 @@ class Identity:
             self._ground.audit.count_refusal(f"signin.{type(refusal).__name__}")
             raise
         with self._ground.database.writing() as db:
-            return self._welcome(db, person, Begun(person.id, browser.user_agent), browser, now)
+            return self._welcome(db, person, self._by_password(person, browser, now), browser, now)
 
     def sign_in_with_claims(
         self,
@@ -110,6 +111,7 @@ class Identity:
         provider_session: str | None,
         creates: bool,
         state: str,
+        sign_in: SignIn,
         browser: Browser,
     ) -> Welcome:
         """Someone for whom a provider vouched. Raises NotAdmitted, AccountClosed, StateUsed."""
@@ -118,7 +120,7 @@ class Identity:
         def enter() -> Welcome:
             with self._ground.database.writing() as db:
                 person = self.people.person_of(db, claims, creates=creates, now=now)
-                begun = Begun(person.id, browser.user_agent, provider, provider_session, state)
+                begun = Begun(person.id, browser.user_agent, sign_in, provider, provider_session, state)
                 return self._welcome(db, person, begun, browser, now)
 
         try:
@@ -146,7 +148,7 @@ class Identity:
             with self._ground.database.writing() as db:
                 person = self.accounts.use(db, secret, name, handle, hashed, now)
                 self._record(db, Act("link.used", person.actor, detail={"purpose": invitation.purpose}))
-                return self._welcome(db, person, Begun(person.id, browser.user_agent), browser, now)
+                return self._welcome(db, person, self._by_password(person, browser, now), browser, now)
         except LinkUsed:
             self._ground.audit.count_refusal("signin.LinkUsed")
             raise
@@ -267,6 +269,11 @@ class Identity:
             person = self.people.enable(db, person_id)
             self._record(db, Act("person.enabled", by, subject=person.actor))
             return person
+
+    def _by_password(self, person: Person, browser: Browser, now: datetime) -> Begun:
+        settings = self._ground.settings
+        sign_in = SignIn(settings.origin, settings.password_acr, ("pwd",), int(now.timestamp()))  # RFC 8176
+        return Begun(person.id, browser.user_agent, sign_in)
 
     def _welcome(self, db: Session, person: Person, begun: Begun, browser: Browser, now: datetime) -> Welcome:
         if browser.session_id is not None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from federation import documents
+from federation.authn import SignIn
 from node.core.errors import Absent, NodeError
 from node.core.secrets import hash_of, new_secret
 from node.identity import tables
@@ -44,6 +45,7 @@ class LiveSession:
     id: int
     person: Person
     provider: str | None
+    sign_in: SignIn
     created_at: datetime
     seen_at: datetime
     user_agent: str
@@ -56,6 +58,7 @@ class Begun:
 
     person_id: int
     user_agent: str
+    sign_in: SignIn
     provider: str | None = None
     provider_session: str | None = None
     state: str | None = None
@@ -91,6 +94,11 @@ class Sessions:
             provider=begun.provider,
             provider_session=begun.provider_session,
             state_hash=hash_of(begun.state) if begun.state else None,
+            idp=begun.sign_in.idp,
+            acr=begun.sign_in.acr,
+            amr=" ".join(begun.sign_in.amr),
+            auth_time=begun.sign_in.auth_time,
+            email_domain=begun.sign_in.email_domain,
             created_at=now,
             seen_at=now,
             expires_at=now + self.lifetimes.absolute,
@@ -161,6 +169,24 @@ class Sessions:
         query = select(tables.Session.person_id, last).where(tables.Session.person_id.in_(list(person_ids)))
         return {row[0]: row[1] for row in db.execute(query.group_by(tables.Session.person_id))}
 
+    def stands(self, db: Session, session_id: int, now: datetime) -> bool:
+        """Whether a session has not been ended and its person is still with us; how long it idles does not count."""
+        query = (
+            select(tables.Session.id)
+            .join(tables.Person, tables.Person.id == tables.Session.person_id)
+            .where(
+                tables.Session.id == session_id,
+                tables.Session.revoked_at.is_(None),
+                tables.Session.expires_at > now,
+                tables.Person.disabled_at.is_(None),
+            )
+        )
+        return db.scalar(query) is not None
+
+    def sign_in(self, db: Session, session_id: int) -> SignIn:
+        """How the sign-in of a session went."""
+        return _sign_in(db.get_one(tables.Session, session_id))
+
     def end(self, db: Session, person_id: int, session_id: int, now: datetime) -> None:
         """Ends one session of `person_id`. Raises Absent when that person has no such live session."""
         ended = update(tables.Session).where(
@@ -198,8 +224,13 @@ def _live(row: tables.Session, person: Person) -> LiveSession:
         id=row.id,
         person=person,
         provider=row.provider,
+        sign_in=_sign_in(row),
         created_at=row.created_at,
         seen_at=row.seen_at,
         user_agent=row.user_agent,
         kept=documents.loads(row.kept.encode()),
     )
+
+
+def _sign_in(row: tables.Session) -> SignIn:
+    return SignIn(row.idp, row.acr, tuple(row.amr.split()), row.auth_time, row.email_domain)

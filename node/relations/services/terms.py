@@ -8,7 +8,7 @@ Source: PROTOCOL 2.a.5; PRODUCT B1, D.15 step 4.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
@@ -17,17 +17,19 @@ from flask_babel import lazy_gettext as _
 
 from federation import charter
 from node.core.errors import Invalid
+from schemas.as2 import agreement
 
 KEEP = ("P90D", "P180D", "P1Y", "P2Y", "P3Y", "P5Y", "P10Y")
 DEFAULT_KEEP = "P2Y"
 MAX_DAYS = 5 * 366
+KIB, MIB = 2**10, 2**20
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The form of a charter."""
+    """The form of a charter. What is None stays as it is in the version before, or in a first draft."""
 
     purpose: str = ""
     contract: str = ""
@@ -37,6 +39,30 @@ class Choices:
     keep_theirs: str = DEFAULT_KEEP
     ends: date | None = None
     """None: in a year."""
+    activity_types: Sequence[str] | None = None
+    object_types: Sequence[str] | None = None
+    media_types: Sequence[str] | None = None
+    """Empty: any."""
+    max_object_kib: int | None = None
+    max_file_mib: int | None = None
+    sign_ins: Sequence[str] | None = None
+    """Values of `acr`, any of which will do; empty: any sign-in."""
+    sign_in_h: int | None = None
+    """How many hours ago people may have signed in; 0: any time."""
+    own_domains: bool | None = None
+    leave_s: int | None = None
+    receipt: Literal["received", "processed"] | None = None
+    receipt_min: int | None = None
+    checkpoint_h: int | None = None
+    log_years: int | None = None
+    timestamps: bool | None = None
+    recall_h: int | None = None
+    backup_days: int | None = None
+    after_end_days: int | None = None
+    notice_days: int | None = None
+    text_url: str | None = None
+    text_type: str | None = None
+    text_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,52 @@ def _choose(document: Document, node: str, choices: Choices, now: datetime) -> N
             document["terms"][name] = getattr(choices, name)
         else:
             document["terms"].pop(name, None)
+    for name, part, member, written in MEMBERS:
+        chosen = getattr(choices, name)
+        if chosen is None:
+            continue
+        value = written(chosen)
+        if value is None:
+            document[part].pop(member, None)
+        else:
+            document[part][member] = value
+    if choices.sign_in_h is not None:
+        document["identity"]["maxAuthAge"] = choices.sign_in_h * 3600 or None
+    if choices.after_end_days is not None:
+        for each in document["scope"]["dataClasses"]:
+            each["afterEnd"] = f"P{choices.after_end_days}D"
+    wrong = agreement.objections(document)
+    if wrong:
+        raise Invalid(_("The charter can’t say this. Check what you changed."), wrong, errors={"": wrong})
+
+
+def _held(names: Sequence[str]) -> list[str] | None:
+    return list(names) or None
+
+
+#: What a charter says beyond its first sentences: field of `Choices`, where it stands, and how it is written there.
+#: What is written as None is a member that is not there.
+MEMBERS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
+    ("activity_types", "scope", "activityTypes", list),
+    ("object_types", "scope", "objectTypes", list),
+    ("media_types", "scope", "mediaTypes", _held),
+    ("max_object_kib", "scope", "maxObjectBytes", lambda kib: kib * KIB),
+    ("max_file_mib", "scope", "maxFileBytes", lambda mib: mib * MIB),
+    ("sign_ins", "identity", "minAcr", list),
+    ("own_domains", "identity", "emailDomains", lambda own: charter.DECLARED_ONLY if own else "none"),
+    ("leave_s", "identity", "offboardingSeconds", int),
+    ("receipt", "evidence", "receipt", str),
+    ("receipt_min", "evidence", "receiptSeconds", lambda minutes: minutes * 60),
+    ("checkpoint_h", "evidence", "checkpoint", lambda hours: f"PT{hours}H"),
+    ("log_years", "evidence", "logRetention", lambda years: f"P{years}Y"),
+    ("timestamps", "evidence", "timestamping", lambda wanted: "optional-rfc3161" if wanted else "none"),
+    ("recall_h", "recall", "applySeconds", lambda hours: hours * 3600),
+    ("backup_days", "recall", "backups", lambda days: f"P{days}D"),
+    ("notice_days", "terms", "notice", lambda days: f"P{days}D"),
+    ("text_url", "terms", "url", lambda text: text or None),
+    ("text_type", "terms", "mediaType", lambda text: text or None),
+    ("text_digest", "terms", "digestMultibase", lambda text: text or None),
+)
 
 
 def compare(before: Terms, after: Terms) -> list[Difference]:

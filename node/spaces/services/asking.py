@@ -79,7 +79,7 @@ def ask(ground: Ground, by: By, address: str) -> None:
         if known is None:
             _keep(work, address, relation)
         said = {"type": "Follow", "to": [address], "audience": address, "object": address}
-        activity = exchange.tell(ground, work, relation, said, by.actor)
+        activity = exchange.tell(ground, work, relation, said, by.actor, by.sign_in)
         values = {
             "activity": activity.id,
             "space_id": register.get(address).id,

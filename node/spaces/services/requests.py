@@ -132,7 +132,7 @@ def answer(ground: Ground, by: By, key: str, request_key: str, *, accept: bool) 
             if row.node not in {each.node.node for each in register.named(space.iri)}:
                 raise Refused(_("Their organisation is not in this space. Share the space with it first."))
             if register.role(space.iri, row.participant_iri) is None:
-                exchange.publish(ground, work, adding(space.iri, row.participant_iri), by.actor)
+                exchange.publish(ground, work, adding(space.iri, row.participant_iri), by.actor, by.sign_in)
         work.session.connection().execute(delete(_REQUEST).where(_REQUEST.c.id == row.id))
         _tell(work, relation, space.iri, row, accept=accept)
         action = "space.request-accepted" if accept else "space.request-declined"

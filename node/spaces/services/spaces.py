@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 
 from federation import errors as wire
 from federation.activity import Document
+from federation.authn import SignIn
 from federation.ports import Role
 from node.core import ids
 from node.core.audit import Act
-from node.core.errors import Absent, Changed, Invalid, NotAllowed
+from node.core.errors import Absent, Changed, Invalid, NotAllowed, StepUp
 from node.core.ground import Ground
+from node.exchange import refusals
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.identity.services.identity import identity_of
@@ -36,10 +38,11 @@ MAX_PURPOSE_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who acts: the person of ours and his or her actor."""
+    """Who acts: the person of ours, his or her actor, and how he or she signed in (None: by no session)."""
 
     person_id: int
     actor: str
+    sign_in: SignIn | None = None
 
 
 class Refused(NotAllowed):
@@ -48,7 +51,7 @@ class Refused(NotAllowed):
 
 @contextmanager
 def saying(ground: Ground) -> Iterator[NodeWork]:
-    """A unit of work in which somebody says something; what may not be said becomes `Refused`."""
+    """A unit of work in which somebody says something; what may not be said becomes `Refused`, or `StepUp`."""
     try:
         with exchange.open_work(ground) as work:
             yield work
@@ -58,8 +61,11 @@ def saying(ground: Ground) -> Iterator[NodeWork]:
         raise Refused(_("The relation with the host of this space is suspended."), error.detail) from error
     except wire.NoAgreement as error:
         raise Refused(_("The host of this space is no partner any more."), error.detail) from error
+    except wire.InsufficientAuthentication as error:
+        asked = {name: value for name, value in error.members.items() if name in {"acr_values", "max_age"}}
+        raise StepUp(refusals.sentence(error.document()), error.detail, **asked) from error
     except wire.RemoteError as error:
-        raise Refused(_("This can’t be said here: %(reason)s", reason=error.detail), error.detail) from error
+        raise Refused(refusals.sentence(error.document()), error.detail) from error
 
 
 def create(ground: Ground, by: By, name: str, purpose: str = "") -> str:
@@ -109,7 +115,7 @@ def add_member(ground: Ground, by: By, key: str, wire_id: str) -> None:
         person = _colleague(ground, work, wire_id)
         register = register_of(work.session, ground)
         if register.role(space.iri, person) is None:
-            exchange.publish(ground, work, adding(space.iri, person), by.actor)
+            exchange.publish(ground, work, adding(space.iri, person), by.actor, by.sign_in)
 
 
 def join(ground: Ground, by: By, key: str) -> str:
@@ -118,7 +124,7 @@ def join(ground: Ground, by: By, key: str) -> str:
         offer = reading.joinable_space(work.session, key, by.person_id)
         space = register_of(work.session, ground).by_id(offer.space_id)
         said = {"type": "Join", "to": [space.iri], "audience": space.iri, "object": space.iri}
-        exchange.publish(ground, work, said, by.actor)
+        exchange.publish(ground, work, said, by.actor, by.sign_in)
         return space.iri
 
 
@@ -128,7 +134,7 @@ def leave(ground: Ground, by: By, key: str) -> None:
         space = reading.seen(work.session, key, by.person_id)
         _keep_a_manager(work, space, by.actor)
         said = {"type": "Leave", "to": [space.iri], "audience": space.iri, "object": space.iri}
-        exchange.publish(ground, work, said, by.actor)
+        exchange.publish(ground, work, said, by.actor, by.sign_in)
 
 
 def remove(ground: Ground, by: By, key: str, participant_key: str) -> None:
@@ -144,7 +150,7 @@ def remove(ground: Ground, by: By, key: str, participant_key: str) -> None:
             "object": person,
             "target": f"{space.iri}/members",
         }
-        exchange.publish(ground, work, said, by.actor)
+        exchange.publish(ground, work, said, by.actor, by.sign_in)
         ground.audit.append(work.session, Act("space.removed", by.actor, subject=person))
 
 

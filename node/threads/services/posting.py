@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _
 from marshmallow import ValidationError
 from sqlalchemy import bindparam, select
 
+from federation import authn
 from federation.activity import new_id
 from federation.ports import Mode, Recall
 from node.core.clock import rfc3339
@@ -59,13 +60,18 @@ _PARENT = Hot(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody typed. `stamp`: the audience token of the page, None for scripts that ask for no check."""
+    """What somebody typed. `stamp`: the audience token of the page, None for scripts that ask for no check.
+
+    `again`: the key of one's own message that was refused for how one had signed in; the page of that refusal says
+    that one's sign-in is shown in full this time, as charters that are not ours may ask for any of it.
+    """
 
     text: str
     lang: str = ""
     title: str = ""
     files: Sequence[Taken] = ()
     stamp: str | None = None
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +260,8 @@ def say(
         note.pop("name", None)
     if draft.files:
         note["attachment"] = [each.document() for each in draft.files]
-    _publish(ground, work, by, space, {"type": "Create", "object": note})
+    shown = _shown_in_full(ground, work, by, draft.again) if draft.again else {}
+    _publish(ground, work, by, space, {"type": "Create", "object": note, **shown})
     thread = posts_of(work.session, ground).thread_key(space.id, note["context"])
     return Posted(thread, key_of(digest_of(iri)), iri)
 
@@ -284,6 +291,14 @@ def _note(
     return note
 
 
+def _shown_in_full(ground: Ground, work: NodeWork, by: By, post_key: str) -> dict[str, Any]:
+    """The whole claim of how one signed in, where one's own message was refused for want of it. Raises Absent."""
+    post = _seen(work, post_key, by)
+    if post.author_id != post.space.participant_id or post.state != "refused":
+        raise Absent(f"{post.iri} was not refused, or is another's")
+    return authn.claim(by.sign_in, [authn.ASKS_ALL], exchange.settings_of(ground))
+
+
 def _held(note: dict[str, Any]) -> dict[str, Any]:
     """The note, held to the shape that partners hold it to."""
     try:
@@ -297,7 +312,7 @@ def _publish(
     ground: Ground, work: NodeWork, by: By, space: spaces.SpaceSeen, document: Mapping[str, Any]
 ) -> None:
     said = {"to": [f"{space.iri}/members"], "audience": space.iri, **document}
-    exchange.publish(ground, work, said, by.actor)
+    exchange.publish(ground, work, said, by.actor, by.sign_in)
 
 
 def _mentions(ground: Ground, work: NodeWork, space: spaces.SpaceSeen, text: str) -> dict[str, Reader]:

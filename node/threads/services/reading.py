@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,8 +105,8 @@ BEGINNING = 2**62
 
 @dataclass(frozen=True, slots=True)
 class PostSeen:
-    """A post, for one reader. `reason` says why it was refused; `marks` are for its author; `recalled` is the code with
-    which it was called back.
+    """A post, for one reader. `reason` says why it was refused, as who refused it put it in `problem`; `marks` are for
+    its author; `recalled` is the code with which it was called back.
     """
 
     id: int
@@ -123,6 +123,7 @@ class PostSeen:
     reply_to: str
     activity: str
     reason: str = ""
+    problem: Mapping[str, Any] = field(default_factory=dict)
     likes: int = 0
     liked: bool = False
     mine: bool = False
@@ -350,7 +351,8 @@ def posts(
             html=row.content,
             reply_to=key_of(bytes(row.reply_to)) if row.reply_to else "",
             activity=row.activity,
-            reason=_reason(row.problem),
+            reason=_reason(_problem(row.problem)),
+            problem=_problem(row.problem),
             recalled=_recalled(row.problem),
             likes=row.likes,
             liked=bool(row.liked),
@@ -444,12 +446,14 @@ def _quoted(session: Session, rows: Sequence[Any], me: int) -> dict[bytes, PostS
     return {digest_of_key(each.key): each for each in posts(session, here, me, quotes=False, marks=False)}
 
 
-def _reason(problem: str | None) -> str:
-    if problem is None:
-        return ""
-    told = json.loads(problem)
-    return str(told.get("detail") or told.get("title") or "")
+def _problem(problem: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {} if problem is None else json.loads(problem)
+    return told
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    return str(problem.get("detail") or problem.get("title") or "")
 
 
 def _recalled(problem: str | None) -> str:
-    return "" if problem is None else str(json.loads(problem).get(RECALLED, ""))
+    return str(_problem(problem).get(RECALLED, ""))

@@ -6,6 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+from federation.authn import SignIn
 from node.core.errors import Absent, NodeError
 from node.identity.services.accounts import hash_password
 from node.identity.services.identity import Browser as SeenBrowser
@@ -83,6 +84,7 @@ def test_two_first_sign_ins_at_once_make_one_person(node: Node) -> None:
                 provider_session=None,
                 creates=True,
                 state=f"s-{number}",
+                sign_in=SignIn("https://login.example"),
                 browser=SeenBrowser("", "192.0.2.1"),
             )
         except NodeError:

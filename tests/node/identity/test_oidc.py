@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from federation.authn import SignIn
 from node.identity.services.people import Claims, Role
 from tests.node.identity.flows import asked, begin, come_back, configured, sign_in
 from tests.node.identity.houses import ORIGIN, Browser, MakeNode, Node
@@ -202,7 +203,7 @@ def test_a_state_begins_one_session_even_if_the_provider_forgets_its_codes(node:
     from node.identity.services.sessions import StateUsed
 
     claims, seen = Claims("https://login.example", "1", "Inès"), SeenBrowser("", "192.0.2.1")
-    more = {"provider": "op", "provider_session": None, "state": "s-1"}
+    more = {"provider": "op", "provider_session": None, "state": "s-1", "sign_in": SignIn(claims.issuer)}
     node.identity.sign_in_with_claims(claims, creates=True, browser=seen, **more)  # type: ignore[arg-type]
     with pytest.raises(StateUsed):
         node.identity.sign_in_with_claims(claims, creates=True, browser=seen, **more)  # type: ignore[arg-type]

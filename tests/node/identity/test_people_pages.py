@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from federation.authn import SignIn
 from node.config import Provider
 from node.identity.services.people import Claims, Person, Role
 from node.identity.services.sessions import Begun
@@ -239,7 +240,7 @@ def test_without_accounts_of_its_own_a_node_makes_none(make_node: MakeNode) -> N
     node = make_node(providers=(LOGIN,), builtin_accounts="false")
     ines, ada, browser = node.person("Inès"), node.person("Ada", Role.ADMIN), node.browser()
     with node.ground.database.writing() as db:
-        begun = Begun(ada.id, "a browser")
+        begun = Begun(ada.id, "a browser", SignIn(ORIGIN))
         browser.put("parvis", node.identity.sessions.begin(db, begun, node.clock.now()))
     assert browser.get(f"{PEOPLE}/new").text.count('name="way"') == 1
     assert browser.post(f"{PEOPLE}/new", NEW, page=f"{PEOPLE}/new").status_code == 422

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from federation.authn import SignIn
 from node.core.errors import Invalid
 from node.identity.services.accounts import MAX_FAILURES, TooManyAttempts, WrongPassword, address_prefix
 from node.identity.services.identity import Browser as SeenBrowser
@@ -424,7 +425,7 @@ def test_who_has_left_is_refused_by_each_check_alone(node: Node) -> None:
     now = node.clock.now()
     with node.ground.database.writing() as db:
         with pytest.raises(AccountClosed):
-            node.identity.sessions.begin(db, Begun(person.id, ""), now)
+            node.identity.sessions.begin(db, Begun(person.id, "", SignIn(node.origin)), now)
         with pytest.raises(AccountClosed):
             node.identity.people.person_of(db, claims, creates=True, now=now)
     with pytest.raises(WrongPassword):
