@@ -378,6 +378,17 @@ def test_a_person_has_a_new_key_and_the_old_posts_stay_proved() -> None:
         assert work.actors.key_at(former.key_id, world.clock.now.replace(hour=0)) is not None
 
 
+def test_a_person_whom_a_former_key_of_the_node_has_proved_is_introduced_after_its_end(pair: Pair) -> None:
+    early = pair.south.person("Early")
+    new = fresh(pair.south, "two")
+    assert announce(pair.south, pair.north, new).status == 202
+    assert say(pair.south, pair.north, switch(pair.south, new)).status == 202
+    pair.clock.advance(20 * DAY_S)
+    enter(early, pair.south, pair.space, pair.north)
+    assert pair.north.store.rows.documents[early] == pair.south.store.rows.documents[early]
+    assert early in pair.north.store.rows.spaces[pair.space].members
+
+
 def test_who_knows_a_node_through_its_host_alone_hears_of_its_keys_in_time() -> None:
     world = three_nodes()
     new = fresh(world.south, "two")
