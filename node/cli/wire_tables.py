@@ -16,10 +16,23 @@ from flask import Flask
 from marshmallow import fields, validate
 from marshmallow.schema import Schema
 
-from federation import authority, charter, discovery, errors, exchange, handshake, inbox, service
+from federation import (
+    authority,
+    charter,
+    discovery,
+    errors,
+    exchange,
+    handshake,
+    inbox,
+    limits,
+    service,
+    signatures,
+)
 from federation.activity import Activity
 from federation.authority import Thing
 from federation.errors import OutOfScope, RemoteError
+from federation.http import Headers, Request, Response
+from federation.keys import SigningKey
 from node.wire.signed import READ_PREFIX
 from schemas.as2 import actor, agreement, note, roster
 
@@ -47,6 +60,9 @@ def parts(app: Flask) -> dict[str, str]:
         "activities": _table(("activity", "its `object`", "who", "node inbox", "order"), _activities()),
         "endpoints": _table(("", "address", "who", "takes", "gives", "what"), _endpoints(app)),
         "media-types": _table(("media type", "of"), _media_types()),
+        "messages": _table(
+            ("message", "header fields", "the signature covers", "its parameters"), _messages()
+        ),
         "refusals": _table(("status", "type", "when"), _refusals()),
         "properties": "\n\n".join(_properties()),
         "federation-activities": _table(("activity", "about"), _abouts()),
@@ -155,6 +171,7 @@ def _types() -> Iterator[tuple[str, ...]]:
 
 _ACTIVITY, _LINES, _JSON = service.ACTIVITY_TYPE, exchange.MEDIA_TYPE, "application/json"
 _ANY = "as the file"
+_LOG, _SYNCHRONIZATION = "Exchange-Log", "Collection-Synchronization"
 _FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "discovery.webfinger": ("", (discovery.JRD_TYPE,)),
@@ -211,6 +228,44 @@ def _media_types() -> Iterator[tuple[str, ...]]:
     yield f"`{service.PROBLEM_TYPE}`", "a refusal"
     yield f"`{discovery.JRD_TYPE}`", "WebFinger"
     yield f"`{_JSON}`", "NodeInfo, with its `profile`; the hashes of buckets"
+
+
+# -- messages
+
+
+def _messages() -> Iterator[tuple[str, ...]]:
+    """What is signed, and how: by signing one of each and looking."""
+    key = SigningKey.generate("https://nord-acier.example/actor#ed25519")
+    for name, request in _requests():
+        signed = signatures.sign_request(request, key, created=0, nonce="0" * limits.MIN_NONCE_CHARS)
+        yield name, *_signed(signed)
+        if name == "a batch":
+            typed = Headers((("Content-Type", _ACTIVITY),))
+            answer = signatures.sign_response(Response(200, typed, b"{}"), signed, key, 0)
+            yield "the answer to it", *_signed(answer)
+
+
+def _requests() -> Iterator[tuple[str, Request]]:
+    lines, single = (("Content-Type", _LINES), (_LOG, "x")), (("Content-Type", _ACTIVITY),)
+    url = "https://aubier.example"
+    yield "a batch", Request("POST", f"{url}/exchange", Headers(lines), b"{}")
+    yield (
+        "with members",
+        Request("POST", f"{url}/exchange", Headers((*lines, (_SYNCHRONIZATION, "x"))), b"{}"),
+    )
+    yield "a single activity", Request("POST", f"{url}/actor/inbox", Headers(single), b"{}")
+    yield "a read", Request("GET", f"{url}/a/1")
+
+
+def _signed(message: Request | Response) -> tuple[str, str, str]:
+    """Its fields, and what its signature covers, with which parameters."""
+    (found,) = signatures.signatures(message)
+    covered = (name + "".join(f";{each}" for each in more) for name, more in found.components)
+    return (
+        ", ".join(f"`{name}`" for name, _ in message.headers),
+        ", ".join(f"`{each}`" for each in covered),
+        ", ".join(f"`{name}`" for name in found.parameters),
+    )
 
 
 # -- refusals
