@@ -380,10 +380,12 @@ def test_a_person_has_a_new_key_and_the_old_posts_stay_proved() -> None:
 
 def test_a_person_whom_a_former_key_of_the_node_has_proved_is_introduced_after_its_end(pair: Pair) -> None:
     early = pair.south.person("Early")
-    new = fresh(pair.south, "two")
-    assert announce(pair.south, pair.north, new).status == 202
-    assert say(pair.south, pair.north, switch(pair.south, new)).status == 202
-    pair.clock.advance(20 * DAY_S)
+    for name in ("two", "three"):
+        new = fresh(pair.south, name)
+        assert announce(pair.south, pair.north, new).status == 202
+        assert say(pair.south, pair.north, switch(pair.south, new)).status == 202
+        pair.clock.advance(20 * DAY_S)
+    assert keys(pair.south, pair.north) == ["three", "two"]
     enter(early, pair.south, pair.space, pair.north)
     assert pair.north.store.rows.documents[early] == pair.south.store.rows.documents[early]
     assert early in pair.north.store.rows.spaces[pair.space].members
