@@ -250,7 +250,7 @@ def _requests() -> Iterator[tuple[str, Request]]:
     url = "https://aubier.example"
     yield "a batch", Request("POST", f"{url}/exchange", Headers(lines), b"{}")
     yield (
-        "with members",
+        "a batch that says who is in",
         Request("POST", f"{url}/exchange", Headers((*lines, (_SYNCHRONIZATION, "x"))), b"{}"),
     )
     yield "a single activity", Request("POST", f"{url}/actor/inbox", Headers(single), b"{}")
@@ -260,7 +260,10 @@ def _requests() -> Iterator[tuple[str, Request]]:
 def _signed(message: Request | Response) -> tuple[str, str, str]:
     """Its fields, and what its signature covers, with which parameters."""
     (found,) = signatures.signatures(message)
-    covered = (name + "".join(f";{each}" for each in more) for name, more in found.components)
+    covered = (
+        name + "".join(f";{each}" if value is True else f';{each}="{value}"' for each, value in more.items())
+        for name, more in found.components
+    )
     return (
         ", ".join(f"`{name}`" for name, _ in message.headers),
         ", ".join(f"`{each}`" for each in covered),
