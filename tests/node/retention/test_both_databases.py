@@ -8,6 +8,7 @@ import pytest
 
 from node.retention.services import erasing, expiry, holds, ledger
 from node.threads.services import posting, spots
+from node.threads.services.posting import Draft
 from tests.node.retention.test_recall import CANARY, WRONG, found_in, outcomes, post_of, tables_with
 from tests.node.spaces.test_both_databases import pair
 from tests.node.spaces.world import House, exchange_all, opened
@@ -53,3 +54,24 @@ def test_the_whole_life(pair: tuple[House, House]) -> None:
 
 
 __all__ = ["pair"]
+
+
+@pytest.mark.postgresql
+def test_an_edit_that_comes_back_after_our_own_recall_leaves_neither_hole_nor_bytes(
+    pair: tuple[House, House],
+) -> None:
+    host, guest = pair
+    ines, marie = host.person("Inès Le Goff"), guest.person("Marie Lenoir")
+    iri = opened(host, guest, host.space(ines), ines, marie)
+    guest.join(marie, iri, host)
+    said = begin(guest, marie, guest.key_of(iri), CANARY)
+    exchange_all(host, guest)
+    posting.edit(guest.ground, guest.by(marie), said.post, Draft(f"{CANARY} encore", title="Grue"))
+    guest.deliver(host)
+    posting.recall(guest.ground, guest.by(marie), said.post, WRONG)
+    host.deliver(guest)
+    rejected = "SELECT count(*) FROM in_entry WHERE outcome = 'rejected'"
+    assert (guest.fact(rejected), guest.fact("SELECT count(*) FROM missing_rev")) == (0, 0)
+    assert tables_with(guest, CANARY) == set()
+    exchange_all(host, guest)
+    assert tables_with(host, CANARY) == tables_with(guest, CANARY) == set()
