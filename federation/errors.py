@@ -79,7 +79,7 @@ class NoAgreement(Forbidden):
 
 
 class AgreementSuspended(Forbidden):
-    """The relation is suspended, by one side or by both."""
+    """The relation is suspended; carries `retry_after` in seconds. Or a new key waits to be compared."""
 
     problem, title = "agreement-suspended", "The agreement is suspended"
 
@@ -133,7 +133,7 @@ class DigestMismatch(RemoteError):
 
 
 class DisputedHistory(DigestMismatch):
-    """The writer's chain and ours part; both are kept and the stream is marked disputed."""
+    """The writer's chain and ours part; carries `size` and `myHead` where it is found. Both are kept."""
 
     status = 409
 
@@ -145,7 +145,7 @@ class AsOfGone(RemoteError):
 
 
 class OtherAgreement(RemoteError):
-    """Another version of the agreement is in force here; carries our digest as `agreement`."""
+    """Another version of the agreement is in force here; carries its digest as `agreement`."""
 
     status, problem, title = 409, "other-agreement", "Another agreement is in force"
 
