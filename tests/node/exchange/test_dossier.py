@@ -52,13 +52,18 @@ def _resealed(house: House, document: dict[str, Any]) -> bytes:
     return jcs.canonicalize(proofs.sign(document, signer, moment)) + b"\n"
 
 
-@pytest.fixture
-def spoken(talk: Talk) -> Talk:
+def speak(talk: Talk) -> Talk:
+    """Three messages of each side."""
     for number in range(3):
         talk.from_guest(f"guest {number}")
         talk.from_host(f"hôte {number} “é”")
         talk.settle()
     return talk
+
+
+@pytest.fixture
+def spoken(talk: Talk) -> Talk:
+    return speak(talk)
 
 
 def test_everything_delivered_is_verified_with_and_without_a_checkpoint(spoken: Talk) -> None:
