@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "8e598948d7e8"
+revision: str = "d34c8631af5b"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -154,6 +154,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("skew_s", sa.Integer(), nullable=True),
         sa.Column("unconfirmed_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("receipt_s", sa.Integer(), server_default="86400", nullable=False),
         sa.Column("lease_holder", sa.String(length=64), server_default="", nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
