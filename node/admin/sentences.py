@@ -131,7 +131,7 @@ REFUSALS: Mapping[str, Any] = {
     ),
     "exchange.lost-space": _("Has a space of ours made after the backup and lost here; make it anew"),
     "exchange.restored-unproved": _("Got something back that no key here can prove"),
-    "delivery.unconfirmed": _("Something was not confirmed for a day"),
+    "delivery.unconfirmed": _("Something was not confirmed in the time agreed on"),
     "exchange.quarantined": _("A line was given up after five tries"),
     "receipt.late": _("Their node gave a line up that it had taken"),
     "space.forked": _("The host of a space shows two rosters that cannot both be true (version %(version)s)"),

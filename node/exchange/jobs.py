@@ -40,7 +40,7 @@ def sign_checkpoints(ground: Ground) -> None:
 
 @every(10, "exchange.unconfirmed")
 def tell_unconfirmed(ground: Ground) -> None:
-    """Puts on record, once, that something of ours has had no receipt for a day (PROTOCOL 2.b, *Missing receipts*)."""
+    """Puts on record, once, that something of ours has had no receipt in the time agreed on (PROTOCOL 2.b)."""
     with open_work(ground) as work:
         for relation in live(work):
             since = health(work.session, relation.id, work.now).unconfirmed

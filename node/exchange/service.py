@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from federation import limits, outbox, rekeying, signatures
@@ -32,11 +32,11 @@ from node.core.audit import ADVISORY_LOCK
 from node.core.db import Database, table_of
 from node.core.ground import Ground
 from node.exchange import tables
+from node.exchange.memory import memory_of
 from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, whole
 
 OK = 200
 LATE = timedelta(seconds=60)
-UNCONFIRMED = timedelta(hours=24)  # PROTOCOL 2.b, *Missing receipts*
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
 TAKEN = table_of(tables.Taken)
 HELD = table_of(tables.HeldLine)
@@ -88,7 +88,7 @@ class Health:
     """How the exchange with one partner runs.
 
     `queued` entries of ours are not receipted, the `oldest` since then; `since`: away since; `skew_s`: how far
-    the partner's clock is before ours; `unconfirmed`: an entry has had no receipt for longer than a day, since
+    the partner's clock is before ours; `unconfirmed`: an entry has had no receipt for longer than agreed, since
     then; `held` lines of the partner's wait for us, `quarantined` were given up.
     """
 
@@ -251,6 +251,18 @@ def _signed(ground: Ground, request: Request) -> Request:
     return signatures.sign_request(request, key, created=created, nonce=secrets.token_urlsafe(16))
 
 
+def agreed(work: NodeWork, relation: Relation) -> None:
+    """A version of the agreement is in force: from now a receipt is late by what it says."""
+    receipt_s = (relation.agreement or {})["evidence"]["receiptSeconds"]
+    wanted = LANE.c.relation == relation.id
+    if (
+        work.session.scalar(update(LANE).where(wanted).values(receipt_s=receipt_s).returning(LANE.c.id))
+        is None
+    ):
+        row = {"relation": relation.id, "node": relation.node, "receipt_s": receipt_s}
+        work.session.execute(insert(LANE), row)
+
+
 def resume(work: NodeWork, relation_id: str) -> None:
     """An admin wants all to be tried again at once: delivery, whatever stopped it; held lines, given up or not."""
     session, wake = work.session, work.ground.wake
@@ -287,6 +299,7 @@ def marks(
             said.c.iri,
             LANE.c.relation,
             LANE.c.since,
+            LANE.c.receipt_s,
             OUT_ENTRY.c.time,
             OUT_ENTRY.c.problem,
             (OUT_ENTRY.c.seq <= STREAM.c.acknowledged).label("acknowledged"),
@@ -370,15 +383,15 @@ def health(session: Session, relation_id: str, now: datetime | None = None) -> H
         disputed=min(
             (each["disputed_at"] for each in directions.values() if each["disputed_at"]), default=None
         ),
-        unconfirmed=_unconfirmed(oldest, now),
+        unconfirmed=_unconfirmed(oldest, timedelta(seconds=lane["receipt_s"]), now),
         held=held,
         quarantined=quarantined,
     )
 
 
-def _unconfirmed(oldest: str | None, now: datetime | None) -> datetime | None:
+def _unconfirmed(oldest: str | None, agreed: timedelta, now: datetime | None) -> datetime | None:
     since = None if oldest is None else datetime.fromisoformat(oldest)
-    return since if since is not None and (now or datetime.now(UTC)) - since >= UNCONFIRMED else None
+    return since if since is not None and (now or datetime.now(UTC)) - since >= agreed else None
 
 
 def _mark(row: Any, now: datetime) -> Mark:
@@ -389,7 +402,7 @@ def _mark(row: Any, now: datetime) -> Mark:
     if row.acknowledged:
         return Mark(row.relation, "delivered", row.received_at)
     appended = datetime.fromisoformat(row.time)
-    if now - appended >= UNCONFIRMED:
+    if now - appended >= timedelta(seconds=row.receipt_s):
         return Mark(row.relation, "unconfirmed", appended)
     away = row.since is not None and now - row.since >= LATE
     return Mark(row.relation, "late" if away else "queued", appended)
@@ -403,6 +416,14 @@ def _handle(ground: Ground) -> Handle:
                 del _handles[next(iter(_handles))]
             handle = _handles[ground.database] = _made(ground)
         return handle
+
+
+def _is_unmet(ground: Ground, node: str) -> bool:
+    """Whether what this partner says waits; then its lane says hello at once."""
+    waits = memory_of(ground).awaits(node)
+    if waits:
+        ground.wake.notify(f"alive:{node}")
+    return waits
 
 
 def _made(ground: Ground) -> Handle:
@@ -432,5 +453,6 @@ def _made(ground: Ground) -> Handle:
         lambda: open_work(ground),
         failpoints.hit,
         open_reading=lambda: open_reading(ground),
+        unmet=lambda node: _is_unmet(ground, node),
     )
     return Handle(settings, federation, egress)

@@ -19,7 +19,8 @@ class Lane(Base):
     """One relation as delivery sees it: how attempts go, and which process sends (its lease).
 
     `state`: open, refused (paused), stopped (only an admin helps). `since` is when the partner was first missed,
-    `unconfirmed_since` that an entry has no receipt for longer than a day and is on record for it.
+    `unconfirmed_since` that an entry has no receipt for longer than agreed and is on record for it; `receipt_s` is that
+    time (`receiptSeconds` of the charter).
     """
 
     __tablename__ = "lane"
@@ -34,6 +35,7 @@ class Lane(Base):
     reason: Mapped[str] = mapped_column(Text, server_default="")
     skew_s: Mapped[int | None]
     unconfirmed_since: Mapped[datetime | None]
+    receipt_s: Mapped[int] = mapped_column(server_default="86400")
     lease_holder: Mapped[str] = mapped_column(String(64), server_default="")
     lease_until: Mapped[datetime | None]
 

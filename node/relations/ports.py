@@ -275,8 +275,10 @@ class Agreements:
             **records.NO_PROPOSAL,
         )
         self._note("relation.in-force", relation, accept.id, proposal.digest)
+        work = cast("exchange.NodeWork", self._ground.work(self._session))
+        exchange.agreed(work, changed)
         if not goes_on:
-            exchange.resume(cast("exchange.NodeWork", self._ground.work(self._session)), relation.id)
+            exchange.resume(work, relation.id)
         self._ground.events.publish(records.Agreed(int(relation.id), relation.node), self._session)
         return changed
 

@@ -479,7 +479,7 @@ class Health:
     reason: str = ""  # of that, a sentence of their node or of ours
     next_attempt: datetime | None = None
     disputed: datetime | None = None  # since when their history and ours differ
-    unconfirmed: datetime | None = None  # since when something of ours has no receipt, longer than a day
+    unconfirmed: datetime | None = None  # since when something of ours has no receipt, longer than agreed
     held: int = 0  # lines of theirs that failed here and are tried again
     given_up: int = 0  # those that are not
 

@@ -204,10 +204,10 @@ def test_a_checkpoint_is_read_by_the_partner_alone(talk: Talk, what: str) -> Non
         fetch_proved(talk.nord.ground, relation, url)
 
 
-def test_what_has_no_receipt_for_a_day_is_unconfirmed_and_on_record_once(talk: Talk) -> None:
+def test_what_has_no_receipt_in_time_is_unconfirmed_and_on_record_once(talk: Talk) -> None:
     said = talk.from_host("nobody answers")
     house, relation = talk.aubier, talk.relation_id(talk.aubier)
-    house.clock.move(hours=23, minutes=59)
+    house.clock.move(minutes=4)
     jobs.tell_unconfirmed.run(house.ground)
     assert _state(house, said.id, relation) == ("queued", False)
     house.clock.move(minutes=1)

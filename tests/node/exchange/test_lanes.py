@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -123,6 +124,26 @@ def test_a_partner_that_is_away_is_late_after_a_minute(talk: Talk, wire: Wire) -
     with talk.aubier.ground.database.reading() as session:
         health = exchange.health(session, talk.relation_id(talk.aubier))
     assert (health.failures, health.since, health.queued) == (0, None, 0)
+
+
+def test_what_has_no_receipt_in_the_time_agreed_on_is_unconfirmed(talk: Talk) -> None:
+    said = talk.from_host("unheard")
+
+    def state(after_s: int) -> tuple[str, bool]:
+        now = talk.aubier.ground.clock.now() + timedelta(seconds=after_s)
+        with talk.aubier.ground.database.reading() as session:
+            health = exchange.health(session, talk.relation_id(talk.aubier), now)
+            return exchange.marks(session, [said.id], now)[said.id][0].state, health.unconfirmed is not None
+
+    assert state(299) == ("queued", False)
+    assert state(301) == ("unconfirmed", True)
+    talk.aubier.propose(talk.nord, receipt_min=60)
+    talk.aubier.settle_jobs()
+    talk.nord.agree(talk.aubier)
+    for each in (talk.nord, talk.aubier):
+        each.settle_jobs()
+    assert state(301) == ("queued", False)
+    assert state(3601) == ("unconfirmed", True)
 
 
 def test_a_request_of_the_partner_while_an_attempt_fails_earns_another_at_once(
