@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.browser import gallery
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium")
+SHOWING = frozenset({"page", "render_template"})
 NARROWEST = 320  # WCAG 1.4.10
 AXE = HERE / "vendor" / "axe.min.js"
 RUN_AXE = """async () => {
@@ -65,6 +67,21 @@ def test_every_template_is_shown_with_its_contract_and_nothing_inline(lang: str)
         and path.name != "base.html"
     }
     assert shown == pages
+
+
+def test_every_page_that_a_door_shows_is_looked_at() -> None:
+    """What the walk below sees is what people see: no door shows a page that is not in the gallery."""
+    looked_at = {template for template, _context in (gallery.PAGES | gallery.LIVE).values()}
+    asked = set()
+    for path in gallery.NODE.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args:
+                template = call.args[0]
+                if call.func.id in SHOWING and isinstance(template, ast.Constant):
+                    asked.add(str(template.value))
+    pages = {each for each in asked if not each.rpartition("/")[2].startswith("_")}
+    assert len(pages) > 20
+    assert pages - looked_at == set()
 
 
 def test_every_address_and_every_variable_stands_in_the_contract() -> None:
