@@ -21,7 +21,9 @@ from node.cli.demo.story import AUBIER
 from tests.nodes import MakeNodes
 
 NODE = Path(__file__).with_name("node.py")
-MAX_LINES = 600
+DOCUMENT = NODE.parents[2] / "docs" / "protocol.md"
+MAX_LINES, WAIT_S = 600, 20
+OWN_WORDS = frozenset({"event"})
 
 
 class Beside:
@@ -52,7 +54,7 @@ class Beside:
 
     def wait(self, event: str, **members: object) -> dict[str, Any]:
         """The first event of this name, with these members, that was not waited for yet."""
-        until = time.monotonic() + 8
+        until = time.monotonic() + WAIT_S
         while True:
             for each in self.seen:
                 if each["event"] == event and all(each.get(name) == value for name, value in members.items()):
@@ -88,6 +90,30 @@ def test_the_stranger_is_small_and_knows_nothing_of_ours() -> None:
     assert not imported & ours
     assert "__import__" not in text
     assert "import_module" not in text
+
+
+def test_every_member_type_and_problem_that_the_stranger_knows_stands_in_the_document() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    words = {word for each in ast.walk(ast.parse(NODE.read_text(encoding="utf-8"))) for word in _words(each)}
+    assert len(words) > 100
+    assert {word for word in words if word not in document} == OWN_WORDS
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    """The texts by which the code reads or writes a document: members, types that it tells apart, problems."""
+    named: list[ast.expr | None] = []
+    match node:
+        case ast.Dict(keys=keys):
+            named = keys
+        case ast.Subscript(slice=index):
+            named = [index]
+        case ast.MatchValue(value=value):
+            named = [value]
+        case ast.Call(func=ast.Name(id="Refused"), args=arguments):
+            named = [*arguments]
+    for each in named:
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
 
 
 @pytest.mark.slow
