@@ -29,6 +29,29 @@ UNFOLD = """() => document.querySelectorAll("main details").forEach((one) => {
 })"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
+CONTROLS = """() => [...document.querySelectorAll("main :is(a[href], button, summary, input, select, textarea)")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.type !== "hidden" && !one.disabled
+    && (one.type !== "radio" || one.checked))
+  .map((one, number) => { one.dataset.number = number; return number; })"""
+FOCUSED = """() => {
+  const one = document.activeElement, style = getComputedStyle(one);
+  const number = one.dataset.number === undefined ? null : Number(one.dataset.number);
+  return [number, style.outlineStyle !== "none" || style.boxShadow !== "none"];
+}"""
+BY_KEYS = (
+    "proof",
+    "keys",
+    "keys-rehearsal",
+    "signed-torn",
+    "copy",
+    "holds",
+    "recalled",
+    "suspend",
+    "end",
+    "charter",
+)
+MOST_TABS = 80
+
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -121,6 +144,23 @@ def test_no_violation_and_no_sideways_scrolling(
         wrong += [f"{name}: {one}" for one in tab.evaluate(RUN_AXE)]
     tab.close()
     assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.parametrize("name", BY_KEYS)
+def test_every_control_is_reached_by_tab_and_shows_it(browser: Any, origin: str, name: str) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 860})
+    tab.goto(f"{origin}/page/{name}?lang=en")
+    wanted, reached = set(tab.evaluate(CONTROLS)), set()
+    for _ in range(MOST_TABS):
+        tab.keyboard.press("Tab")
+        number, ring = tab.evaluate(FOCUSED)
+        assert number is None or ring, f"control {number} of {name} has the focus and does not show it"
+        reached.add(number)
+    tab.close()
+    assert wanted
+    assert wanted <= reached
 
 
 @needs_browser
