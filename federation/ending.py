@@ -10,16 +10,20 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from federation import charter, periods
+from federation import charter, periods, recall
 from federation.activity import Activity, Document
 from federation.authorship import write
-from federation.errors import Forbidden, Malformed, OutOfScope
+from federation.errors import Forbidden, Malformed, NoAgreement, OutOfScope
 from federation.ports import Relation, State, Work
 from federation.settings import Settings
 from schemas.as2.agreement import DISPOSITIONS
 
 MAX_REASON_CHARS = 500
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+ACCOUNTS_FOR = timedelta(days=60)
+"""How long after the last of the data was to go an erasure receipt for it is still taken: a month in which an expired
+agreement could be renewed, and a month on the way.
+"""
 LATE_BY = timedelta(hours=72)
 """How long a message may have been on its way: an older `published` gives no notice."""
 
@@ -123,6 +127,31 @@ def take_termination(activity: Activity, relation: Relation, work: Work) -> None
     """
     _check_end(activity, relation, work, ours=False)
     work.agreements.ends(relation, activity)
+
+
+def is_account(activity: Activity) -> bool:
+    """Whether it says what became of data after the end: an erasure receipt that names no space (PROTOCOL 2.f)."""
+    return (
+        activity.type == "Create" and activity.audience is None and recall.is_erasure(activity.object or {})
+    )
+
+
+def check_account(activity: Activity, relation: Relation, now: datetime) -> None:
+    """That an erasure receipt is for the agreement that has ended, while what it left is accounted for.
+
+    Raises NoAgreement.
+    """
+    agreement = relation.agreement or {}
+    if (activity.object or {}).get("object") != agreement.get("id") or now > accounts_until(relation):
+        raise NoAgreement("The agreement has ended.")
+
+
+def accounts_until(relation: Relation) -> datetime:
+    """Until when each side of an ended agreement takes erasure receipts of the other."""
+    agreement = relation.agreement or {}
+    end = datetime.fromisoformat(relation.ends or agreement["endTime"])
+    classes = agreement["scope"]["dataClasses"]
+    return max([end, *(periods.after(end, each["afterEnd"]) for each in classes)]) + ACCOUNTS_FOR
 
 
 def earliest_end(relation: Relation, published: datetime) -> datetime:

@@ -45,10 +45,11 @@ from federation.signatures import PeerSignature
 from federation.trust import Authentic, Received, Trusted
 
 
-def sender(request: Request, work: Work, *, max_bytes: int) -> PeerSignature:
+def sender(request: Request, work: Work, *, max_bytes: int, former: bool = False) -> PeerSignature:
     """The signature of a partner's node on this request: size, relation, signature, in this order.
 
-    Only reads, so that a stranger's request costs no unit of work for writing (2.k steps 1 and 2).
+    Only reads, so that a stranger's request costs no unit of work for writing (2.k steps 1 and 2). `former`: also of
+    one with which an agreement has ended.
 
     Raises:
         TooLarge, Unauthentic, ClockSkew: the request is not to be believed.
@@ -57,19 +58,19 @@ def sender(request: Request, work: Work, *, max_bytes: int) -> PeerSignature:
     if len(request.body) > max_bytes:
         raise TooLarge(f"At most {max_bytes} bytes.")
     signature = signatures.peer_signature(request)
-    key = rekeying.node_key(_relation_of(signature, work), signature.key_id, work.now)
+    key = rekeying.node_key(_relation_of(signature, work, former=former), signature.key_id, work.now)
     signatures.verify_request(request, signature, key, int(work.now.timestamp()))
     return signature
 
 
-def enter(signature: PeerSignature, work: Work) -> Relation:
-    """Whose node it was, as the relation stands now; the nonce is used up.
+def enter(signature: PeerSignature, work: Work, *, former: bool = False) -> Relation:
+    """Whose node it was, as the relation stands now; the nonce is used up. `former` as for `sender`.
 
     Raises:
         ReplayedMessage: the nonce was used before.
         Unauthentic, NoAgreement: relation or key ended meanwhile.
     """
-    relation = _relation_of(signature, work)
+    relation = _relation_of(signature, work, former=former)
     rekeying.node_key(relation, signature.key_id, work.now)
     if not work.nonces.first_use(signature.key_id, signature.nonce, work.now):
         raise ReplayedMessage("The nonce was used before.")
@@ -94,12 +95,14 @@ def reader(request: Request, work: Work, act: tuple[str, Thing] | None = None) -
     return relation
 
 
-def _relation_of(signature: PeerSignature, work: Work) -> Relation:
+def _relation_of(signature: PeerSignature, work: Work, *, former: bool = False) -> Relation:
     try:
         origin = iris.origin(signature.key_id)
     except Malformed as error:
         raise Unauthentic("The key is named by no IRI.") from error
     relation = work.peers.of_origin(origin)
+    if relation is None and former:
+        relation = work.peers.ended(origin)
     if relation is None:
         raise NoAgreement("No agreement with the node of this key.")
     return relation

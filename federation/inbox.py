@@ -10,7 +10,17 @@ import logging
 from collections.abc import Callable, Sequence
 
 from federation import activity as reading
-from federation import charter, documents, exchange, gate, handshake, limits, receipts, synchronization
+from federation import (
+    charter,
+    documents,
+    ending,
+    exchange,
+    gate,
+    handshake,
+    limits,
+    receipts,
+    synchronization,
+)
 from federation.apply import take
 from federation.authority import PASSES_UNCOMPARED, Thing, passes_suspended, thing_of
 from federation.digest import content_digest
@@ -138,11 +148,14 @@ def receive_single(
             return None  # our answer was lost: the same again changes nothing
         handshake.admit(handshake.introduced(request, activity, work, settings), work)
         return None
-    relation = gate.enter(sender, work)
+    accounts = ending.is_account(activity)
+    relation = gate.enter(sender, work, former=accounts)
     act = (activity.type, thing_of(activity))
     if act not in HANDSHAKE:
         _check_single(activity, act, relation)
-    if act not in _IN_ANY_STATE or (relation.recompare and act not in PASSES_UNCOMPARED):
+    if accounts and relation.state is State.TERMINATED:
+        ending.check_account(activity, relation, work.now)
+    elif act not in _IN_ANY_STATE or (relation.recompare and act not in PASSES_UNCOMPARED):
         charter.check_in_force(relation, work.now, act)
     trusted = gate.admit(gate.authenticate(Received(activity, relation), work), work)
     if _first_sight(activity, work):

@@ -312,6 +312,9 @@ class Peers(Protocol):
     def of_node(self, node: str) -> Relation | None:
         """The relation with this node actor, whatever its state."""
 
+    def ended(self, origin: str) -> Relation | None:
+        """The last relation with the node at `origin` that ended under an agreement."""
+
 
 class Handshakes(Protocol):
     """What the handshake writes (PROTOCOL 2.a)."""

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from federation import checkpoints, documents, exchange, gate, handshake, inbox, limits, outbox, signatures
+from federation import (
+    checkpoints,
+    documents,
+    ending,
+    exchange,
+    gate,
+    handshake,
+    inbox,
+    limits,
+    outbox,
+    signatures,
+)
 from federation.activity import Activity, Document
 from federation.authn import SignIn
 from federation.authority import Thing
@@ -63,7 +74,12 @@ class Federation:
             activity = inbox.read_single(request)
             if not inbox.accepts_invite(activity):
                 with self._reading() as work:
-                    sender = gate.sender(request, work, max_bytes=limits.MAX_ACTIVITY_BYTES)
+                    sender = gate.sender(
+                        request,
+                        work,
+                        max_bytes=limits.MAX_ACTIVITY_BYTES,
+                        former=ending.is_account(activity),
+                    )
             with self.open_work() as work:
                 receipt = inbox.receive_single(request, activity, sender, work, self.settings)
                 accepted = Response(202) if receipt is None else _document(202, receipt)

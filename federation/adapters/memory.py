@@ -249,6 +249,10 @@ class Peers(_Port):
     def of_node(self, node: str) -> Relation | None:
         return self.rows.relations.get(node)
 
+    def ended(self, origin: str) -> Relation | None:
+        found = self.of_origin(origin)
+        return found if found is not None and found.state is State.TERMINATED else None
+
 
 class Handshakes(_Port):
     """Answers `ports.Handshakes`."""

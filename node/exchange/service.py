@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, cast
 from sqlalchemy import delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from federation import limits, outbox, rekeying, signatures
+from federation import ending, limits, outbox, rekeying, signatures
 from federation.activity import Activity, Document
 from federation.adapters.egress import Egress, ListName
 from federation.authn import SignIn
@@ -155,6 +155,12 @@ def live(work: Work) -> Sequence[Relation]:
     peers: Any = work.peers
     relations: Sequence[Relation] = peers.live()
     return relations
+
+
+def ended(work: Work, origin: str) -> Relation | None:
+    """The last relation with the node at `origin` that ended, while its data is accounted for."""
+    found = work.peers.ended(origin)
+    return found if found is not None and work.now <= ending.accounts_until(found) else None
 
 
 def versions(work: Work, relation: Relation) -> Sequence[tuple[Document, str, str]]:

@@ -46,6 +46,14 @@ class Peers:
     def of_node(self, node: str) -> Relation | None:
         return self._known().by_node.get(node)
 
+    def ended(self, origin: str) -> Relation | None:
+        columns = RELATION.c
+        query = select(*columns).where(
+            columns.origin == origin, columns.ended_at.is_not(None), columns.agreement != ""
+        )
+        row = self._session.execute(query.order_by(columns.ended_at.desc()).limit(1)).mappings().first()
+        return None if row is None else records.relation_of(row)
+
     def in_force(self) -> Sequence[Relation]:
         """The relations to which something may be delivered."""
         return self._known().in_force

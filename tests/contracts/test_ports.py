@@ -218,9 +218,13 @@ def test_notice_names_the_day_and_an_end_that_is_here_ends(host: Host) -> None:
         work.agreements.ends(first, later)
     assert (_relation(host).state, _relation(host).ends) == (State.IN_FORCE, "2027-12-01T08:00:00Z")
     with host.open_work() as work:
+        assert work.peers.ended(PARTNER) is None
         work.agreements.ends(work.peers.of_node(NODE), activity(PARTNER, startTime=moment, **members))
         found = work.peers.of_node(NODE)
         assert found is None or found.state is State.TERMINATED
+        left = work.peers.ended(PARTNER)
+        assert (left.state, left.agreement, left.ends) == (State.TERMINATED, first.agreement, moment)
+        assert work.peers.ended(f"{PARTNER}1") is None
 
 
 def test_an_offer_that_was_declined_leaves_two_who_know_each_other(host: Host) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from federation import authorship, documents, iris, recall
 from federation.activity import Activity, Document
 from federation.errors import NAMESPACE, AgreementSuspended, NoAgreement
-from federation.ports import Erasure, Relation
+from federation.ports import Erasure, Relation, State
 from node.core import failpoints
 from node.core.clock import rfc3339
 from node.core.db import table_of
@@ -130,18 +130,19 @@ def residual(ground: Ground, now: datetime) -> list[Document]:
 
 
 def tell(ground: Ground, work: NodeWork, relation: Relation, receipt: Document) -> None:
-    """A receipt for a partner: in the stream, or by itself while the relation is suspended (PROTOCOL 2.a.7); when it
-    has ended the receipt is only kept.
+    """A receipt for a partner: in the stream, or by itself while the relation is suspended or when it has ended
+    (PROTOCOL 2.a.7); while it is only expired the receipt is kept here.
     """
     settings = exchange.settings_of(ground)
     said: Document = {"type": "Create", "to": [relation.node], "object": receipt}
     try:
         exchange.tell(ground, work, relation, said, settings.node)
-    except AgreementSuspended:
+    except (AgreementSuspended, NoAgreement) as waits:
+        if relation.state is State.EXPIRED:
+            log.info("retention.untold", partner=relation.node, receipt=receipt["id"], cause=str(waits))
+            return
         activity = authorship.write(said, settings.node, work, settings)
         ground.events.publish(Aside(relation, activity), work.session)
-    except NoAgreement as ended:
-        log.info("retention.untold", partner=relation.node, receipt=receipt["id"], cause=str(ended))
 
 
 def _deletes(ground: Ground, numbers: Sequence[int]) -> list[Activity]:

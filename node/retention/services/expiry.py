@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from calendar import monthrange
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from federation import activity as activities
-from federation import documents, recall
+from federation import documents, iris, recall
 from federation.activity import Activity, Document
 from federation.ports import Effect, Mode, Recall, Relation
 from node.core import ids
@@ -203,10 +203,27 @@ def _report(ground: Ground) -> None:
         for space in spaces.everywhere(session):
             for relation in _partners(work, space) if space.id in by_space else ():
                 shared.setdefault(relation.id, (relation, []))[1].extend(by_space[space.id])
+        for relation, gone in _ended(work, by_space):
+            shared.setdefault(relation.id, (relation, []))[1].extend(gone)
         for relation, gone in shared.values():
             _tell(ground, work, relation, sorted(gone), now)
         numbers = [row.id for row in rows]
         session.execute(update(RECALL).where(RECALL.c.id.in_(numbers)).values(told=1))
+
+
+def _ended(work: NodeWork, by_space: Mapping[int, Sequence[str]]) -> Iterator[tuple[Relation, list[str]]]:
+    """The partners whose agreement has ended, each with what is gone here of theirs, and of their spaces."""
+    held = [each for each in spaces.everywhere(work.session) if each.id in by_space]
+    for node in work.session.scalars(select(ENDING.c.node).distinct()) if held else ():
+        relation = None if work.peers.of_node(node) else exchange.ended(work, iris.origin(node))
+        gone = [
+            object_
+            for space in held
+            for object_ in by_space[space.id]
+            if space.host == node or iris.same_origin(object_, node)
+        ]
+        if relation is not None and gone:
+            yield relation, gone
 
 
 def _tell(ground: Ground, work: NodeWork, relation: Relation, gone: Sequence[str], now: datetime) -> None:

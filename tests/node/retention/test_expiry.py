@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from federation import recall
+from federation import authorship, recall
+from federation.activity import Document
+from node.core.clock import rfc3339
+from node.exchange import service as exchange
 from node.identity.services.people import Person
 from node.relations import records
 from node.retention.services import expiry, holds, ledger
@@ -130,3 +134,48 @@ def test_after_the_end_what_was_shared_goes_as_agreed(
     assert ("post" not in tables_with(aubier, f"{CANARY} de Nord")) is is_gone
     assert "post" in tables_with(aubier, CANARY)  # said by ourselves in our own space
     assert "post" in tables_with(aubier, "Entre nous")
+    for house in (aubier, nord):
+        house.settle_jobs()
+    for house, count in ((aubier, 1), (nord, 2)):  # of its own space each side keeps what it said itself
+        told, heard = (
+            ("SELECT max(count) FROM retention_run WHERE ours = :ours", {"ours": True}),
+            {"ours": False},
+        )
+        assert house.fact(told[0], **told[1]) == (count if is_gone else None)
+        assert (nord if house is aubier else aubier).fact(told[0], **heard) == (count if is_gone else None)
+
+
+def test_what_an_ended_agreement_left_is_accounted_for_and_no_longer(
+    shared: tuple[House, House, str],
+) -> None:
+    aubier, nord, _iri = shared
+    for house, other in ((aubier, nord), (nord, aubier)):
+        relation = house.relation(other)
+        with house.ground.database.writing() as session:
+            records.change(session, house.ground, int(relation.id), ends=rfc3339(house.clock.now()))
+            records.end(session, house.ground, relation, "purge-now")
+    with nord.ground.database.reading() as session:
+        former = nord.ground.work(session).peers.ended(aubier.origin)
+    assert former is not None
+    agreement = str((former.agreement or {})["id"])
+
+    def answered(agreement: str, **members: Any) -> int:
+        settings = exchange.settings_of(nord.ground)
+        with exchange.open_work(nord.ground) as work:
+            key = work.actors.signer(settings.node)
+            receipt = recall.of_run(settings, key, agreement, ["x"], work.now)
+            said: Document = {"type": "Create", "to": [aubier.iri], "object": receipt, **members}
+            activity = authorship.write(said, settings.node, work, settings)
+        return nord.post(aubier, activity).status
+
+    before = aubier.fact("SELECT count(*) FROM retention_run")
+    assert answered(f"{agreement}x") == 403
+    assert answered(agreement, type="Announce") == 403
+    note = {"id": f"{nord.origin}/o/1", "type": "Note", "attributedTo": nord.iri, "content": "still here"}
+    assert answered(agreement, object=note) == 403
+    assert aubier.fact("SELECT count(*) FROM retention_run") == before
+    assert answered(agreement) == 202
+    assert aubier.fact("SELECT count(*) FROM retention_run") == before + 1
+    aubier.clock.move(days=30 + 61)
+    assert answered(agreement) == 403
+    assert aubier.fact("SELECT count(*) FROM retention_run") == before + 1
