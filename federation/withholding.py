@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from federation import documents, fence, iris, jcs
+from federation import documents, fence, iris
 from federation.activity import Activity, Document
 from federation.ports import Relation
 from federation.replica import Outline
@@ -18,26 +18,26 @@ from federation.replica import Outline
 _NO_DATE = "1970-01-01T00:00:00Z"
 
 
-def outline(said: Activity) -> Outline:
-    """What a charter looks at of the activity that says an object as it is now."""
-    spoken = said.object or {}
+def outline(said: Document, raw: bytes) -> Outline:
+    """What a charter looks at of the activity that says an object as it is now, read from these bytes."""
+    spoken: Document = said["object"]
     attached = documents.as_list(spoken.get("attachment"))
     files: list[Document] = [each if isinstance(each, dict) else {} for each in attached]
     sizes = [each["size"] for each in files if _is_size(each.get("size"))]
-    kinds = {jcs.canonicalize(kind): kind for kind in map(_kind, files)}
+    kinds = {documents.dumps(kind): kind for kind in map(_kind, files)}
     form: Document = {
-        **_named(said.document, "type", "dataClass"),
-        "actor": f"{iris.origin(said.actor)}/",
+        **_named(said, "type", "dataClass"),
+        "actor": f"{iris.origin(said['actor'])}/",
         "object": {
             **_named(spoken, *_LABELS, "size"),
             "attachment": [kinds[name] for name in sorted(kinds)],
         },
     }
-    if documents.is_public(said.document, said.raw):
+    if documents.is_public(said, raw):
         form["to"] = [_PUBLIC]
-    if "authn" in said.document:
-        form |= {"authn": said.document["authn"], "published": said.published}
-    return Outline(jcs.canonicalize(form).decode(), len(said.raw), max(sizes, default=0))
+    if "authn" in said:
+        form |= {"authn": said["authn"], "published": said["published"]}
+    return Outline(documents.dumps(form).decode(), len(raw), max(sizes, default=0))
 
 
 def passes(relation: Relation, space: str) -> Callable[[Outline], bool]:

@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from federation import activity as activities
 from federation import documents, replica, withholding
 from federation.digest import object_digest
 from federation.replica import Leaf, Outline, Tally, View, place_of
@@ -255,8 +254,8 @@ def _made(session: Session, changed: Sequence[threads.Copied | Leaf]) -> list[Le
             made.append(Leaf(each.iri, each.rev, "tombstone", replica.GONE, each.born))
         elif each.activity in said:
             raw = said[each.activity]
-            spoken = activities.of(documents.loads(raw), raw)
-            digest, outline = object_digest(spoken.object or {}), withholding.outline(spoken)
+            spoken = documents.loads(raw)
+            digest, outline = object_digest(spoken["object"]), withholding.outline(spoken, raw)
             made.append(Leaf(each.iri, each.rev, "live", digest, each.born, outline))
     return made
 
