@@ -138,6 +138,12 @@ class DisputedHistory(DigestMismatch):
     status = 409
 
 
+class NotMet(RemoteError):
+    """Nobody's fault: we run anew, and have not heard yet how much of our own log this partner has."""
+
+    status, title = 503, "Not yet"
+
+
 class AsOfGone(RemoteError):
     """The leaves of a copy as of that rev are not kept any more: ask for a new statement."""
 

@@ -21,6 +21,7 @@ from node.core.db import Database
 from node.core.ground import Ground
 
 FRESH_S = 10.0
+UNMET_S = 600.0
 MAX_KEPT = 20_000
 GROUNDS_KEPT = 8  # a process has one; a test of several nodes has a few
 
@@ -30,11 +31,23 @@ _making = threading.Lock()
 
 @dataclass
 class Memory:
-    """Three dictionaries. Each is emptied when it grows over `MAX_KEPT`."""
+    """Three dictionaries, each emptied when it grows over `MAX_KEPT`; and whom we have not met since we run.
+
+    `unmet`: until when (monotonic) what a partner's node says waits for it to tell how much of our log it has.
+    """
 
     keys: dict[str, tuple[float, PublicKey]] = field(default_factory=dict)
     documents: dict[str, tuple[float, Document, str]] = field(default_factory=dict)
     introduced: dict[tuple[str, str], str] = field(default_factory=dict)
+    unmet: dict[str, float] = field(default_factory=dict)
+
+    def expect(self, node: str) -> None:
+        """What this partner says waits, for a while: it may reach us though we do not reach it."""
+        self.unmet[node] = time.monotonic() + UNMET_S
+
+    def awaits(self, node: str) -> bool:
+        """Whether what this partner says waits."""
+        return bool(self.unmet) and self.unmet.get(node, 0.0) > time.monotonic()
 
     def key(self, key_id: str) -> PublicKey | None:
         """A key that was asked for lately."""

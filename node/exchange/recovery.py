@@ -17,6 +17,7 @@ from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
 from node.exchange.histories import read_log
+from node.exchange.memory import memory_of
 from node.exchange.service import egress_of, in_force, open_reading, open_work, settings_of
 
 log = get_logger(__name__)
@@ -51,6 +52,8 @@ def at_start(ground: Ground, *, wait_s: float = MAX_WAIT_S) -> set[str]:
         relations = list(in_force(work))
     if not relations:
         return set()
+    for each in relations:
+        memory_of(ground).expect(each.node)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recovery")
     unmet, own = {relation.id for relation in relations}, dict[str, int]()
 
@@ -108,6 +111,7 @@ def catch_up(ground: Ground, relation: Relation, own: int = 0) -> int:
     count = _all(ground, relation, f"{relation.stream_in}?", first, own=False)
     if count:
         log.info("recovery.caught-up", partner=relation.node, entries=count)
+    memory_of(ground).unmet.pop(relation.node, None)
     with open_work(ground) as work:
         ground.events.publish(CaughtUp(relation.node, own + count), work.session)
     return count

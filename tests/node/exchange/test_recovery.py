@@ -15,8 +15,8 @@ from federation.errors import Unreachable
 from federation.ports import Mode, Recall
 from node.core.clock import rfc3339
 from node.exchange import memory, recovery
-from node.exchange.lanes import Lane
-from node.exchange.service import open_work, publish
+from node.exchange.lanes import OK, Lane
+from node.exchange.service import open_reading, open_work, publish, settings_of
 from node.identity.keyring import keyring_of
 from node.identity.services.people import NoSuchPerson, Person
 from node.replicas.services import runs
@@ -308,3 +308,39 @@ def test_a_host_that_lacks_what_was_erased_since_its_backup_holds_its_own_order_
     run = runs.compare(talk.nord.ground, number)
     rev = talk.aubier.fact("SELECT rev FROM space WHERE iri = :iri", iri=talk.space)
     assert (run.state, run.as_of) == ("equal", rev)
+
+
+def test_what_a_partner_says_waits_until_it_has_told_how_much_of_our_log_it_has(talk: Talk) -> None:
+    aubier, nord = talk.aubier, talk.nord
+    _backup(aubier)
+    talk.from_host("lost")
+    talk.settle()
+    _restore(aubier)
+    aubier.net.down.add(nord.origin)
+    relation = aubier.relation(nord)
+    assert recovery.at_start(aubier.ground) == {relation.id}
+    aubier.net.down.clear()
+    talk.from_guest("first to come")
+    before = aubier.fact("SELECT rev FROM space WHERE iri = :iri", iri=talk.space)
+    verdict = nord.deliver(aubier)
+    with open_reading(nord.ground) as work:
+        hello = delivery.hello(nord.relation(aubier), work, settings_of(nord.ground))
+    assert nord.net.send(hello.request).status == OK
+    assert verdict == delivery.Retry("503 This node has just started. Try again in a moment.", 5)
+    assert aubier.fact("SELECT rev FROM space WHERE iri = :iri", iri=talk.space) == before
+    Lane(aubier.ground, relation, met=False).step()
+    talk.settle()
+    assert contents(aubier.ground) == contents(nord.ground) == ["<p>lost</p>", "<p>first to come</p>"]
+    assert _same(talk)
+
+
+def test_a_partner_that_reaches_us_though_we_do_not_reach_it_waits_for_a_while_only(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk.aubier.net.down.add(talk.nord.origin)
+    recovery.at_start(talk.aubier.ground)
+    talk.from_guest("waits")
+    assert isinstance(talk.nord.deliver(talk.aubier), delivery.Retry)
+    monkeypatch.setattr(memory, "UNMET_S", 0.0)
+    recovery.at_start(talk.aubier.ground)
+    assert isinstance(talk.nord.deliver(talk.aubier), delivery.Delivered)
