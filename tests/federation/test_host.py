@@ -377,6 +377,46 @@ def test_the_roster_says_the_key_of_a_node_and_not_its_name(liar: Liar) -> None:
     assert problem_of(_introduced(liar, _actor(east, ella, key=foreign))) == "bad-proof"
 
 
+@pytest.mark.parametrize("of", ["the host", "another node"])
+def test_the_id_of_a_key_is_never_given_to_another_key(liar: Liar, of: str) -> None:
+    world = liar.world
+    node, person = (world.north, world.anna) if of == "the host" else (world.east, world.elsa)
+
+    def introduced(key: SigningKey) -> Document:
+        document = _actor(node, person, assertionMethod=[key.public.method])
+        if of == "another node":
+            return _introduced(liar, document)
+        return liar.tell(liar.said(node, node.iri, type="Update", object=document, audience=...))
+
+    known = world.south.store.rows.documents[person]
+    assert problem_of(introduced(SigningKey.generate(f"{person}#ed25519"))) == "replay"
+    assert world.south.store.rows.documents[person] == known
+    assert introduced(SigningKey.generate(f"{person}#of-2026"))["outcome"] == "processed"
+    assert world.south.store.rows.documents[person] != known
+
+
+def test_a_key_proves_what_was_said_before_its_end_and_nothing_after(liar: Liar) -> None:
+    world = liar.world
+    early = liar.by_elsa()
+    world.clock.advance(60)
+    former = world.east.store.signers[world.elsa]
+    ended = replace(former.public, expires=world.clock.moment)
+    new = SigningKey.generate(f"{world.elsa}#of-2026")
+    document = _actor(world.east, world.elsa, assertionMethod=[new.public.method, ended.method])
+    assert _introduced(liar, document)["outcome"] == "processed"
+    world.clock.advance(60)
+    assert problem_of(liar.tells(liar.by_elsa())) == "unknown-actor"
+    assert liar.tells(early)["outcome"] == "processed"
+    assert liar.tells(liar.by_elsa(key=new))["outcome"] == "processed"
+
+
+def test_the_key_of_a_node_that_has_ended_introduces_nobody_when_the_roster_names_another(liar: Liar) -> None:
+    east, south = liar.world.east, liar.world.south
+    south.store.rows.keys[east.key.key_id] = replace(east.key.public, expires="2026-11-01T00:00:00Z")
+    _false_key_for_east(liar)
+    assert problem_of(_introduced(liar, _actor(east, east.person("Emil")))) == "bad-proof"
+
+
 INTRODUCTIONS: dict[str, tuple[Callable[[Liar], Document], str]] = {
     "one of our own people": (
         lambda liar: _actor(liar.world.south, liar.world.sven, name="Not Sven"),
@@ -948,5 +988,7 @@ def test_people_of_a_node_with_a_new_key_are_introduced_again_where_its_former_i
     _row(liar).former = (others, replace(others, node=east.iri, name="East"))
     assert _introduced(liar, again)["outcome"] == "processed"
     assert liar.world.south.store.rows.documents[elsa]["name"] == "Elsa E."
+    late = east.person("Late")
+    assert _introduced(liar, _actor(east, late))["outcome"] == "processed"
     behind = _actor(east, elsa, name="Elsa")
     assert problem_of(_introduced(liar, behind)) == "bad-proof"
