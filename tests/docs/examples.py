@@ -93,10 +93,9 @@ def made() -> dict[str, str]:
         guest.post(yann, space, "Mardi.")
         guest.say(yann, {"type": "Like", "object": question}, space)
         guest.deliver(host)
-        batch = batches[-2]  # the last is the hello that ends every delivery
+        batch, hello = batches[-2:]  # a hello ends every delivery
         host.deliver(guest)
         told = batches[-2]
-        hello = guest.parcel(host, lines=0).request
         recalled, erased = _called_back(host, guest, yann, space)
         checkpoint, confirmed = _confirmed(host, guest)
         changed = _changed(host, guest)
@@ -135,7 +134,8 @@ def made() -> dict[str, str]:
         "relayed-receipt": _json(_relayed(*told)),
         "batch": _request(batch[0]),
         "receipt": _response(batch[1]),
-        "hello": _request(hello),
+        "hello": _request(hello[0]),
+        "hello-receipt": _response(hello[1]),
         "checkpoint": _json(checkpoint.document),
         "checkpoint-receipt": _json(confirmed),
         "problem": _json(SequenceGap("Entry 7 is expected.", expected=7).document()),

@@ -172,8 +172,9 @@ def test_a_batch_is_signed_and_its_chain_begins_where_it_says(name: str) -> None
         proved(activity.document)
 
 
-def test_the_receipt_answers_the_batch() -> None:
-    request, response = request_of("batch"), response_of("receipt")
+@pytest.mark.parametrize(("asked", "given"), [("batch", "receipt"), ("hello", "hello-receipt")])
+def test_a_receipt_answers_its_request(asked: str, given: str) -> None:
+    request, response = request_of(asked), response_of(given)
     receipt = documents.loads(response.body)
     node = receipt["attributedTo"]
     signatures.verify_response(
@@ -182,8 +183,18 @@ def test_the_receipt_answers_the_batch() -> None:
     proved(receipt)
     field = exchange.read_field(request.headers.get("exchange-log"))
     batch = exchange.read(field, request.body, limits.MAX_BATCH_LINES)
-    assert (receipt["from"], receipt["to"]) == (batch.entries[0].seq, batch.entries[-1].seq)
-    assert receipt["entryHash"] == batch.entries[-1].entry_hash
+    head = (
+        (batch.entries[-1].seq, batch.entries[-1].entry_hash)
+        if batch.entries
+        else (field.seq - 1, field.prev)
+    )
+    assert receipt["from"] == (field.seq if batch.entries else head[0])
+    assert (receipt["to"], receipt["entryHash"]) == head
+    assert receipt["contentDigest"] == content_digest(request.body)
+
+
+def test_the_hello_goes_on_from_the_batch() -> None:
+    receipt = documents.loads(response_of("receipt").body)
     assert exchange.read_field(request_of("hello").headers.get("exchange-log")).prev == receipt["entryHash"]
 
 
