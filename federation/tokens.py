@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from federation import documents, multikey
 from federation.errors import FederationError, Malformed
+from federation.keys import SigningKey
 
 ALGORITHMS = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
 """Algorithm -> key type and curve. Nothing symmetric, nothing encrypted, no `none`."""
@@ -63,14 +66,14 @@ def sign(
     claims: Mapping[str, Any], private: Ed25519PrivateKey | RSAPrivateKey, key_id: str, typ: str = JWT
 ) -> str:
     """The compact token of these claims: EdDSA or RS256, as the key is."""
-    from joserfc.jwk import OKPKey, RSAKey
+    if isinstance(private, RSAPrivateKey):
+        return _compact(claims, "RS256", key_id, typ, lambda data: private.sign(data, PKCS1v15(), SHA256()))
+    return _compact(claims, "EdDSA", key_id, typ, private.sign)
 
-    key: Any = (
-        RSAKey.import_key(private) if isinstance(private, RSAPrivateKey) else OKPKey.import_key(private)
-    )
-    header = {"alg": "RS256" if key.key_type == "RSA" else "EdDSA", "kid": key_id, "typ": typ}
-    signed = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return f"{signed}.{_base64(_algorithm(header['alg']).sign(signed.encode('ascii'), key))}"
+
+def sign_as_node(claims: Mapping[str, Any], key: SigningKey, typ: str = JWT) -> str:
+    """The same by a node key; its `kid` is the Multikey, as `jwk_of` names it (PROTOCOL 2.e, step 2)."""
+    return _compact(claims, "EdDSA", key.public.multibase, typ, key.sign)
 
 
 def jwk_of_pem(pem: str, key_id: str) -> dict[str, Any]:
@@ -94,6 +97,14 @@ def thumbprint(key: str) -> str:
     """`jkt` of a Multikey: the SHA-256 thumbprint of its JWK, base64url. Source: RFC 7638, RFC 9449, section 6.1."""
     public = _base64(multikey.decode(key))
     return _base64(sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{public}"}}'.encode()).digest())
+
+
+def _compact(
+    claims: Mapping[str, Any], alg: str, key_id: str, typ: str, signer: Callable[[bytes], bytes]
+) -> str:
+    header = {"alg": alg, "kid": key_id, "typ": typ}
+    signed = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return f"{signed}.{_base64(signer(signed.encode('ascii')))}"
 
 
 def _base64(raw: bytes) -> str:
@@ -164,7 +175,7 @@ def _claims_of(token: str, key: Any) -> Claims:
         """Only our algorithms; RFC 9864 renames EdDSA, but providers still say it and the key names the curve."""
 
         def get_alg(self, name: str) -> Any:
-            return _algorithm(name)
+            return self.algorithms[name if name in ALGORITHMS else "refused"]
 
     try:
         signed = deserialize_compact(token, key, registry=Listed(strict_check_header=False))
@@ -173,9 +184,3 @@ def _claims_of(token: str, key: Any) -> Claims:
         raise BadToken("The signature does not hold.") from cause
     except Malformed as cause:
         raise BadToken("The payload is not readable.") from cause
-
-
-def _algorithm(name: str) -> Any:
-    from joserfc.jws import JWSRegistry
-
-    return JWSRegistry.algorithms[name if name in ALGORITHMS else "refused"]

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from node import admin, exchange, files, home, identity, relations, replicas, retention, spaces, threads, wire
+from node import (
+    admin,
+    exchange,
+    files,
+    home,
+    identity,
+    provider,
+    relations,
+    replicas,
+    retention,
+    spaces,
+    threads,
+    wire,
+)
 from node.core.capability import Capability
 
 CAPABILITIES: tuple[Capability, ...] = (
@@ -14,6 +27,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     threads.capability,
     retention.capability,
     replicas.capability,
+    provider.capability,
     admin.capability,
     home.capability,
     wire.capability,

@@ -19,7 +19,7 @@ from federation.adapters.egress import Egress
 from federation.errors import Unreachable
 from federation.http import Request
 from node import exchange as exchange_capability
-from node import files, home, identity, relations, replicas, retention, spaces, threads
+from node import files, home, identity, provider, relations, replicas, retention, spaces, threads
 from node import wire as wire_capability
 from node.app import create_app
 from node.config import Settings, new_secret_key
@@ -44,6 +44,7 @@ CAPABILITIES = (
     threads.capability,
     retention.capability,
     replicas.capability,
+    provider.capability,
     home.capability,
     wire_capability.capability,
 )
