@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Blueprint, Response, request
+from flask_smorest import Blueprint as ForPrograms
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from federation.adapters.egress import Egress
@@ -45,9 +46,15 @@ def arm() -> Response:
     return Response("armed")
 
 
+def _without_programs(each: Capability) -> Capability:
+    """Without its doors for programs: their OpenAPI document would be half of what a start costs."""
+    pages = tuple(one for one in each.blueprints if not isinstance(one, ForPrograms))
+    return replace(each, blueprints=pages)
+
+
 CAPABILITIES = (
     *(
-        each.capability
+        _without_programs(each.capability)
         for each in (exchange, identity, relations, spaces, files, threads, retention, replicas, wire)
     ),
     Capability(name="faults", blueprints=(doors,)),

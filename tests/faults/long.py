@@ -27,6 +27,10 @@ from tests.node.exchange.talk import Talk, begin, contents
 from tests.node.spaces.world import Way, Wires, built, peered
 
 DAY = timedelta(days=1)
+ASKED_AT_MOST = {"attempts": (20, 6), "hellos": (900, 150)}
+"""On the first day, and on each after it."""
+LATE_AFTER_S, FIRST_AFTER_S, ALL_AFTER_S = 300, 660, 900
+SLOWER_AT_MOST = 2.0
 POISON = "poison"
 
 
@@ -50,7 +54,8 @@ def talking(folder: Path) -> Iterator[Talk]:
 def away(talk: Talk, days: int, pending: int, until: float = inf) -> dict[str, Any]:
     """The host is away so long while so much is said to it; how often it was asked, and how all came in the end.
 
-    Raises Broken when something did not come, not in order, or not `until` then (as `time.time` says).
+    Raises Broken when something did not come, not in order, asked more often or later than R4 allows, or not
+    `until` then (as `time.time` says).
     """
     nord, aubier, clock = talk.nord, talk.aubier, talk.nord.clock
     talk.settle()
@@ -88,6 +93,16 @@ def away(talk: Talk, days: int, pending: int, until: float = inf) -> dict[str, A
     real_s = time.monotonic() - begun
     if contents(aubier.ground) != [f"<p>{number:06}</p>" for number in range(pending)]:
         raise Broken("something is missing, or out of order")
+    for what, (most, later) in ASKED_AT_MOST.items():
+        first, *others = asked[what][:days]
+        if first > most or max(others) > later:
+            raise Broken(f"too many {what} by day: {asked[what]}")
+    if late_after_s is None or not 60 <= late_after_s <= LATE_AFTER_S:
+        raise Broken(f"people are told after {late_after_s} s that it is late")
+    if first_s is None or first_s > FIRST_AFTER_S or real_s > ALL_AFTER_S:
+        raise Broken(
+            f"back, the first was delivered after {first_s} s by its clock, and all after {real_s:.0f} s"
+        )
     return {
         "days": days,
         "pending": pending,
