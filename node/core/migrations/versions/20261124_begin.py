@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "d34c8631af5b"
+revision: str = "10818cc04cbc"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
