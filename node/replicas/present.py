@@ -35,7 +35,10 @@ def copy(looks: Looks, seen: Seen) -> shown.Copy:
             shown.CopyDifference(each.iri, each.kind, _side(each.ours), _side(each.theirs), each.at)
             for each in seen.aside
         ],
-        forks=seen.forks,
+        forks=[
+            shown.CopyFork(first["asOf"], _signed(first), _signed(second))
+            for first, second in statements.contradictions(looks.session, seen.space.id)
+        ],
     )
 
 
@@ -64,6 +67,10 @@ def _proofs(
         before = found.get(node)
         found[node] = shown.CopyProof(looks.org(node), None if before is None else before.proved, differs=at)
     return sorted(found.values(), key=lambda proof: proof.org.name)
+
+
+def _signed(statement: dict[str, Any]) -> tuple[str, datetime]:
+    return statement["root"], datetime.fromisoformat(statement["published"])
 
 
 def _side(leaf: dict[str, Any] | None) -> shown.CopySide | None:

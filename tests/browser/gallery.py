@@ -427,7 +427,13 @@ COPY = shown.Copy("a", "Passerelle de l’Ill", NORD, False, "equal", ago(hours=
 TORN = replace(
     COPY,
     state="differs",
-    forks=1,
+    forks=[
+        shown.CopyFork(
+            1_204,
+            ("zQmaT6cRgCsVcU6NxtMJ4CpJZ5cQE1tRFua3yzWdTXmdVhZ", ago(hours=9)),
+            ("zQmS8ijyuWRNxRDggUgCyXvBoSAva9D6y4A6FDz1BH4YWmb", ago(hours=1)),
+        )
+    ],
     differences=[
         shown.CopyDifference(
             "https://nordacier.example/o/R83B8FQ8nP6s_C3mGw3Hfw",

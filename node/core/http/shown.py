@@ -703,6 +703,15 @@ class CopyDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFork:
+    """Two statements of one host that cannot both be true: of place `as_of`, each root with when it was signed."""
+
+    as_of: int
+    first: tuple[str, datetime]
+    second: tuple[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """A shared space and how its copies stand. `state` of the last comparison: "" (none yet), running, equal, differs,
     older (the host has less than it announced), failed; `leaves` were compared, `repaired` fetched.
@@ -719,7 +728,7 @@ class Copy:
     reason: str = ""
     proofs: Sequence[CopyProof] = ()
     differences: Sequence[CopyDifference] = ()
-    forks: int = 0
+    forks: Sequence[CopyFork] = ()
 
 
 @dataclass(frozen=True, slots=True)

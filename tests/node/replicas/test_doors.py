@@ -13,6 +13,7 @@ from federation.http import Response
 from node.core.clock import rfc3339
 from node.exchange import service as exchange
 from node.replicas.services import runs
+from tests.node.identity.houses import PASSWORD
 from tests.node.replicas.test_compare import Shared, lose, seen_by
 from tests.node.spaces.world import House, Role, exchange_all, opened, peered
 from tests.node.threads.talk import begin
@@ -227,3 +228,10 @@ def test_members_find_a_host_that_tells_them_different_histories(
     shared.compare()
 
     assert seen_by(nord, shared).forks == 1
+    admin = nord.person("Ada Berg", Role.ADMIN, PASSWORD)
+    browser = nord.browser()
+    browser.sign_in(admin, PASSWORD)
+    page = browser.get(f"/admin/copies/{nord.key_of(shared.iri)}").text
+    with nord.ground.database.reading() as session:
+        (pair,) = runs.evidence(session, nord.ground, seen_by(nord, shared).space)["contradictions"]
+    assert all(each["root"] in page for each in pair)
