@@ -19,12 +19,17 @@ from tests.faults.play import FURTHER, SCENES, Play, Scene
 from tests.faults.postgresql import copied_on_postgresql, sown_on_postgresql
 from tests.faults.sides import Sides, copied, sown_on_sqlite
 
+Wanted = tuple[str, str, Scene]
 Copies = Callable[[Path], AbstractContextManager[Sides]]
 
-WANTED = (
+WANTED: tuple[Wanted, ...] = (
     *((name, name, scene) for name, scene in SCENES.items()),
     *((title, *way) for title, way in FURTHER.items()),
 )
+
+
+ON_POSTGRESQL = tuple(each for each in WANTED if not each[2].restored)
+"""Backups are restored on SQLite alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Found:
 def run(wished: Round) -> Found:
     """One round, while there is time."""
     found, begun = Found(), time.monotonic()
-    wanted = [each for each in WANTED if not (wished.server and each[2].restored)]
+    wanted = [*(ON_POSTGRESQL if wished.server else WANTED)]
     random.Random(wished.seed).shuffle(wanted)
     wanted.sort(key=lambda each: each[2].last)
     with folders() as folder:
@@ -60,7 +65,7 @@ def run(wished: Round) -> Found:
     return found
 
 
-def _go_on(play: Play, wanted: list[tuple[str, str, Scene]], until: float, found: Found) -> None:
+def _go_on(play: Play, wanted: list[Wanted], until: float, found: Found) -> None:
     """Takes from what is wanted, to the first that breaks or ends the relation."""
     play.start()
     while wanted and time.time() < until:
