@@ -743,6 +743,13 @@ def test_refuses_a_line_that_holds(pair: Pair, case: str) -> None:
     assert effects(pair.north) == before
 
 
+def test_a_post_that_names_no_space_lies_where_it_is_said(pair: Pair) -> None:
+    document = pair.activity()
+    del document["object"]["audience"]
+    assert pair.say(pair.line(document)) == {"outcome": "processed"}
+    assert pair.north.store.rows.objects[document["object"]["id"]].stored.audience == pair.space
+
+
 LISTS: dict[str, tuple[Any, int]] = {
     "cc": ("https://south.example/people/x", limits.MAX_ADDRESSES),
     "attachment": ({"type": "Document", "mediaType": "text/plain", "size": 1}, limits.MAX_ATTACHMENTS),
