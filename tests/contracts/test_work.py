@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from federation import exchange, proofs
@@ -11,7 +13,7 @@ from federation.errors import LocalError
 from federation.http import Headers, Request, Response
 from federation.keys import SigningKey
 from federation.ports import Conflict, Dispute, Entry, Outcome, Relation
-from tests.contracts.conftest import GENESIS, PARTNER, Host, activity, announce
+from tests.contracts.conftest import GENESIS, PARTNER, START, Host, activity, announce
 from tests.federation.world import actor_document
 
 
@@ -373,6 +375,29 @@ def test_a_later_document_takes_the_place_of_the_one_before(host: Host) -> None:
             work.actors.learn(_introduced(name, key), f"{PARTNER}/actor")
         with host.open_work() as work:
             assert work.actors.document(key.controller)["name"] == name
+
+
+def test_who_is_one_of_ours_again_signs_with_a_new_key_and_keeps_the_former_for_what_it_proved(
+    host: Host,
+) -> None:
+    actor = host.node.replace("/actor", "/people/AAAAAAAAAAAAAAAAAAAAAA")
+    lost = SigningKey.generate(f"{actor}#ed25519")
+    lost_document = actor_document(actor, "Person", "Yann", "yann", lost.public.multibase, host.node, "North")
+    with host.open_work() as work:
+        assert work.actors.digest(actor) is None
+        signed = proofs.sign(lost_document, work.actors.signer(host.node), "2026-11-24T07:00:00Z")
+        work.actors.regain(signed)
+        assert work.actors.digest(actor) == digest(work.actors.document(actor))
+    host.clock.move(seconds=1)
+    with host.open_work() as work:
+        document, key = work.actors.document(actor), work.actors.signer(actor)
+        assert (document["name"], document["preferredUsername"]) == ("Yann", "yann")
+        assert [each["id"] for each in document["assertionMethod"]] == [key.key_id, lost.key_id]
+        proofs.verify(document, work.actors.signer(host.node).public)
+        assert work.actors.key(key.key_id) == key.public != lost.public
+        held = work.actors.key_at(lost.key_id, START - timedelta(hours=1))
+        assert held is not None
+        assert held.raw == lost.public.raw
 
 
 def test_what_was_learned_in_an_undone_savepoint_is_unknown(host: Host) -> None:
