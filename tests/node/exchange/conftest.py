@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.node.exchange.talk import Talk, begin
-from tests.node.spaces.world import House, aubier, clock, compiled, make_house, net, nord, partners
+from tests.node.spaces.world import House, aubier, clock, compiled, leroux, make_house, net, nord, partners
 
 
 @pytest.fixture
@@ -13,4 +13,4 @@ def talk(partners: tuple[House, House]) -> Talk:
     return begin(*partners)
 
 
-__all__ = ["aubier", "clock", "compiled", "make_house", "net", "nord", "partners", "talk"]
+__all__ = ["aubier", "clock", "compiled", "leroux", "make_house", "net", "nord", "partners", "talk"]

@@ -22,7 +22,7 @@ from node.identity.services.people import NoSuchPerson, Person
 from node.replicas.services import runs
 from node.spaces.services import spaces
 from tests.node.exchange.talk import Talk, begin, contents, say
-from tests.node.spaces.world import House, MakeHouse, peered
+from tests.node.spaces.world import House, MakeHouse, exchange_all, opened, peered
 
 BACKUP = "_backup"
 
@@ -344,3 +344,21 @@ def test_a_partner_that_reaches_us_though_we_do_not_reach_it_waits_for_a_while_o
     monkeypatch.setattr(memory, "UNMET_S", 0.0)
     recovery.at_start(talk.aubier.ground)
     assert isinstance(talk.nord.deliver(talk.aubier), delivery.Delivered)
+
+
+def test_what_one_partner_alone_was_told_goes_to_the_other_in_its_place(talk: Talk, leroux: House) -> None:
+    aubier, nord = talk.aubier, talk.nord
+    peered(aubier, leroux)
+    owen = leroux.person("Owen Hart")
+    opened(aubier, leroux, aubier.key_of(talk.space), talk.ines, owen)
+    talk.settle()
+    _backup(aubier)
+    talk.from_host("told to one")
+    aubier.deliver(nord)
+    _restore(aubier)
+    assert recovery.at_start(aubier.ground) == set()
+    talk.from_host("goes on")
+    exchange_all(aubier, nord, leroux)
+    assert contents(aubier.ground) == contents(nord.ground) == contents(leroux.ground)
+    assert contents(aubier.ground)[-2:] == ["<p>told to one</p>", "<p>goes on</p>"]
+    assert leroux.fact("SELECT count(*) FROM missing_rev") == 0
