@@ -104,10 +104,13 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted("Not all tests could be collected.")
         items = {each.nodeid: each for each in session.items}
         red = self.learn(session)
         if red:
-            sys.exit(f"Red without any change: {red}")
+            print(f"Red without any change: {red}", file=sys.stderr)
+            raise session.Failed
         gc.collect()
         gc.freeze()
         for number, change in enumerate(self.todo):
@@ -263,7 +266,8 @@ def main() -> None:
     files = dict.fromkeys(name for module in modules for name in (*MODULES[module], *EVERYWHERE))
     # A red test is to be told from a green one, and quickly: nobody reads why.
     quick = ("-qq", "--no-header", "--no-summary", "--assert=plain", "--tb=native", "-W", "ignore")
-    pytest.main([*quick, *files], plugins=[Run(todo, until, save)])
+    if pytest.main([*quick, *files], plugins=[Run(todo, until, save)]):
+        sys.exit("The tests must be green without any change.")
     _write_alive(changed, verdicts)
     print(_table(changed.changes, verdicts))
 
