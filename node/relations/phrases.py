@@ -6,14 +6,56 @@ Rule: sentences in the language of the reader; nothing is looked up.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _later
 from flask_babel import ngettext
 
 from node.core.http import rendering
+from node.relations.services import terms
 from node.relations.services.partners import Partner
+
+_RECEIPTS: Mapping[str, Any] = {
+    "received": _later("when it has arrived"),
+    "processed": _later("when it is kept"),
+}
+
+FURTHER: Mapping[str, Any] = {
+    "spaces": _later("Spaces named in the charter"),
+    "classes": _later("Data classes, the least first"),
+    "personal": _later("Personal data may be among it"),
+    "activity_types": _later("Acts that may pass"),
+    "object_types": _later("Kinds of content"),
+    "media_types": _later("Types of files"),
+    "max_object_kib": _later("Largest message, in KiB"),
+    "max_batch_kib": _later("Largest parcel of messages, in KiB"),
+    "max_file_mib": _later("Largest file, in MiB"),
+    "sign_ins": _later("Kinds of sign-in, any of which will do"),
+    "sign_in_h": _later("Oldest sign-in, in hours"),
+    "own_domains": _later("Only people with a confirmed address of a domain of their side"),
+    "leave_s": _later("Who leaves is shut out within, in seconds"),
+    "receipt": _later("A message is confirmed"),
+    "receipt_min": _later("Confirmed within, in minutes"),
+    "checkpoint_h": _later("Logs are compared every, in hours"),
+    "log_years": _later("Logs are kept for, in years"),
+    "timestamps": _later("Time stamps of a third party (RFC 3161)"),
+    "recall_h": _later("What is called back is gone within, in hours"),
+    "backup_days": _later("Backups are kept for, in days"),
+    "after_end_days": _later("What is left after the end goes within, in days"),
+    "notice_days": _later("Notice, in days"),
+    "text_url": _later("Address of the signed text"),
+    "text_type": _later("Type of the signed text"),
+    "text_digest": _later("Digest of the signed text"),
+}
+"""What a charter says beyond its sentences: field of its form -> label."""
+_FIELD_OF = {
+    **{f"{part}.{member}": name for name, part, member, *_ in terms.MEMBERS},
+    "scope.spaces": "spaces",
+    "scope.dataClasses": "classes",
+}
 
 
 def label(name: str, partner: Partner) -> str:
@@ -39,7 +81,19 @@ def label(name: str, partner: Partner) -> str:
         case "notice":
             return str(_("Notice"))
         case _:
-            return name
+            return str(FURTHER.get(_FIELD_OF.get(name, ""), name))
+
+
+def further(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of all that a charter says and its sentences do not."""
+    values = terms.written(document)
+    return [(str(text), _plain(values[name])) for name, text in FURTHER.items() if values[name] != ""]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    return _RECEIPTS.get(str(value)) or str(value)
 
 
 def said(name: str, value: Any) -> str:
@@ -61,8 +115,10 @@ def said(name: str, value: Any) -> str:
             return rendering.size(value)
         case "ends", date():
             return rendering.day(value)
+        case _, bool():
+            return _plain(value)
         case _, str():
-            return value
+            return _plain(value)
         case _, (list() | tuple()) if all(isinstance(each, str) for each in value):
             return ", ".join(value)
         case _:

@@ -57,7 +57,7 @@ def warnings(partner: Partner) -> dict[str, str]:
     return {"": " ".join(said)} if said else {}
 
 
-def chosen(partner: Partner) -> dict[str, str]:
+def chosen(partner: Partner) -> dict[str, Any]:
     """What the form of a charter begins with: what is on offer, else in force, else our register."""
     offered = partner.offer.terms if partner.offer else partner.agreement
     if offered is None:
@@ -66,6 +66,7 @@ def chosen(partner: Partner) -> dict[str, str]:
             "contract": partner.contract,
             "keep_ours": terms.DEFAULT_KEEP,
             "keep_theirs": terms.DEFAULT_KEEP,
+            **terms.first(),
         }
     return {
         "purpose": offered.purpose,
@@ -75,6 +76,7 @@ def chosen(partner: Partner) -> dict[str, str]:
         "keep_ours": offered.keep_ours,
         "keep_theirs": offered.keep_theirs,
         "ends": offered.ends.isoformat(),
+        **terms.written(offered.document),
     }
 
 
@@ -217,6 +219,7 @@ def _charter(agreement: terms.Terms, **members: Any) -> shown.Charter:
         ends=agreement.ends,
         notice=phrases.duration(agreement.notice),
         digest=agreement.digest,
+        further=phrases.further(agreement.document),
         **members,
     )
 

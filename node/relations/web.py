@@ -154,7 +154,6 @@ def propose(key: str) -> str | Response | tuple[str, int]:
     shown_again = _page if _relations().partner(key).agreement is None else _charter_page
     if errors:
         return shown_again(_relations().partner(key), values, errors, revising=True), 422
-    values.pop("next", None)
     choices = terms.Choices(**values)
     return _step(
         key, lambda: _relations().propose(key, choices, _by()), request.form, shown_again, revising=True
@@ -330,6 +329,7 @@ def _page(
         spaces=present.spaces(partner),
         revising=revising or "revise" in request.args,
         keep_choices=[(each, phrases.duration(each)) for each in terms.KEEP],
+        labels=phrases.FURTHER,
         values=values if values is not None else present.chosen(partner),
         errors={**present.warnings(partner), **(errors or {})},
     )
@@ -348,6 +348,7 @@ def _charter_page(
         versions=[present.version(each) for each in partner.versions],
         revising=revising or "revise" in request.args,
         keep_choices=[(each, phrases.duration(each)) for each in terms.KEEP],
+        labels=phrases.FURTHER,
         values=values if values is not None else present.chosen(partner),
         errors=errors or {},
     )

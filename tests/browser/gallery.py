@@ -28,6 +28,8 @@ from node.exchange import remote
 from node.exchange.histories import Checkpoint, Dispute, Version
 from node.identity.keyring import State
 from node.identity.services import keys
+from node.relations import phrases
+from node.relations.services import terms
 
 NODE = Path(rendering.__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 23, 10, 50, tzinfo=UTC)
@@ -364,7 +366,12 @@ def _relation(state: shown.RelationState, org: shown.Org = NORD, **more: Any) ->
         "spaces": LINES[:1] if state == "in-force" else [],
         "revising": False,
         "keep_choices": KEEP,
-        "values": {"purpose": "la construction de la passerelle de l’Ill", "keep_ours": "P5Y"},
+        "labels": phrases.FURTHER,
+        "values": {
+            "purpose": "la construction de la passerelle de l’Ill",
+            "keep_ours": "P5Y",
+            **terms.first(),
+        },
         "errors": {},
     }
 
@@ -1151,11 +1158,11 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "suspend": (
         "relations/suspend.html",
-        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices"),
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices", "labels"),
     ),
     "end": (
         "relations/end.html",
-        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices", "labels")
         | {
             "earliest": date(2026, 12, 23),
             "dispositions": [
@@ -1169,7 +1176,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "signed": (
         "relations/history.html",
-        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices", "labels")
         | {
             "checkpoints": [
                 Checkpoint("https://ici.example/streams/nord", True, 1284, ago(hours=5), True),
@@ -1180,7 +1187,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "signed-torn": (
         "relations/history.html",
-        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices")
+        _without(_relation("in-force", charter=CHARTER), "spaces", "revising", "keep_choices", "labels")
         | {
             "checkpoints": [Checkpoint("https://nord.example/streams/ici", False, 977, ago(hours=3), False)],
             "disputes": [

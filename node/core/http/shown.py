@@ -422,6 +422,7 @@ class Charter:
     agreed_at: datetime | None = None
     until: datetime | None = None  # a later version took its place then
     approvers: Sequence[str] = ()  # roles of who decided, as the accepting side says
+    further: Sequence[tuple[str, str]] = ()  # (label, value) of all that the sentences do not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ KEEP = ("P90D", "P180D", "P1Y", "P2Y", "P3Y", "P5Y", "P10Y")
 DEFAULT_KEEP = "P2Y"
 MAX_DAYS = 5 * 366
 KIB, MIB = 2**10, 2**20
+MINUTE_S, HOUR_S = 60, 3600
 
 Document = dict[str, Any]
 
@@ -39,11 +40,17 @@ class Choices:
     keep_theirs: str = DEFAULT_KEEP
     ends: date | None = None
     """None: in a year."""
+    spaces: Sequence[Mapping[str, str]] | None = None
+    """Entries of `scope.spaces`."""
+    classes: Sequence[str] | None = None
+    """Data classes, the least first."""
+    personal: bool | None = None
     activity_types: Sequence[str] | None = None
     object_types: Sequence[str] | None = None
     media_types: Sequence[str] | None = None
     """Empty: any."""
     max_object_kib: int | None = None
+    max_batch_kib: int | None = None
     max_file_mib: int | None = None
     sign_ins: Sequence[str] | None = None
     """Values of `acr`, any of which will do; empty: any sign-in."""
@@ -159,52 +166,134 @@ def _choose(document: Document, node: str, choices: Choices, now: datetime) -> N
             document["terms"][name] = getattr(choices, name)
         else:
             document["terms"].pop(name, None)
-    for name, part, member, written in MEMBERS:
+    _choose_further(document, choices, longer)
+    wrong = agreement.objections(document)
+    if wrong:
+        raise Invalid(_("The charter can’t say this. Check what you changed."), wrong, errors={"": wrong})
+
+
+def _choose_further(document: Document, choices: Choices, retention: str) -> None:
+    for name, part, member, written, _read in MEMBERS:
         chosen = getattr(choices, name)
         if chosen is None:
             continue
         value = written(chosen)
-        if value is None:
+        if value is None and member not in _NULLABLE:
             document[part].pop(member, None)
         else:
             document[part][member] = value
-    if choices.sign_in_h is not None:
-        document["identity"]["maxAuthAge"] = choices.sign_in_h * 3600 or None
-    if choices.after_end_days is not None:
-        for each in document["scope"]["dataClasses"]:
+    scope = document["scope"]
+    if choices.spaces is not None:
+        kept = {each["id"]: each for each in scope["spaces"]}
+        scope["spaces"] = [{**_extra(kept.get(each["id"], {})), **each} for each in choices.spaces]
+    if choices.classes is not None:
+        former = {each["class"]: each for each in scope["dataClasses"]}
+        plain = {"personalData": True, "retention": retention, "afterEnd": "P30D"}
+        scope["dataClasses"] = [{"class": each, **plain, **former.get(each, {})} for each in choices.classes]
+    for each in scope["dataClasses"]:
+        if choices.personal is not None:
+            each["personalData"] = choices.personal
+        if choices.after_end_days is not None:
             each["afterEnd"] = f"P{choices.after_end_days}D"
-    wrong = agreement.objections(document)
-    if wrong:
-        raise Invalid(_("The charter can’t say this. Check what you changed."), wrong, errors={"": wrong})
+
+
+def _extra(entry: Mapping[str, str]) -> dict[str, str]:
+    """What the form has no field for."""
+    return {name: value for name, value in entry.items() if name == "replica"}
+
+
+def written(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What an agreement says beyond its first sentences, as the fields of a form; "" for what no field can say."""
+    said: dict[str, Any] = {}
+    for name, part, member, _write, read in MEMBERS:
+        value = document[part].get(member)
+        said[name] = "" if value is None else read(value)
+    scope = document["scope"]
+    lines = [
+        " ".join((each["id"], each.get("direction", "both"), each.get("dataClass", ""))).strip()
+        for each in scope["spaces"]
+    ]
+    classes = scope["dataClasses"]
+    return {
+        **said,
+        "spaces": "\n".join(lines),
+        "classes": " ".join(each["class"] for each in classes),
+        "personal": any(each["personalData"] for each in classes),
+        "after_end_days": _count(classes[0]["afterEnd"], "P", "D") if classes else "",
+    }
+
+
+def first() -> dict[str, Any]:
+    """The fields of a first agreement."""
+    nobody = charter.Party("", "", "", (), "", (), "", "")
+    return written(charter.draft("", nobody, nobody, datetime.now(UTC)))
+
+
+def _count(period: str, before: str, unit: str) -> str:
+    """The number of a period that has this one unit; "" for any other."""
+    number = period.removeprefix(before).removesuffix(unit)
+    return number if period == f"{before}{number}{unit}" and number.isdecimal() else ""
+
+
+def _in(unit: int) -> Callable[[int], str]:
+    return lambda value: str(max(1, value // unit))
 
 
 def _held(names: Sequence[str]) -> list[str] | None:
     return list(names) or None
 
 
-#: What a charter says beyond its first sentences: field of `Choices`, where it stands, and how it is written there.
-#: What is written as None is a member that is not there.
-MEMBERS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
-    ("activity_types", "scope", "activityTypes", list),
-    ("object_types", "scope", "objectTypes", list),
-    ("media_types", "scope", "mediaTypes", _held),
-    ("max_object_kib", "scope", "maxObjectBytes", lambda kib: kib * KIB),
-    ("max_file_mib", "scope", "maxFileBytes", lambda mib: mib * MIB),
-    ("sign_ins", "identity", "minAcr", list),
-    ("own_domains", "identity", "emailDomains", lambda own: charter.DECLARED_ONLY if own else "none"),
-    ("leave_s", "identity", "offboardingSeconds", int),
-    ("receipt", "evidence", "receipt", str),
-    ("receipt_min", "evidence", "receiptSeconds", lambda minutes: minutes * 60),
-    ("checkpoint_h", "evidence", "checkpoint", lambda hours: f"PT{hours}H"),
-    ("log_years", "evidence", "logRetention", lambda years: f"P{years}Y"),
-    ("timestamps", "evidence", "timestamping", lambda wanted: "optional-rfc3161" if wanted else "none"),
-    ("recall_h", "recall", "applySeconds", lambda hours: hours * 3600),
-    ("backup_days", "recall", "backups", lambda days: f"P{days}D"),
-    ("notice_days", "terms", "notice", lambda days: f"P{days}D"),
-    ("text_url", "terms", "url", lambda text: text or None),
-    ("text_type", "terms", "mediaType", lambda text: text or None),
-    ("text_digest", "terms", "digestMultibase", lambda text: text or None),
+#: What a charter says beyond its first sentences: field of `Choices`, where it stands, how it is written there, and
+#: how a form reads it. What is written as None is a member that is not there.
+MEMBERS: tuple[tuple[str, str, str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    ("activity_types", "scope", "activityTypes", list, " ".join),
+    ("object_types", "scope", "objectTypes", list, " ".join),
+    ("media_types", "scope", "mediaTypes", _held, " ".join),
+    ("max_object_kib", "scope", "maxObjectBytes", lambda kib: kib * KIB, _in(KIB)),
+    ("max_batch_kib", "scope", "maxBatchBytes", lambda kib: kib * KIB, _in(KIB)),
+    ("max_file_mib", "scope", "maxFileBytes", lambda mib: mib * MIB, _in(MIB)),
+    ("sign_ins", "identity", "minAcr", list, " ".join),
+    ("sign_in_h", "identity", "maxAuthAge", lambda hours: hours * HOUR_S or None, _in(HOUR_S)),
+    (
+        "own_domains",
+        "identity",
+        "emailDomains",
+        lambda own: charter.DECLARED_ONLY if own else "none",
+        lambda said: said == charter.DECLARED_ONLY,
+    ),
+    ("leave_s", "identity", "offboardingSeconds", int, str),
+    ("receipt", "evidence", "receipt", str, str),
+    ("receipt_min", "evidence", "receiptSeconds", lambda minutes: minutes * MINUTE_S, _in(MINUTE_S)),
+    (
+        "checkpoint_h",
+        "evidence",
+        "checkpoint",
+        lambda hours: f"PT{hours}H",
+        lambda said: _count(said, "PT", "H"),
+    ),
+    (
+        "log_years",
+        "evidence",
+        "logRetention",
+        lambda years: f"P{years}Y",
+        lambda said: _count(said, "P", "Y"),
+    ),
+    (
+        "timestamps",
+        "evidence",
+        "timestamping",
+        lambda wanted: "optional-rfc3161" if wanted else "none",
+        lambda said: said != "none",
+    ),
+    ("recall_h", "recall", "applySeconds", lambda hours: hours * HOUR_S, _in(HOUR_S)),
+    ("backup_days", "recall", "backups", lambda days: f"P{days}D", lambda said: _count(said, "P", "D")),
+    ("notice_days", "terms", "notice", lambda days: f"P{days}D", lambda said: _count(said, "P", "D")),
+    ("text_url", "terms", "url", lambda text: text or None, str),
+    ("text_type", "terms", "mediaType", lambda text: text or None, str),
+    ("text_digest", "terms", "digestMultibase", lambda text: text or None, str),
 )
+_READ = {f"{part}.{member}": read for _name, part, member, _write, read in MEMBERS}
+_NULLABLE = frozenset({"maxAuthAge"})
 
 
 def compare(before: Terms, after: Terms) -> list[Difference]:
@@ -219,11 +308,17 @@ def compare(before: Terms, after: Terms) -> list[Difference]:
     ]
     old, new = _members(before.document), _members(after.document)
     others = [
-        Difference(name, old.get(name), new.get(name), _effect_of(old.get(name), new.get(name)))
+        Difference(name, _told(name, old), _told(name, new), _effect_of(old.get(name), new.get(name)))
         for name in (*old, *(each for each in new if each not in old))
         if old.get(name) != new.get(name)
     ]
     return [*found, *others]
+
+
+def _told(path: str, members: Mapping[str, Any]) -> Any:
+    """A member as the form of a charter says it, in its unit; others as they are."""
+    value, read = members.get(path), _READ.get(path)
+    return value if value is None or isinstance(value, list) or read is None else read(value)
 
 
 def _effect(name: str, before: Terms, after: Terms) -> Effect:

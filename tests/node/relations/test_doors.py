@@ -385,6 +385,153 @@ def test_two_administrators_agree_on_another_version_on_pages(
         assert browser.get(f"{page}/charter?revise=1").status_code == 200
 
 
+WHOLE = {
+    "whole": "true",
+    "purpose": "Footbridge",
+    "keep_ours": "P1Y",
+    "keep_theirs": "P1Y",
+    "spaces": "https://a.example/spaces/1 out partner\nhttps://a.example/spaces/2",
+    "classes": "open partner",
+    "activity_types": "Create Update Delete Announce Join Leave Add Remove Invite Accept",
+    "object_types": "Note, Tombstone",
+    "media_types": "image/* application/pdf",
+    "max_object_kib": "64",
+    "max_batch_kib": "512",
+    "max_file_mib": "10",
+    "sign_ins": "phr phrh",
+    "sign_in_h": "12",
+    "own_domains": "true",
+    "leave_s": "30",
+    "receipt": "received",
+    "receipt_min": "60",
+    "checkpoint_h": "12",
+    "log_years": "7",
+    "timestamps": "true",
+    "recall_h": "2",
+    "backup_days": "20",
+    "after_end_days": "10",
+    "notice_days": "90",
+    "text_url": "https://a.example/charter.pdf",
+    "text_type": "application/pdf",
+    "text_digest": "zQmcpg34cFCFo7QAotwvPa3aKsfVh3137i25tfizL7TB3S4",
+}
+
+
+def test_the_form_of_a_charter_says_the_whole_document(aubier: Peer, nord: Peer, language: str) -> None:
+    peered(aubier, nord)
+    here, there = signed_in(aubier, language=language), signed_in(nord, language=language)
+    mine, theirs = f"/partners/{aubier.partner(nord).key}", f"/partners/{nord.partner(aubier).key}"
+    assert here.post(f"{mine}/charter", WHOLE, page=mine).status_code == 303
+    offer = aubier.relation(nord).proposal
+    assert offer is not None
+    said = offer.agreement
+    partner = {"class": "partner", "personalData": False, "retention": "P1Y", "afterEnd": "P10D"}
+    assert said["scope"] | {"allowNewSpaces": "", "onwardTransfer": "", "publicAddressing": ""} == {
+        "spaces": [
+            {"id": "https://a.example/spaces/1", "direction": "out", "dataClass": "partner"},
+            {"id": "https://a.example/spaces/2", "direction": "both"},
+        ],
+        "dataClasses": [{**partner, "class": "open"}, partner],
+        "activityTypes": WHOLE["activity_types"].split(),
+        "objectTypes": ["Note", "Tombstone"],
+        "mediaTypes": ["image/*", "application/pdf"],
+        "maxObjectBytes": 65_536,
+        "maxBatchBytes": 524_288,
+        "maxFileBytes": 10_485_760,
+        "allowNewSpaces": "",
+        "onwardTransfer": "",
+        "publicAddressing": "",
+    }
+    assert said["identity"] == {
+        "minAcr": ["phr", "phrh"],
+        "maxAuthAge": 43_200,
+        "emailDomains": "declared-only",
+        "offboardingSeconds": 30,
+    }
+    assert said["evidence"] == {
+        "originProof": "required",
+        "receipt": "received",
+        "receiptSeconds": 3600,
+        "checkpoint": "PT12H",
+        "logRetention": "P7Y",
+        "timestamping": "optional-rfc3161",
+    }
+    assert said["recall"] == {"applySeconds": 7200, "backups": "P20D", "legalHold": "allowed-with-notice"}
+    assert said["terms"] == {
+        "notice": "P90D",
+        "purpose": "Footbridge",
+        "url": WHOLE["text_url"],
+        "mediaType": "application/pdf",
+        "digestMultibase": WHOLE["text_digest"],
+    }
+    shown = there.get(f"{theirs}/charter").text
+    for words in ("phr phrh", "image/*", "https://a.example/charter.pdf"):
+        assert words in shown
+    form = here.get(f"{mine}/charter?revise=1").text
+    assert 'value="phr phrh"' in form
+    assert "https://a.example/spaces/1 out partner" in form
+    assert there.post(f"{theirs}/charter/decline", {}, page=f"{theirs}/charter").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sign_ins", "phr ü"),
+        ("media_types", "pdf"),
+        ("activity_types", "Create; Update"),
+        ("spaces", "no-address"),
+        ("spaces", "https://a.example/s sideways"),
+        ("spaces", "https://a.example/s out partner more"),
+        ("text_digest", "abc"),
+        ("max_file_mib", "0"),
+        ("receipt_min", "soon"),
+    ],
+)
+def test_what_no_charter_can_say_is_told_beside_its_field(
+    aubier: Peer, nord: Peer, field: str, value: str
+) -> None:
+    peered(aubier, nord)
+    here, mine = signed_in(aubier), f"/partners/{aubier.partner(nord).key}"
+    answer = here.post(f"{mine}/charter", {**WHOLE, field: value}, page=mine)
+    assert answer.status_code == 422
+    assert f'id="f-{field}-e"' in answer.text
+    assert aubier.relation(nord).proposal is None
+
+
+def test_a_class_that_is_not_listed_is_no_class_of_a_space(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    here, mine = signed_in(aubier), f"/partners/{aubier.partner(nord).key}"
+    answer = here.post(f"{mine}/charter", {**WHOLE, "classes": "open"}, page=mine)
+    assert (answer.status_code, aubier.relation(nord).proposal) == (422, None)
+
+
+def test_what_a_whole_form_leaves_empty_is_not_there(aubier: Peer, nord: Peer) -> None:
+    peered(aubier, nord)
+    here, mine = signed_in(aubier), f"/partners/{aubier.partner(nord).key}"
+    gone = {
+        "media_types",
+        "sign_ins",
+        "sign_in_h",
+        "own_domains",
+        "timestamps",
+        "text_url",
+        "text_type",
+        "text_digest",
+    }
+    assert (
+        here.post(
+            f"{mine}/charter", {name: WHOLE[name] for name in WHOLE.keys() - gone}, page=mine
+        ).status_code
+        == 303
+    )
+    offer = aubier.relation(nord).proposal
+    assert offer is not None
+    assert "mediaTypes" not in offer.agreement["scope"]
+    assert offer.agreement["terms"].keys() == {"notice", "purpose"}
+    identity = offer.agreement["identity"]
+    assert (identity["minAcr"], identity["maxAuthAge"], identity["emailDomains"]) == ([], None, "none")
+
+
 def test_an_administrator_suspends_and_resumes_on_pages(aubier: Peer, nord: Peer, language: str) -> None:
     peered(aubier, nord)
     here, there = signed_in(aubier, language=language), signed_in(nord)
