@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "10818cc04cbc"
+revision: str = "b4e575fb98d4"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -100,12 +100,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "draft",
-        sa.Column(
-            "person_id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("lang", sa.String(length=16), nullable=False),
@@ -113,7 +108,7 @@ def upgrade() -> None:
         sa.Column("again", sa.String(length=64), nullable=False),
         sa.Column("files", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_draft")),
+        sa.PrimaryKeyConstraint("actor", name=op.f("pk_draft")),
     )
     op.create_table(
         "file_keep",
@@ -932,7 +927,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("activity", sa.Text(), nullable=False),
         sa.Column("space_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
@@ -941,7 +936,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("activity", name=op.f("uq_asked_activity")),
     )
     with op.batch_alter_table("asked", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_asked_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_asked_actor"), ["actor"], unique=False)
 
     op.create_table(
         "checkpoint",
@@ -1353,7 +1348,7 @@ def downgrade() -> None:
 
     op.drop_table("checkpoint")
     with op.batch_alter_table("asked", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_asked_person_id"))
+        batch_op.drop_index(batch_op.f("ix_asked_actor"))
 
     op.drop_table("asked")
     with op.batch_alter_table("actor_key", schema=None) as batch_op:
