@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from node.core.audit import Act, Audit, Entry, Head, Tampered
 from node.core.clock import rfc3339
 from node.core.db import Database, table_of
 from node.core.ground import Ground
+from node.core.values import value
 
 LINES = 50
 VISIT = timedelta(minutes=15)
@@ -29,7 +30,7 @@ COLUMNS = table_of(Entry).c
 Result = Literal["", "done", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sought:
     """What is looked for; empty is everything. `beginnings` of actions, `partner` by node actor."""
 
@@ -38,7 +39,7 @@ class Sought:
     result: Result = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Line:
     """One line. `refused`: something was refused or went wrong."""
 
@@ -55,7 +56,7 @@ class Line:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Page:
     """Lines, newest first, and whether there are newer and older ones."""
 
@@ -64,7 +65,7 @@ class Page:
     older: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Checked:
     """What a check of the whole chain found: the first line that does not hold, 0 when all hold."""
 

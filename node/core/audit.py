@@ -13,7 +13,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, Text, func, insert, select, text
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from node.core.clock import Clock, rfc3339
 from node.core.db import Base, BigKey, Database
+from node.core.values import value
 
 COUNTED_EVERY = timedelta(minutes=1)
 READ_AT_ONCE = 500
@@ -45,7 +46,7 @@ class Entry(Base):
     hash: Mapped[str] = mapped_column(String(64))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Act:
     """What happened. `action` is a dotted verb: `signin.done`, `relation.suspended`, `exchange.refused`."""
 
@@ -63,7 +64,7 @@ class Act:
     detail: Mapping[str, str | int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Head:
     """The newest row: to be witnessed by somebody else, so that a cut tail shows."""
 

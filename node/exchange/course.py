@@ -7,12 +7,13 @@ Source: RELIABILITY 2.1, *Schedule*; PROTOCOL 2.i.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from federation import delivery, limits
 from federation.delivery import Behind, Delivered, Refused, Retry, Stopped, Verdict
+from node.core.values import value
 
 PAUSE = timedelta(hours=6)  # between attempts at a partner that refuses us
 HINT_SPACING = timedelta(seconds=2)
@@ -27,7 +28,7 @@ class Standing(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Course:
     """Where delivery stands. `silent`: the last contact brought no answer at all. `lines`: how many at once.
     `hinted_at`: of the last attempt that a request of the partner earned.

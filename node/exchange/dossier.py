@@ -7,7 +7,7 @@ else is shown: one entry, its path, and the checkpoint that both have signed. So
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from federation.ports import Relation
 from federation.verify.verify import FORM
 from node.core.clock import rfc3339
 from node.core.db import table_of
+from node.core.values import value
 from node.exchange import histories, tables
 from node.exchange.histories import CHECKPOINT
 from node.exchange.packing import unpack
@@ -44,7 +45,7 @@ class TooMuch(Exception):
     """More than `MAX_ENTRIES` entries: ask for less at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wanted:
     """Which entries: those of these activities, alone or announced, all for none; from `begin` up to, not including,
     `end`.
@@ -55,7 +56,7 @@ class Wanted:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """What a partner has signed of one entry of ours: `receipt` is its id, `at` when it says to have received it.
 
@@ -70,7 +71,7 @@ class Received:
     signed: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Stream:
     """A stream of either side, and the newest checkpoint that both have signed (0, None, None: there is none).
 
@@ -86,7 +87,7 @@ class _Stream:
     answer: Document | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Receipted:
     """The receipt that covers an entry, with the two header sets where we have them."""
 

@@ -6,7 +6,6 @@ verified again, and it must name the hash that we hold. Source: PROTOCOL 2.b (le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +14,7 @@ from federation import digest, iris, proofs, rekeying
 from federation.errors import FederationError
 from federation.ports import Relation
 from node.core.db import table_of
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.packing import unpack
 from node.exchange.service import NodeWork
@@ -23,7 +23,7 @@ from node.exchange.unit import LANE, OUT_ENTRY, STREAM
 TAKEN = table_of(tables.Taken)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Evidence:
     """What the receipts of one partner prove of one stream of ours.
 
@@ -97,6 +97,6 @@ def _check(row: Any, stream: Any, relation: Relation, work: NodeWork) -> None:
         "entryHash": None if row.entry_hash is None else digest.multibase_of(row.entry_hash),
         "contentDigest": digests[0] if len(digests) == 1 else None,
     }
-    for name, value in said.items():
-        if value is None or receipt.get(name) != value:
+    for name, ours in said.items():
+        if ours is None or receipt.get(name) != ours:
             raise _Wrong(f"{name} is not what we sent.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from node.core import failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.service import NodeWork, in_force, open_reading, open_work, settings_of, tell
 from node.exchange.unit import IN_ENTRY, LANE, STREAM
@@ -40,7 +40,7 @@ GIVEN_UP: Mapping[str, object] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """One line that waits, and for whom."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from node.core import failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.packing import pack, unpack
 from node.exchange.service import (
@@ -45,7 +45,7 @@ EVERY = "PT24H"
 SEARCH_FOR = timedelta(days=7)  # a partner that does not show its history in this time is not asked any more
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Checkpoint:
     """The newest checkpoint of a stream: how far it reaches, and whether the other side agrees."""
 
@@ -56,7 +56,7 @@ class Checkpoint:
     agreed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Version:
     """What one side says entry `seq` is."""
 
@@ -68,7 +68,7 @@ class Version:
     entry_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dispute:
     """Two histories of a stream. `first` is the entry where they part, with both versions of it, once it was found.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -25,6 +24,7 @@ from federation.synchronization import Told
 from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.core.wake import POLL_S
 from node.exchange import histories, recovery
 from node.exchange.course import Course, Standing
@@ -55,7 +55,7 @@ _COURSE = select(
 _SAVE = update(LANE).where(LANE.c.relation == bindparam("wanted"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sent:
     """What one step did: the parcel, and what its answer means."""
 

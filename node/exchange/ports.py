@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from node.core import events, failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.hot import Hot
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.packing import pack, unpack
 from node.exchange.statements import insert_into, insert_or_leave
@@ -147,7 +148,7 @@ _INTRODUCED = Hot(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aside:
     """Event: this must reach the partner's node inbox, as the stream to it waits."""
 
@@ -155,7 +156,7 @@ class Aside:
     activity: Activity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Disputed:
     """Event: two histories of a stream came to light. `conflict` as `federation.ports.Conflict` names it."""
 

@@ -7,7 +7,6 @@ Source: RELIABILITY R11; PROTOCOL 2.a, *Failure cases*.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from federation import delivery, recovery
@@ -16,6 +15,7 @@ from federation.ports import Relation
 from node.core import failpoints
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange.histories import read_log
 from node.exchange.memory import memory_of
 from node.exchange.service import egress_of, in_force, open_reading, open_work, settings_of
@@ -27,7 +27,7 @@ MAX_WAIT_S = 5.0
 THREADS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recovered:
     """How many entries came back: of our own log, and of the partner's."""
 
@@ -35,7 +35,7 @@ class Recovered:
     theirs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CaughtUp:
     """Event: this partner's log was read to its end; how many entries of both logs we had lacked."""
 

@@ -6,7 +6,6 @@ is kept for what it proved until then. No end is taken back or put off. Source: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from federation.ports import Relation
 from node.core.clock import rfc3339
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.packing import unpack
 from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, STREAM, unit_of
@@ -38,7 +38,7 @@ _KEY = (
 _DOCUMENT = select(ACTOR.c.document, ACTOR.c.digest).where(ACTOR.c.iri == bindparam("name"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Learned:
     """Event: an actor of another node was introduced, or introduced anew with another document."""
 
@@ -46,7 +46,7 @@ class Learned:
     document: Document
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Flagged:
     """Entries of a partner's stream that came in under a key that was revoked later: what they say may be another's.
 

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
@@ -31,6 +31,7 @@ from node.core import events, failpoints
 from node.core.audit import ADVISORY_LOCK
 from node.core.db import Database, table_of
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import tables
 from node.exchange.memory import memory_of
 from node.exchange.unit import ACTIVITY, LANE, OUT_ENTRY, STREAM, whole
@@ -54,7 +55,7 @@ class NodeWork(Work, Protocol):
     def ground(self) -> Ground: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handle:
     """What a process makes once for a ground."""
 
@@ -63,7 +64,7 @@ class Handle:
     egress: Egress
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acknowledged:
     """Event: a partner has receipted our entries `first` to `last`."""
 
@@ -72,7 +73,7 @@ class Acknowledged:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mark:
     """Where an activity of ours stands at one partner; `problem` and its sentence `reason` when it was refused."""
 
@@ -83,7 +84,7 @@ class Mark:
     problem: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Health:
     """How the exchange with one partner runs.
 

@@ -11,7 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from node.core import events, failpoints
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.hot import Hot, execute
+from node.core.values import value
 from node.core.work import enlist
 from node.exchange import tables
 from node.exchange.memory import Memory, memory_of
@@ -90,7 +91,7 @@ class Kept(NamedTuple):
     inside: Activity | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Position:
     """Where a stream stands. `id` is None while the stream has no row; `at` is when it moved, in this unit."""
 

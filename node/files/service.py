@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any, NamedTuple
@@ -31,6 +30,7 @@ from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
 from node.core.storage import NoSuchFile
+from node.core.values import value
 from node.exchange import service as exchange
 from node.files import tables
 from node.identity.services.names import shown
@@ -152,7 +152,7 @@ class Place(NamedTuple):
     accepted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Taken:
     """A file that somebody brought; its bytes are safe."""
 
@@ -172,7 +172,7 @@ class Taken:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attached:
     """A file of a post, for readers."""
 
@@ -185,7 +185,7 @@ class Attached:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """A file to be read now. `media_type` is what our own look said."""
 
@@ -200,7 +200,7 @@ class Found:
         return self.media_type in SHOWN_INLINE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Arrived:
     """The bytes of a file came: told to who shows the posts that name it."""
 

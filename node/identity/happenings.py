@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from federation.activity import Activity
 from federation.ports import Relation
+from node.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Renamed:
     """An actor of ours is called otherwise from now on."""
 
@@ -16,7 +15,7 @@ class Renamed:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyToTell:
     """A partner must hear of the keys of our node: `said`, in a request signed by the key named `signer`."""
 
@@ -25,7 +24,7 @@ class KeyToTell:
     signer: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyTold:
     """By who sends: the partner's node has taken in what `activity` says of our keys; else `problem` says why not."""
 
@@ -33,7 +32,7 @@ class KeyTold:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyRevoked:
     """The key of our node has ended: these relations (ids) are to be compared anew."""
 

@@ -29,6 +29,7 @@ from federation.http import Headers, Request
 from federation.tokens import BadToken, UnknownKey
 from node.config import Provider, SettingsError
 from node.core.errors import Absent, NodeError, Unavailable
+from node.core.values import value
 from node.identity.services.people import Claims
 
 PENDING_S = 600
@@ -66,7 +67,7 @@ class ProviderUnavailable(Unavailable):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pending:
     """A sign-in that was begun, as it waits in the browser. `begun_at` in seconds since 1970."""
 
@@ -84,7 +85,7 @@ class Pending:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignedIn:
     """What a provider vouched for. `provider_session` is its `sid`, when it says one."""
 
@@ -94,7 +95,7 @@ class SignedIn:
     sign_in: SignIn
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Metadata:
     """What a provider says of itself, checked against what was configured. `read_at` by the monotonic clock."""
 

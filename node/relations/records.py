@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from federation.ports import Proposal, Relation, State
 from node.core import events
 from node.core.db import Database, table_of
 from node.core.ground import Ground
+from node.core.values import value
 from node.core.wake import POLL_S, Token
 from node.relations import tables
 
@@ -44,14 +44,14 @@ _COLUMNS = RELATION.c
 _LIVE = select(*_COLUMNS).where(_COLUMNS.ended_at.is_(None)).order_by(_COLUMNS.id)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Introduced:
     """Event: a relation began; its node actor is still to be read."""
 
     relation_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RelationEnded:
     """Event: a relation under an agreement has ended. `disposition` as PROTOCOL 2.a.7 names it."""
 
@@ -63,14 +63,14 @@ class RelationEnded:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resumed:
     """Event: a relation that was suspended is in force again."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Agreed:
     """Event: a version of the agreement with this node came into force."""
 
@@ -78,7 +78,7 @@ class Agreed:
     node: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpacesStopped:
     """Event: one side has stopped spaces (IRIs) with this node, or lets them go on."""
 
@@ -86,7 +86,7 @@ class SpacesStopped:
     spaces: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """The live relations at one moment."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flask_babel import lazy_gettext as _
@@ -20,6 +19,7 @@ from federation.ports import Role
 from node.core.db import table_of
 from node.core.errors import Changed
 from node.core.ground import Ground
+from node.core.values import value
 from node.relations.records import known
 from node.spaces import tables
 
@@ -59,7 +59,7 @@ _ORGANISATIONS = (
 _SPACE = select(SPACE.c.iri, SPACE.c.member_rev).where(SPACE.c.id == bindparam("space"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Organisation:
     """An organisation on the roster in force."""
 
@@ -68,7 +68,7 @@ class Organisation:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reader:
     """A person who reads. `person_id` for our own, `name` empty while nobody introduced him or her."""
 
@@ -85,7 +85,7 @@ class Reader:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Audience:
     """Who reads now: people, their organisations on the roster (one may have no reader yet), and the token of both."""
 
@@ -98,7 +98,7 @@ class Audience:
     """Members who read nothing now: exchange with their organisation is stopped in this space."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """What became of a list since somebody saw it."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from node.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """A partner's admin accepted our invitation: his organisation is to be put on the roster."""
 
     invitation_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RosterStale:
     """An organisation left a space of ours: the roster must be written anew."""
 

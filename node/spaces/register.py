@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ from node.core import events, ids
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.hot import Hot, execute
+from node.core.values import value
 from node.core.work import Reversible, enlist
 from node.identity.services.identity import identity_of
 from node.identity.services.names import shown
@@ -167,7 +167,7 @@ class Person(NamedTuple):
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Named:
     """An organisation of a roster with its row."""
 

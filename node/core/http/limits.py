@@ -11,7 +11,6 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from node.core.audit import Audit
 from node.core.errors import TooMany
 from node.core.http.guards import viewer_or_none
 from node.core.log import get_logger
+from node.core.values import value
 
 log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ SIGNED = frozenset({"files"})
 """Blueprints where a partner's node asks too, by its signature: its address has the rate of a person there."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rate:
     """`burst` requests at once, then `per_s` a second."""
 

@@ -13,7 +13,6 @@ import ipaddress
 import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -28,6 +27,7 @@ from node.core import ids
 from node.core.db import Database
 from node.core.errors import Absent, Changed, Invalid, NotAllowed, TooMany
 from node.core.secrets import hash_of, new_secret
+from node.core.values import value
 from node.identity import tables
 from node.identity.services.people import AccountClosed, Claims, People, Person, Role, end_access
 
@@ -55,7 +55,7 @@ class Purpose(StrEnum):
     PASSWORD = "password"  # noqa: S105 -- a purpose, not a password
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Invitation:
     """An open one-time link, before it is used. `person` is None for the first administrator."""
 
@@ -211,9 +211,9 @@ class Accounts:
         """Counts the attempt as a failure until it succeeds, so that parallel guesses count, too."""
         attempts = tables.SignInAttempt
         db.execute(delete(attempts).where(attempts.at <= now - FAILURE_WINDOW))
-        for column, value in ((attempts.account, account), (attempts.address, address)):
+        for column, known in ((attempts.account, account), (attempts.address, address)):
             failures = db.scalar(
-                select(func.count()).where(column == value, attempts.at > now - FAILURE_WINDOW)
+                select(func.count()).where(column == known, attempts.at > now - FAILURE_WINDOW)
             )
             if failures is not None and failures >= MAX_FAILURES:
                 raise TooManyAttempts(f"{failures} failures by {column.key} from {address}.")

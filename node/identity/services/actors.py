@@ -7,7 +7,7 @@ holds no mail address. Source: PROTOCOL 2.0 (node key, user keys), 2.j (introduc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ from federation.settings import Settings
 from node.core import ids
 from node.core.clock import rfc3339
 from node.core.events import Events
+from node.core.values import value
 from node.identity import tables
 from node.identity.happenings import Renamed
 from node.identity.keyring import KeyRing, NoSuchActor, State, new_key, public_of
@@ -40,7 +41,7 @@ class Kind(StrEnum):
 _FOLDER = {Kind.PERSON: "people", Kind.SPACE: "spaces"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LocalActor:
     """An actor of this node: `document` is its JSON as it goes out, `digest` the D(x) of PROTOCOL 2.0."""
 

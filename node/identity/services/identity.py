@@ -7,7 +7,6 @@ is counted, because anybody can try. Source: SECURITY TH-45, S14; ARCHITECTURE, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from node.config import LANGUAGES
 from node.core.audit import Act
 from node.core.errors import NodeError
 from node.core.ground import Ground
+from node.core.values import value
 from node.identity.keyring import keyring_of
 from node.identity.process import once_per_ground
 from node.identity.services.accounts import (
@@ -39,7 +39,7 @@ from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Browser:
     """The browser that signs in, as the door saw it; `session_id` is the session that the new one replaces."""
 
@@ -48,7 +48,7 @@ class Browser:
     session_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Welcome:
     """A sign-in that worked: `secret` goes into the cookie."""
 

@@ -8,7 +8,6 @@ anew. Source: PROTOCOL 2.0 (*Node key*), 2.a (*Key compromise*); SECURITY TH-08;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
@@ -26,6 +25,7 @@ from node.core.audit import Act
 from node.core.clock import rfc3339
 from node.core.errors import Changed, Invalid
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import remote
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
@@ -42,7 +42,7 @@ Word = Literal["next", "switched", "ended"]
 _KEY, _NOTICE = tables.ActorKey, tables.KeyNotice
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """What one partner was told of one key, and whether its node has taken that in; `problem` is its last answer."""
 
@@ -56,7 +56,7 @@ class Notice:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Key:
     """A key of our node. `ends`: when it proves nothing new; `compromised` where it was revoked."""
 
@@ -76,7 +76,7 @@ class Key:
         return [each for each in self.notices if each.state == "waiting"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Partner:
     """A partner as a change of our key would find it: `away` since, `queued` entries of ours; its own `key` now."""
 

@@ -7,7 +7,6 @@ never federated; who is disabled stays so, whatever a provider says. Source: SEC
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -20,6 +19,7 @@ from federation import rekeying
 from federation.activity import Document
 from node.core import ids
 from node.core.errors import Absent, Changed, NotAllowed
+from node.core.values import value
 from node.identity import tables
 from node.identity.services import names
 from node.identity.services.actors import Actors
@@ -37,7 +37,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claims:
     """What a provider says of someone; only `issuer` and `subject` identify."""
 
@@ -49,7 +49,7 @@ class Claims:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Person:
     """Someone of this organisation, as other capabilities see him or her."""
 

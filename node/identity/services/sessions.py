@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from federation import documents
 from federation.authn import SignIn
 from node.core.errors import Absent, NodeError
 from node.core.secrets import hash_of, new_secret
+from node.core.values import value
 from node.identity import tables
 from node.identity.services.people import AccountClosed, People, Person
 
@@ -30,7 +30,7 @@ MAX_USER_AGENT_CHARS = 255
 MAX_KEPT_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lifetimes:
     """How long a session lives: `idle` since it was last seen, `absolute` since it began."""
 
@@ -38,7 +38,7 @@ class Lifetimes:
     absolute: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LiveSession:
     """A session that holds now. `kept` is what pages keep in it (notices, for one)."""
 
@@ -52,7 +52,7 @@ class LiveSession:
     kept: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Begun:
     """How a session came to be, for `Sessions.begin`."""
 

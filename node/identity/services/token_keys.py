@@ -7,7 +7,7 @@ are needed first, sealed like every key, changed with the same overlap. Source: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from node.core.audit import Act
 from node.core.errors import Absent
 from node.core.ground import Ground
+from node.core.values import value
 from node.identity import tables
 from node.identity.keyring import State, purpose_of
 from node.identity.process import once_per_ground
@@ -46,7 +47,7 @@ class Kind(StrEnum):
     RSA = "rsa"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenKey:
     """A key that signs tokens; `id` is the `kid`, `public` PEM. The private half stays out of its text."""
 

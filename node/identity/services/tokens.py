@@ -6,7 +6,6 @@ Rule: the row keeps the hash; a token never may more than its person may now. So
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -19,6 +18,7 @@ from node.core.db import table_of
 from node.core.errors import Absent, Invalid
 from node.core.hot import Hot
 from node.core.secrets import hash_of, new_secret
+from node.core.values import value
 from node.identity import tables
 from node.identity.services.people import People, Person
 
@@ -70,7 +70,7 @@ class Scope(StrEnum):
 FOR_ADMINS = frozenset({Scope.RELATIONS_ADMIN, Scope.PEOPLE_ADMIN, Scope.AUDIT_READ, Scope.METRICS_READ})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Token:
     """A token as its person sees it afterwards; the secret is gone."""
 
@@ -82,7 +82,7 @@ class Token:
     used_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bearer:
     """Who holds a token, and what it may now."""
 

@@ -6,7 +6,6 @@ Rule: a use case is one unit of work and one line on record; it raises errors of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from node.core.audit import Act
 from node.core.errors import Absent, Changed
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange import service as exchange
 from node.relations import records
 from node.relations.records import INVITE, RELATION
@@ -30,7 +30,7 @@ _INVITES = INVITE.c
 _RELATIONS = RELATION.c
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class By:
     """The administrator who acts: IRI (empty on the command line) and name."""
 

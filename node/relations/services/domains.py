@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from federation.domains import Resolver, Unresolved
 from federation.ports import Relation
 from node.core.audit import Act
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import service as exchange
 from node.relations import records
 from node.relations.records import RELATION
@@ -28,7 +28,7 @@ KEPT_UNANSWERED = timedelta(days=3)
 LOOK_UP_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Declared:
     """A domain that an organisation declares. `node` is its node actor, `name` where the record stands.
 

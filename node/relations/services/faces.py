@@ -6,16 +6,16 @@ Rule: one query for all; what is shown of a partner to everybody, and nothing el
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federation.ports import State
+from node.core.values import value
 from node.relations import tables
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Face:
     """One partner. `hue` is None until both admins have compared the fingerprint."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _
 
@@ -11,6 +10,7 @@ from federation.errors import EgressError
 from node.core.audit import Act
 from node.core.errors import Invalid, NodeError
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import histories
 from node.exchange.dossier import TooMuch, Wanted, dossier
 from node.exchange.histories import Checkpoint, Dispute
@@ -29,7 +29,7 @@ class Unreached(NodeError):
         super().__init__(_("Their node gives no answer now. It is asked again by itself."), cause)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class History:
     """The newest checkpoint of each log, and where the histories of both sides part."""
 

@@ -7,7 +7,6 @@ Source: PRODUCT D.15; SECURITY TH-17, C14.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from federation.ports import Invite, Relation
 from node.core import ids
 from node.core.clock import rfc3339
 from node.core.errors import Changed, Invalid, Unavailable
+from node.core.values import value
 from node.exchange import service as exchange
 from node.identity.services import names
 from node.identity.services.identity import identity_of
@@ -39,7 +39,7 @@ TOKEN_BYTES = 32
 _INVITES = INVITE.c
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Invitation:
     """A link just made: it is shown this once."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from node.core import failpoints
 from node.core.audit import Act
 from node.core.ground import Ground
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange import service as exchange
 from node.identity.happenings import KeyTold, KeyToTell
 from node.identity.services.identity import identity_of
@@ -42,7 +42,7 @@ SOON_S = 60  # a retry within the minute gets a job of its own; later ones wait 
 _COLUMNS = MESSAGE.c
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waits:
     """Event: a message was not taken; it may go again in `delay_s` seconds."""
 

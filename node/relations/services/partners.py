@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from federation import ending, handshake
 from federation.ports import State
+from node.core.values import value
 from node.identity.services.identity import identity_of
 from node.relations import records
 from node.relations.records import INVITE, RELATION, VERSION
@@ -38,7 +39,7 @@ _RELATIONS = RELATION.c
 _VERSIONS = VERSION.c
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Group:
     """One of the six groups; `digits` is "" while it is covered."""
 
@@ -47,7 +48,7 @@ class Group:
     read_by: Literal["us", "them", "both"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirmed:
     """One side's confirmation of the fingerprint."""
 
@@ -56,7 +57,7 @@ class Confirmed:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered:
     """An open offer; `accepted`: we have, and wait for the partner to take that in."""
 
@@ -67,7 +68,7 @@ class Offered:
     accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stop:
     """A suspension by one of the two; `why` in its own words, in `language` ("" when it names none)."""
 
@@ -77,7 +78,7 @@ class Stop:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ending:
     """Notice that was given."""
 
@@ -89,7 +90,7 @@ class Ending:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Version:
     """A version that holds or once held; `approvers` are roles that the accepting side named."""
 
@@ -100,7 +101,7 @@ class Version:
     replaced_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Partner:
     """One relation, or an invitation that nobody has used, as an administrator sees it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from flask_babel import lazy_gettext as _
 
 from federation import charter
 from node.core.errors import Invalid
+from node.core.values import value
 from schemas.as2 import agreement
 
 KEEP = ("P90D", "P180D", "P1Y", "P2Y", "P3Y", "P5Y", "P10Y")
@@ -28,7 +29,7 @@ MINUTE_S, HOUR_S = 60, 3600
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Choices:
     """The form of a charter. What is None stays as it is in the version before, or in a first draft."""
 
@@ -72,7 +73,7 @@ class Choices:
     text_digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """An agreement for people. Durations as ISO 8601, `max_file_bytes` 0 when it says nothing."""
 
@@ -95,7 +96,7 @@ class Terms:
 Effect = Literal["widens", "narrows", "changes"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """One thing that another version says otherwise. `name`: a field of Terms, or a member of the document."""
 

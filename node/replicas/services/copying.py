@@ -30,6 +30,7 @@ from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import NodeError
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import service as exchange
 from node.replicas import tables
 from node.replicas.services import hosting, leaves, statements
@@ -240,7 +241,7 @@ def note(session: Session, ground: Ground, space: Copied, found: Difference | Dr
     ground.audit.append(session, Act(f"replica.{found.kind}", peer=space.host, subject=leaf.id))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dropped:
     """A post of ours that the host receipted and never announced."""
 

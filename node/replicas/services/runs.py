@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from node.core.errors import Absent, NodeError
 from node.core.ground import Ground
 from node.core.jobs import every, job
 from node.core.log import get_logger
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.recovery import CaughtUp
 from node.exchange.service import NodeWork
@@ -61,7 +61,7 @@ RunState = Literal["running", "equal", "differs", "older", "failed"]
 Progress = Callable[[str, int], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Run:
     """The last comparison of one copy."""
 
@@ -76,7 +76,7 @@ class Run:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aside:
     """One leaf on which both sides do not agree, as each has it."""
 
@@ -87,7 +87,7 @@ class Aside:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seen:
     """One space as its copies stand; `proofs` are the newest of each other organisation."""
 

@@ -7,7 +7,6 @@ one host, different, they prove that it tells different histories, and both are 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from federation.replica import Statement, View
 from node.core.audit import Act
 from node.core.db import table_of
 from node.core.ground import Ground
+from node.core.values import value
 from node.replicas import tables
 from node.replicas.services import leaves
 from node.spaces.services.copies import Copied
@@ -30,7 +30,7 @@ KEPT = 3
 Standing = Literal["said", "equal", "differs", "forked"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pair:
     """What both sides signed of equal copies: the proof."""
 

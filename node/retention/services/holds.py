@@ -6,7 +6,6 @@ it kept. Source: PROTOCOL 2.f; SECURITY TH-22 (hold > deletion > retention).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Absent, Invalid
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange.packing import unsqueeze
 from node.retention import tables
 from node.retention.services import erasing
@@ -30,7 +30,7 @@ KEPT = table_of(tables.Kept)
 MAX_WORDS_CHARS = 300
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """One hold: on a space, on a thread of it, or on a post (`object`). `kept`: how many messages only it keeps."""
 

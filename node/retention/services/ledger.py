@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from node.core.db import table_of
 from node.core.errors import Absent
+from node.core.values import value
 from node.retention import tables
 from node.spaces.services import reading as spaces
 
@@ -29,7 +29,7 @@ REMIND_AFTER = timedelta(days=7)
 Outcome = Literal["waiting", "erased", "retained", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """What one organisation says. `review_by` and `residual_until` are days, None where it named none."""
 
@@ -45,7 +45,7 @@ class Said:
     document: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recalled:
     """One recall as the ledger shows it. `post` is the key of its tombstone."""
 
@@ -172,7 +172,7 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunSeen:
     """One run of retention with its receipt (JSON), and the ids that it counted, of ours."""
 

@@ -6,7 +6,6 @@ is kept by its address alone, so that its answer is let in. Source: PROTOCOL 2.j
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _
@@ -21,6 +20,7 @@ from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Invalid
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.spaces import tables
@@ -34,7 +34,7 @@ MAX_SHOWN = 20
 _ASKED = table_of(tables.Asked)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """A request of one of ours. `state`: open, accepted, declined; `node`: who keeps the space."""
 

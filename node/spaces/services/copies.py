@@ -6,7 +6,6 @@ Source: PROTOCOL 2.c, 2.j.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from node.core.db import table_of
 from node.core.errors import Absent
+from node.core.values import value
 from node.spaces import tables
 from node.spaces.register import INVITATION, MEMBER, MEMBER_NODE, ORGANISATION, PARTICIPANT, SPACE
 
@@ -33,7 +33,7 @@ _SPACE = select(
 ).select_from(SPACE.join(ORGANISATION, ORGANISATION.c.id == SPACE.c.host_id))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Copied:
     """A space that is in use here; `host` is a node actor."""
 
@@ -47,7 +47,7 @@ class Copied:
     first_rev: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Person:
     """Who is or was in a space: `rev` made it so."""
 

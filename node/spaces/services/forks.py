@@ -7,7 +7,6 @@ own key, so whoever sees them sees who signed both. Source: PROTOCOL 2.j; SECURI
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from federation.service import ACTIVITY_TYPE
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.jobs import every, job
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.spaces import tables
@@ -40,7 +40,7 @@ MAX_KEPT = 20
 FORK = table_of(tables.RosterFork)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fork:
     """Two rosters that the host has proved; `seen_at`: the node that had the other one."""
 

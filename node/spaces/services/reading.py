@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from federation.ports import Role
 from node.core.errors import Absent
 from node.core.hot import Hot
+from node.core.values import value
 from node.spaces import tables
 from node.spaces.audience import MEMBER, MEMBER_NODE, ORGANISATION, PARTICIPANT, SPACE, Organisation
 
@@ -64,7 +64,7 @@ _PEOPLE_BY_ID = _PERSON.where(PARTICIPANT.c.id.in_(bindparam("sought", expanding
 _PERSON_BY_KEY = _PERSON.where(PARTICIPANT.c.key == bindparam("sought"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpaceSeen:
     """A space that a person of ours is in, and what he or she is there."""
 
@@ -87,7 +87,7 @@ class SpaceSeen:
         return self.role is Role.MANAGER
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PersonSeen:
     """A person of any organisation that some space has or had."""
 
@@ -101,7 +101,7 @@ class PersonSeen:
     organisation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """A space as its node has it, with the node actor of its host."""
 
@@ -111,7 +111,7 @@ class Held:
     hosted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """How many people of an organisation are in a space."""
 
@@ -119,7 +119,7 @@ class Share:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offer:
     """An invitation to us. `shares` are as the host tells them: name, number of people."""
 

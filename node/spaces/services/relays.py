@@ -8,7 +8,6 @@ Source: PROTOCOL 2.j (*Delivery state for the author*).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from federation.ports import MemberNode, Relation
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.jobs import every, job
+from node.core.values import value
 from node.exchange import relays as held
 from node.exchange import service as exchange
 from node.exchange.packing import pack
@@ -45,7 +45,7 @@ RECEIPT = table_of(tables.RelayedReceipt)
 MARK = table_of(tables.RelayedMark)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relayed:
     """Where what has a rev stands at an organisation behind the host, by its own receipt."""
 

@@ -7,7 +7,6 @@ Source: PROTOCOL 2.j (*The life of a shared space*, 5); FEP-1b12.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from node.core.audit import Act
 from node.core.db import table_of
 from node.core.errors import Absent
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.spaces import tables
@@ -46,7 +46,7 @@ _OPEN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """Somebody who asks. `node`: of whose organisation; `may_enter`: it is on the roster."""
 
@@ -59,7 +59,7 @@ class Request:
     may_enter: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiting:
     """How many people of one organisation ask to come into one space."""
 

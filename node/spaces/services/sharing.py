@@ -8,7 +8,6 @@ none. Source: PROTOCOL 2.j (*The life of a shared space*); PRODUCT D.2, D.3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from node.core.clock import rfc3339
 from node.core.errors import Absent, Invalid
 from node.core.ground import Ground
 from node.core.jobs import every, job
+from node.core.values import value
 from node.exchange import history
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
@@ -46,7 +46,7 @@ History = Literal["none", "from", "all"]
 _I = INVITATION.c
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Past:
     """What there is to show of a space of ours: how many messages, and since when."""
 
@@ -54,7 +54,7 @@ class Past:
     oldest: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sent:
     """An invitation of ours, as the space's managers see it; `told` of `to_tell` turns of history are on their way."""
 

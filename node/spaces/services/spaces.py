@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import insert
@@ -22,6 +21,7 @@ from node.core import ids
 from node.core.audit import Act
 from node.core.errors import Absent, Changed, Invalid, NotAllowed, StepUp
 from node.core.ground import Ground
+from node.core.values import value
 from node.exchange import refusals
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
@@ -36,7 +36,7 @@ MAX_NAME_CHARS = 100
 MAX_PURPOSE_CHARS = 500
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class By:
     """Who acts: the person of ours, his or her actor, and how he or she signed in (None: by no session)."""
 

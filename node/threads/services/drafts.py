@@ -7,7 +7,6 @@ Source: PROTOCOL 2.d (L1); RFC 9470.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, insert, select
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 from node.core.db import table_of
 from node.core.ground import Ground
 from node.core.jobs import every
+from node.core.values import value
 from node.files.service import Taken
 from node.threads import tables
 from node.threads.services.posting import Draft
@@ -24,7 +24,7 @@ DRAFT = table_of(tables.Draft)
 KEPT_FOR = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """A draft that waits; `reply_to` is the key of the post that it answers, or ""."""
 

@@ -7,7 +7,6 @@ partner's, and what may not be said leaves nothing behind. Source: PRODUCT B4; D
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from node.core.clock import rfc3339
 from node.core.errors import Absent, Invalid, NotAllowed
 from node.core.ground import Ground
 from node.core.hot import Hot
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.service import NodeWork
 from node.files.service import Taken
@@ -58,7 +58,7 @@ _PARENT = Hot(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
     """What somebody typed. `stamp`: the audience token of the page, None for scripts that ask for no check.
 
@@ -74,7 +74,7 @@ class Draft:
     again: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Posted:
     """What was said: keys of pages, and the IRI of the object."""
 
@@ -83,7 +83,7 @@ class Posted:
     iri: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wish:
     """What a recall asks: a code of `reasons.REASONS`, and the key of a post that stands for it now, or none."""
 
@@ -91,7 +91,7 @@ class Wish:
     replacement: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Mine:
     """A post that is spoken of, in the space where its reader sees it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from node.core.errors import Absent
 from node.core.hot import Hot
+from node.core.values import value
 from node.exchange import service as exchange
 from node.exchange.service import Mark
 from node.files import service as files
@@ -103,7 +104,7 @@ _LAST = Hot(
 BEGINNING = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PostSeen:
     """A post, for one reader. `reason` says why it was refused, as who refused it put it in `problem`; `marks` are for
     its author; `recalled` is the code with which it was called back.
@@ -133,7 +134,7 @@ class PostSeen:
     recalled: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ThreadSeen:
     """A thread of a list or page."""
 
@@ -147,7 +148,7 @@ class ThreadSeen:
     first: PostSeen
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cursor:
     """How far somebody has read: the last post and the last change, by their rows. `0.0` is before everything."""
 
@@ -166,7 +167,7 @@ class Cursor:
         return cls(min(int(posts), BEGINNING), min(int(changes), BEGINNING))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fresh:
     """What came after a cursor: rows of posts, new ones first in their order, then changed ones."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,12 +10,13 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from node.core.errors import Absent
+from node.core.values import value
 from node.spaces.services import reading as spaces
 from node.threads.posts import POST, THREAD, VERSION, digest_of_key, key_of
 from node.threads.services.reading import moment
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Spot:
     """A space, a thread of it, or a post (`object`). `iri` names it; `written`: when the thread began or the post."""
 
@@ -28,7 +28,7 @@ class Spot:
     author_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Brought:
     """A post as one finds it: keys of its page, its space, author and time."""
 
