@@ -44,9 +44,10 @@ def due(
         return None
     for entry, line in read:
         found = _SPEAKER.search(line) if entry.type == "Announce" else None
-        space = "" if found is None else found[1].decode()
+        if found is None or (space := found[1].decode()) in relation.stopped:
+            continue
         last = told.at.get(space)
-        if space and space not in relation.stopped and (last is None or work.now - last >= AGAIN or _CHANGE.search(line)):
+        if last is None or work.now - last >= AGAIN or _CHANGE.search(line):
             told.at[space] = work.now
             return _of(space, relation.node, work)
     return None
