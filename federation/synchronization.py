@@ -47,7 +47,8 @@ def due(
         if found is None or (space := found[1].decode()) in relation.stopped:
             continue
         last = told.at.get(space)
-        if last is None or work.now - last >= AGAIN or _CHANGE.search(line):
+        is_due = last is None or work.now - last >= AGAIN or _CHANGE.search(line)
+        if is_due and any(each.node == relation.node for each in work.spaces.nodes(space)):
             told.at[space] = work.now
             return _of(space, relation.node, work)
     return None

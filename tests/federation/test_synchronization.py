@@ -79,6 +79,13 @@ def test_nothing_is_said_without_an_announce_or_while_more_waits(pair: Pair) -> 
     assert told.at == {}
 
 
+def test_nothing_is_said_to_who_is_taken_out(pair: Pair) -> None:
+    pair.north.write_roster(pair.space, remove=pair.south)
+
+    assert delivered(pair.north, pair.south, Told()) is None
+    assert not any(name == "replica.not-synchronized" for name, _facts in pair.south.store.rows.notes)
+
+
 def test_another_list_than_ours_is_doubted_and_the_batch_taken(pair: Pair) -> None:
     pair.south.store.rows.spaces[pair.space].members.pop(pair.sven)
     pair.north.post(pair.anna, pair.space, "taken")
