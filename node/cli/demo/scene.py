@@ -184,8 +184,11 @@ def posts_of(house: House, space: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for thread in house.admin.get(f"/spaces/{space}/threads", limit=200)["items"]:
         page = house.admin.get(f"/threads/{thread['key']}", limit=200)
-        for post in [page["first"], *page["items"]]:
-            found[post["id"]] = post
+        posts = page["items"]
+        while page["before"] is not None:
+            page = house.admin.get(f"/threads/{thread['key']}", limit=200, before=page["before"])
+            posts = [*page["items"], *posts]
+        found |= {post["id"]: post for post in [page["first"], *posts]}
     return list(found.values())
 
 
