@@ -24,7 +24,7 @@ def upload(sent: dict[str, Any]) -> dict[str, Any]:
     """Brings a file; its ticket goes into `files` of a post."""
     taken = service.take_in(ground(), sent["file"].filename or "", sent["file"].stream)
     return {
-        "ticket": tickets.issue(ground(), taken, viewer().person_id),
+        "ticket": tickets.issue(ground(), taken, viewer().actor),
         "name": taken.name,
         "media_type": taken.media_type,
         "size": taken.size,

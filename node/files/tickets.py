@@ -20,11 +20,11 @@ LIFETIME_S = 24 * 3600
 PURPOSE = "uploaded file"
 
 
-def issue(ground: Ground, taken: Taken, person_id: int) -> str:
+def issue(ground: Ground, taken: Taken, actor: str) -> str:
     """A ticket for what this person brought now."""
     facts = {
         "at": int(ground.clock.now().timestamp()),
-        "by": person_id,
+        "by": actor,
         "name": taken.name,
         "type": taken.media_type,
         "size": taken.size,
@@ -34,7 +34,7 @@ def issue(ground: Ground, taken: Taken, person_id: int) -> str:
     return urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
 
 
-def redeem(ground: Ground, ticket: str, person_id: int) -> Taken:
+def redeem(ground: Ground, ticket: str, actor: str) -> Taken:
     """The file of a ticket. Raises Invalid for one that is old, another's, or none."""
     try:
         sealed = urlsafe_b64decode(ticket.encode("ascii") + b"=" * (-len(ticket) % 4))
@@ -42,7 +42,7 @@ def redeem(ground: Ground, ticket: str, person_id: int) -> Taken:
     except (NotBase64, DoesNotOpen, ValueError) as error:
         raise _refused() from error
     age = int(ground.clock.now().timestamp()) - facts["at"]
-    if facts["by"] != person_id or not 0 <= age <= LIFETIME_S:
+    if facts["by"] != actor or not 0 <= age <= LIFETIME_S:
         raise _refused()
     return Taken(facts["name"], facts["type"], facts["size"], bytes.fromhex(facts["sha256"]))
 

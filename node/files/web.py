@@ -36,7 +36,7 @@ def file(key: str, name: str) -> Response:  # noqa: ARG001 -- for people: what a
         place = service.place_of(session, key)
         if place is None:
             raise Absent(f"no attachment {key!r}")
-        space = spaces.seen_by_id(session, place.space_id, viewer().person_id)
+        space = spaces.seen_by_id(session, place.space_id, viewer().actor)
         if not place.accepted and place.author_id != space.participant_id:
             raise Absent(f"attachment {key!r} waits, and is another's")
     found, stream = service.open_file(ground(), key)

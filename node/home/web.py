@@ -35,7 +35,7 @@ def home() -> str:
     shown_only = asked.get("only", "all") if asked.get("only") in FILTERS else "all"
     before = _place(asked.get("before", ""))
     with ground().database.reading() as session:
-        where = spaces.of_person(session, who.person_id)
+        where = spaces.of_person(session, who.actor)
         there = spaces.shares(session, [each.id for each in where])
         if shown_only != "all":
             shared = shown_only == "partners"
@@ -54,14 +54,14 @@ def home() -> str:
             for gap in looks.gaps(each, there.get(each.id, [])):
                 gaps.setdefault(f"{gap.org.domain} {gap.direction}", gap)
         offered = spaces.offered(session) if "admin" in who.roles else []
-        joinable = spaces.joinable(session, who.person_id)
+        joinable = spaces.joinable(session, who.actor)
         lines = present.lines(looks, listed, where, there)
         whose = ledger.whose(who.roles, who.person_id)
         silent = ledger.unanswered(session, ground().clock.now(), author=whose)
         waiting = [
             *(_offered(looks, each) for each in offered),
             *(_joinable(looks, each) for each in joinable),
-            *(_asked(looks, each) for each in requests.waiting(session, who.person_id)),
+            *(_asked(looks, each) for each in requests.waiting(session, who.actor)),
             *recalls.waiting(looks, silent),
         ]
         return page(

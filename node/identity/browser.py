@@ -24,39 +24,47 @@ from node.core.errors import NotSignedIn
 from node.core.ground import Ground
 from node.core.http.guards import Role, Viewer
 from node.core.secrets import DoesNotOpen
+from node.identity.services import sessions as identity_sessions
 from node.identity.services.identity import Identity
 from node.identity.services.people import Person
 from node.identity.services.sessions import LiveSession, is_due
 from node.identity.services.tokens import Scope
+from node.identity.services.visits import LiveVisit, Visits
 
 VISIT_S = 600
 VISIT_PURPOSE = "browser visit"
 MAX_VISIT_CHARS = 3800  # a browser keeps 4096 bytes of a cookie with its name and attributes
 BEARER = "bearer "
+_VISITOR: frozenset[Role] = frozenset({"visitor"})
+_MEMBER: frozenset[Role] = _VISITOR | {"member"}
+_ADMIN: frozenset[Role] = _MEMBER | {"manager", "admin"}
 
 
 class BrowserSession(CallbackDict[str, Any], SessionMixin):
-    """What pages keep for this browser; `live` is the session of who is signed in."""
+    """What pages keep for this browser; `live` is the session of a person of ours, `visit` that of a visitor."""
 
-    def __init__(self, kept: dict[str, Any], live: LiveSession | None = None) -> None:
+    def __init__(
+        self, kept: dict[str, Any], live: LiveSession | None = None, visit: LiveVisit | None = None
+    ) -> None:
         def changed(_: object) -> None:
             self.modified = True
 
         super().__init__(kept, changed)
         self.modified = False
         self.live = live
+        self.visit = visit
         self.begun: str | None = None
         self.ended = False
 
     def begin(self, secret: str) -> None:
         """Gives the browser a new session; what the visitor's cookie held is gone with it."""
         self.clear()
-        self.begun, self.live, self.ended = secret, None, False
+        self.begun, self.live, self.visit, self.ended = secret, None, None, False
 
     def end(self) -> None:
         """Takes the session from the browser."""
         self.clear()
-        self.begun, self.live, self.ended = None, None, True
+        self.begun, self.live, self.visit, self.ended = None, None, None, True
 
 
 class Sessions(SessionInterface):
@@ -76,10 +84,14 @@ class Sessions(SessionInterface):
             return BrowserSession({})
         secret = request.cookies.get(self.session_cookie)
         if secret:
+            now = self._ground.clock.now()
             with self._ground.database.reading() as db:
-                live = self._identity.sessions.find(db, secret, self._ground.clock.now())
-            if live is not None:
-                return BrowserSession(dict(live.kept), live)
+                live = self._identity.sessions.find(db, secret, now)
+                if live is not None:
+                    return BrowserSession(dict(live.kept), live)
+                visit = self._identity.visits.find(db, secret, now)
+                if visit is not None:
+                    return BrowserSession(dict(visit.kept), visit=visit)
         return BrowserSession(self._visit(request.cookies.get(self.visit_cookie, "")))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -96,7 +108,9 @@ class Sessions(SessionInterface):
         elif browser.ended:
             self._drop(response, presented)
         elif browser.live is not None:
-            self._write(browser, browser.live)
+            self._write(browser, browser.live, self._identity.sessions)
+        elif browser.visit is not None:
+            self._write(browser, browser.visit, self._identity.visits)
         else:
             self._drop(response, {self.session_cookie} & presented)
             if browser.modified and browser:
@@ -104,16 +118,21 @@ class Sessions(SessionInterface):
             elif browser.modified:
                 self._drop(response, {self.visit_cookie} & presented)
 
-    def _write(self, browser: BrowserSession, live: LiveSession) -> None:
+    def _write(
+        self,
+        browser: BrowserSession,
+        live: LiveSession | LiveVisit,
+        kept_in: identity_sessions.Sessions | Visits,
+    ) -> None:
         now = self._ground.clock.now()
-        due = is_due(live, now) and not g.get("unattended", False)
+        due = is_due(live.seen_at, now) and not g.get("unattended", False)
         if not (browser.modified or due):
             return
         with self._ground.database.writing() as db:
             if browser.modified:
-                self._identity.sessions.keep(db, live.id, dict(browser))
+                kept_in.keep(db, live.id, dict(browser))
             if due:
-                self._identity.sessions.seen(db, live.id, now)
+                kept_in.seen(db, live.id, now)
 
     def _visit(self, cookie: str) -> dict[str, Any]:
         try:
@@ -172,7 +191,10 @@ def load_viewer(ground: Ground, identity: Identity) -> Viewer | None:
     """Who looks: by the bearer token when there is one, else by the session. Raises NotSignedIn for a bad token."""
     field = request.headers.get("Authorization")
     if field is None:
-        found = here().live
+        browser = here()
+        if browser.visit is not None:
+            return _visitor(browser.visit)
+        found = browser.live
         return (
             None if found is None else _viewer(found.person, session_id=str(found.id), sign_in=found.sign_in)
         )
@@ -202,12 +224,11 @@ def _viewer(
     scopes: frozenset[str] | None = None,
     sign_in: SignIn | None = None,
 ) -> Viewer:
-    roles: frozenset[Role] = frozenset({"member", "manager", "admin"} if person.is_admin else {"member"})
     return Viewer(
-        person_id=person.id,
+        person=person.id,
         actor=person.actor,
         name=person.name,
-        roles=roles,
+        roles=_ADMIN if person.is_admin else _MEMBER,
         language=person.language,
         session_id=session_id,
         scopes=scopes,
@@ -215,13 +236,27 @@ def _viewer(
     )
 
 
+def _visitor(visit: LiveVisit) -> Viewer:
+    who = visit.visitor
+    return Viewer(
+        person=None,
+        actor=who.actor,
+        name=who.name,
+        roles=_VISITOR,
+        language=who.language,
+        session_id=f"visit-{visit.id}",
+        sign_in=who.sign_in,
+    )
+
+
 def frame_of(_viewer: Viewer) -> dict[str, Any]:
     """What a page has around it for who is signed in with this browser: fields of `shown.Frame`."""
-    live = here().live
-    if live is None:
+    browser = here()
+    prefers: Person | LiveVisit | None = browser.live.person if browser.live else browser.visit
+    if prefers is None:
         return {}
     return {
-        "theme": live.person.theme,
-        "shortcuts": live.person.shortcuts,
+        "theme": prefers.theme,
+        "shortcuts": prefers.shortcuts,
         "notices": tuple(get_flashed_messages(with_categories=True)),
     }

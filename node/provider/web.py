@@ -115,7 +115,7 @@ def _check_sign_in(live: LiveSession, asked: Mapping[str, str]) -> None:
 
 def _shared(db: Session, live: LiveSession, client: Client) -> list[str]:
     """The names of the spaces in which the person meets this partner."""
-    mine = spaces.of_person(db, live.person.id)
+    mine = spaces.of_person(db, live.person.actor)
     shares = spaces.shares(db, [each.id for each in mine])
     node = client.relation.node
     return [each.name for each in mine if any(share.organisation.node == node for share in shares[each.id])]

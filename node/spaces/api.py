@@ -27,7 +27,7 @@ api = Blueprint("api_spaces", __name__, url_prefix="/api/v1", description="Space
 def spaces() -> list[dict[str, Any]]:
     """The spaces that one is in."""
     with ground().database.reading() as session:
-        found = reading.of_person(session, viewer().person_id)
+        found = reading.of_person(session, viewer().actor)
         there = reading.shares(session, [each.id for each in found])
         return [_space(each, there.get(each.id, [])) for each in found]
 
@@ -47,7 +47,7 @@ def new(space: dict[str, Any]) -> dict[str, str]:
 def space(key: str) -> dict[str, Any]:
     """One space."""
     with ground().database.reading() as session:
-        found = reading.seen(session, key, viewer().person_id)
+        found = reading.seen(session, key, viewer().actor)
         return _space(found, reading.shares(session, [found.id]).get(found.id, []))
 
 
@@ -57,7 +57,7 @@ def space(key: str) -> dict[str, Any]:
 def members(key: str) -> list[dict[str, Any]]:
     """Who is in."""
     with ground().database.reading() as session:
-        found = reading.seen(session, key, viewer().person_id)
+        found = reading.seen(session, key, viewer().actor)
         listed = readers.audience(session, ground(), found.id)
         there = reading.shares(session, [found.id]).get(found.id, [])
         names = {each.organisation.node: each.organisation.name for each in there}
@@ -70,7 +70,7 @@ def members(key: str) -> list[dict[str, Any]]:
 def audience(key: str) -> dict[str, Any]:
     """Who reads what is said now, and the token that holds a post to it (`If-Match`)."""
     with ground().database.reading() as session:
-        found = reading.seen(session, key, viewer().person_id)
+        found = reading.seen(session, key, viewer().actor)
         listed = readers.audience(session, ground(), found.id)
         names = {each.node: each.name for each in listed.organisations}
         return {
@@ -135,7 +135,7 @@ def leave(key: str) -> None:
 def forked(key: str) -> list[forks.Fork]:
     """Proofs that the host of the space has shown different rosters: both, as it signed them."""
     with ground().database.reading() as session:
-        space = reading.seen(session, key, viewer().person_id)
+        space = reading.seen(session, key, viewer().actor)
         return forks.evidence(session, space.id)
 
 
@@ -163,7 +163,7 @@ def answer_request(said: dict[str, Any], key: str, asked: str) -> None:
 def sent(key: str) -> list[sharing.Sent]:
     """To whom the space was offered, and how far its past is told."""
     with ground().database.reading() as session:
-        return sharing.sent(session, reading.seen(session, key, viewer().person_id))
+        return sharing.sent(session, reading.seen(session, key, viewer().actor))
 
 
 @api.post("/spaces/<key>/invitations")
@@ -215,12 +215,12 @@ def answer(said: dict[str, Any], key: str) -> None:
 def joinable() -> list[dict[str, Any]]:
     """The spaces of partners that one may join."""
     with ground().database.reading() as session:
-        return [_offer(each) for each in reading.joinable(session, viewer().person_id)]
+        return [_offer(each) for each in reading.joinable(session, viewer().actor)]
 
 
 def _by() -> By:
     who = viewer()
-    return By(who.person_id, who.actor, who.sign_in)
+    return By(who.actor, who.sign_in)
 
 
 def _member(reader: Reader, names: dict[str, str]) -> dict[str, Any]:

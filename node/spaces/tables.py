@@ -184,7 +184,7 @@ class Asked(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     activity: Mapped[str] = mapped_column(Text, unique=True)
     space_id: Mapped[int] = mapped_column(ForeignKey("space.id"))
-    person_id: Mapped[int] = mapped_column(BigKey, index=True)
+    actor: Mapped[str] = mapped_column(Text, index=True)
     state: Mapped[str] = mapped_column(String(8))
     at: Mapped[datetime]
     answered_at: Mapped[datetime | None]

@@ -74,7 +74,7 @@ def invitations() -> str:
     with ground().database.reading() as session:
         looks = Looks(session, ground())
         offered = reading.offered(session) if "admin" in who.roles else []
-        joinable = reading.joinable(session, who.person_id)
+        joinable = reading.joinable(session, who.actor)
         there = reading.shares(session, [each.space_id for each in joinable])
         return page(
             "spaces/invitations.html",
@@ -119,7 +119,7 @@ def audience(key: str) -> str | tuple[str, int]:
     """Whether the list that a writer saw still holds (204), else the new one."""
     who, stamp = viewer(), request.args.get("token", "")
     with ground().database.reading() as session:
-        space = reading.seen(session, key, who.person_id)
+        space = reading.seen(session, key, who.actor)
         found = readers.audience(session, ground(), space.id)
         token, _dot, moment = stamp.partition(".")
         if token == found.token:
@@ -260,12 +260,12 @@ def leave(key: str) -> Response | tuple[str, int]:
 def by() -> By:
     """Who acts, as services want it."""
     who = viewer()
-    return By(who.person_id, who.actor, who.sign_in)
+    return By(who.actor, who.sign_in)
 
 
 def lines(session: Session, who: Viewer, most: int | None = None) -> list[shown.SpaceLine]:
     """The spaces of the viewer, for lists."""
-    found = reading.of_person(session, who.person_id)[:most]
+    found = reading.of_person(session, who.actor)[:most]
     if not found:
         return []
     looks = Looks(session, ground())
@@ -276,7 +276,7 @@ def lines(session: Session, who: Viewer, most: int | None = None) -> list[shown.
 def lines_with(who: Viewer, node: str) -> list[shown.SpaceLine]:
     """Those of the viewer's spaces in which the organisation of this node actor is, for its page."""
     with ground().database.reading() as session:
-        found = reading.of_person(session, who.person_id)
+        found = reading.of_person(session, who.actor)
         there = reading.shares(session, [each.id for each in found])
         looks = Looks(session, ground())
         return [
@@ -289,7 +289,7 @@ def lines_with(who: Viewer, node: str) -> list[shown.SpaceLine]:
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column."""
     with ground().database.reading() as session:
-        asked = sum(each.count for each in requests.waiting(session, who.person_id))
+        asked = sum(each.count for each in requests.waiting(session, who.actor))
         waiting = _waiting(session, who) + asked
     yield shown.NavItem("spaces", _("Spaces"), url_for("spaces.index"), "layout-grid", "s", waiting)
 
@@ -321,7 +321,7 @@ def sentences(refusal: NodeError) -> dict[str, str]:
 def _waiting(session: Session, who: Viewer) -> int:
     """How many spaces are open to the viewer, or to the house when the viewer decides for it."""
     offered = len(reading.offered(session)) if "admin" in who.roles else 0
-    return offered + len(reading.joinable(session, who.person_id))
+    return offered + len(reading.joinable(session, who.actor))
 
 
 def _to_members(key: str) -> Response:
@@ -331,7 +331,7 @@ def _to_members(key: str) -> Response:
 def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
     who = viewer()
     with ground().database.reading() as session:
-        space = reading.seen(session, key, who.person_id)
+        space = reading.seen(session, key, who.actor)
         found = readers.audience(session, ground(), space.id)
         counted = reading.shares(session, [space.id]).get(space.id, [])
         looks = Looks(session, ground())
@@ -382,7 +382,7 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
 def _ask_page(values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
     with ground().database.reading() as session:
         looks = Looks(session, ground())
-        asked = [looks.asked(each) for each in asking.listed(session, viewer().person_id)]
+        asked = [looks.asked(each) for each in asking.listed(session, viewer().actor)]
         return page("spaces/ask.html", asked=asked, values=values, errors=errors)
 
 
@@ -391,7 +391,7 @@ def _share_page(
 ) -> str:
     who = viewer()
     with ground().database.reading() as session:
-        space = reading.seen(session, key, who.person_id)
+        space = reading.seen(session, key, who.actor)
         looks = Looks(session, ground())
         counted = reading.shares(session, [space.id]).get(space.id, [])
         past = sharing.past(session, space)

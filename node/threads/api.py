@@ -49,7 +49,7 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def threads(page: dict[str, Any], key: str) -> Response:
     """The threads of a space, the last moved first."""
     with ground().database.reading() as session:
-        space = spaces.seen(session, key, viewer().person_id)
+        space = spaces.seen(session, key, viewer().actor)
         found = reading.threads(session, space, page["before"], page["limit"])
     last = found[-1].rev if len(found) >= page["limit"] else None
     return _json({"items": [_thread(each, key) for each in found], "before": last})
@@ -71,7 +71,7 @@ def begin(new: dict[str, Any], key: str) -> tuple[Response, int]:
 def posts(page: dict[str, Any], key: str) -> Response:
     """The posts of a space, the newest first."""
     with ground().database.reading() as session:
-        space = spaces.seen(session, key, viewer().person_id)
+        space = spaces.seen(session, key, viewer().actor)
         found = reading.latest(session, space, page["before"], page["limit"])
     last = found[-1].rev if len(found) == page["limit"] else None
     return _json({"items": [_post(each) for each in found], "before": last})
@@ -85,7 +85,7 @@ def live(query: dict[str, Any], key: str) -> Response:
     """What came after a cursor, held until there is something (25 s); `Retry-After` when no place is free to wait."""
     who, after = viewer(), Cursor.read(query["after"])
     with ground().database.reading() as session:
-        space = spaces.seen(session, key, who.person_id)
+        space = spaces.seen(session, key, who.actor)
     visible = {space.id: space.participant_id}
 
     def look() -> tuple[Fresh, list[PostSeen]] | None:
@@ -97,13 +97,13 @@ def live(query: dict[str, Any], key: str) -> Response:
 
     def check() -> None:
         with ground().database.reading() as session:
-            spaces.seen(session, key, who.person_id)
+            spaces.seen(session, key, who.actor)
 
     headers = {}
     found: tuple[Fresh, list[PostSeen]] | None = None
     try:
         if query["wait"]:
-            own = f"person:{who.person_id}"
+            own = f"person:{who.actor}"
             found = places_of(current_app).wait(ground(), own, (f"space:{space.id}",), look, check)
         else:
             found = look()
@@ -121,7 +121,7 @@ def live(query: dict[str, Any], key: str) -> Response:
 def thread(page: dict[str, Any], key: str) -> Response:
     """A thread: its first post, then the last page of its replies in their order."""
     with ground().database.reading() as session:
-        found, space = reading.thread(session, key, viewer().person_id)
+        found, space = reading.thread(session, key, viewer().actor)
         replies, older = reading.entries(session, found, space, page["before"], page["limit"], quotes=False)
         first, *items = _with_delivery(session, [found.first, *replies], space)
     return _json({"thread": _thread(found, space.key), "first": first, "items": items, "before": older})
@@ -142,7 +142,7 @@ def reply(new: dict[str, Any], key: str) -> tuple[Response, int]:
 def post(key: str) -> Response:
     """One post."""
     with ground().database.reading() as session:
-        found, _, space = reading.thread_of_post(session, key, viewer().person_id)
+        found, _, space = reading.thread_of_post(session, key, viewer().actor)
         (one,) = _with_delivery(session, [found], space)
     return _json(one)
 
@@ -196,7 +196,7 @@ def hide(key: str) -> None:
 def versions(key: str) -> list[dict[str, Any]]:
     """What a post says and said, the newest first; a tombstone says nothing."""
     with ground().database.reading() as session:
-        found, _, _ = reading.thread_of_post(session, key, viewer().person_id)
+        found, _, _ = reading.thread_of_post(session, key, viewer().actor)
         said = reading.versions(session, found)
     return [{"at": at, "content": content} for at, content in said]
 
@@ -219,11 +219,11 @@ def unlike(key: str) -> None:
 
 def _by() -> By:
     who = viewer()
-    return By(who.person_id, who.actor, who.sign_in)
+    return By(who.actor, who.sign_in)
 
 
 def _draft(new: dict[str, Any]) -> Draft:
-    files = [tickets.redeem(ground(), each, viewer().person_id) for each in new["files"]]
+    files = [tickets.redeem(ground(), each, viewer().actor) for each in new["files"]]
     return Draft(new["text"], new["lang"], new.get("title", ""), files, _stamp())
 
 

@@ -41,13 +41,13 @@ def seed_command(ground: Ground, key: str, posts: int, handle: str) -> None:
 def _writer(ground: Ground, session: Session, key: str, handle: str) -> By:
     if handle:
         person = identity_of(ground).people.by_handle(session, handle)
-        return By(person.id, person.actor)
+        return By(person.actor)
     found = audience(session, ground, spaces.number_of(session, key)).people
     ours = [each for each in found if each.person_id is not None]
     ours.sort(key=lambda each: each.role.value != "manager")
-    if not ours or ours[0].person_id is None:
+    if not ours:
         raise click.ClickException("Nobody of this node is in the space.")
-    return By(ours[0].person_id, ours[0].iri)
+    return By(ours[0].iri)
 
 
 COMMANDS = (seed_command,)

@@ -121,11 +121,11 @@ def proofs(
     return found
 
 
-def flagged(looks: Looks, flag: Flagged, person_id: int) -> list[shown.FoundPost]:
+def flagged(looks: Looks, flag: Flagged, actor: str) -> list[shown.FoundPost]:
     """Posts of the partner's people that came in these entries; those of others are proved by other keys."""
     brought = spots.brought_by(looks.session, remote.said_in(looks.session, flag, MOST_FLAGGED))
     people = spaces.people(looks.session, (each.author_id for each in brought))
-    open_to = {each.id for each in spaces.of_person(looks.session, person_id)}
+    open_to = {each.id for each in spaces.of_person(looks.session, actor)}
     return [
         shown.FoundPost(
             looks.person(people[each.author_id], people[each.author_id].organisation),

@@ -119,11 +119,11 @@ class Change(Base):
 
 
 class Draft(Base):
-    """What somebody wrote before signing in once more; one for each person. `files` is JSON."""
+    """What somebody wrote before signing in once more; one for each author (an IRI). `files` is JSON."""
 
     __tablename__ = "draft"
 
-    person_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    actor: Mapped[str] = mapped_column(Text, primary_key=True)
     title: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     lang: Mapped[str] = mapped_column(String(16))

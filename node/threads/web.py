@@ -57,7 +57,7 @@ def install(app: Flask, settled: Ground) -> None:
     """The page of a space, which carries the name of its own capability, and the places to wait in."""
     places.lay(app, settled.settings.live_slots)
     app.extensions[POSTS_BEHIND] = lambda session, flag: present.flagged(
-        Looks(session, settled), flag, viewer().person_id
+        Looks(session, settled), flag, viewer().actor
     )
     app.add_url_rule("/spaces/<key>", endpoint="spaces.space", view_func=space)
 
@@ -131,7 +131,7 @@ def edit(key: str) -> str | AnyResponse | tuple[str, int]:
 def again(key: str) -> AnyResponse:
     """Leads to where one's own message that was refused can be sent again."""
     with ground().database.reading() as session:
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
     if not seen.mine or seen.state != "refused":
         raise Absent(f"post {key!r} is another's, or was not refused")
     if seen.id == found.first.id:
@@ -146,7 +146,7 @@ def again(key: str) -> AnyResponse:
 def history(key: str) -> str:
     """What a post said before."""
     with _opened() as (session, looks):
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
         if seen.state in {"deleted", "hidden"}:
             raise Absent(f"post {key!r} is gone")
         said = reading.versions(session, seen)
@@ -168,7 +168,7 @@ def history(key: str) -> str:
 def proof(key: str) -> str:
     """Who has received one's own post, by which receipt."""
     with _opened() as (session, looks):
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
         if not proofs.provable(seen):
             raise Absent(f"post {key!r} is another's, or nobody has it")
         receipts = proofs.received(session, seen)
@@ -199,7 +199,7 @@ def like(key: str) -> str | AnyResponse:
     if request.headers.get("HX-Request") != "true":
         return redirect(url_for("threads.thread", key=thread_key, _anchor=f"post-{key}"), FOUND_ELSEWHERE)
     with _opened() as (session, looks):
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
         there = _there(session, where)
         return render_template(
             "threads/_post.html",
@@ -271,7 +271,7 @@ def live() -> Response:
     channels = [f"space:{each.id}" for each in where]
     try:
         held = places.places_of(current_app)
-        found = held.wait(ground(), f"person:{who.person_id}", channels, look, check)
+        found = held.wait(ground(), f"person:{who.actor}", channels, look, check)
     except NoPlace:
         return Response(status=BUSY, headers={"Retry-After": str(RETRY_AFTER_S)})
     cursor = str(found.cursor if found is not None else after)
@@ -312,7 +312,7 @@ def _written(
         draft = replace(draft, files=_brought(with_kept=bool(values["draft"])))
         posted = act(draft)
     except StepUp as asked:
-        drafts.keep(ground(), viewer().person_id, draft, values.get("reply_to", ""))
+        drafts.keep(ground(), viewer().actor, draft, values.get("reply_to", ""))
         asked.back = back
         raise
     except AudienceChanged as changed:
@@ -322,7 +322,7 @@ def _written(
     except NodeError as refusal:
         return None, (again(errors=sentences(refusal)), refusal.status)
     if values["draft"]:
-        drafts.forget(ground(), viewer().person_id)
+        drafts.forget(ground(), viewer().actor)
     return posted, None
 
 
@@ -331,7 +331,7 @@ def _brought(*, with_kept: bool) -> list[files.Taken]:
     found = None
     if with_kept:
         with ground().database.reading() as session:
-            found = drafts.kept(session, viewer().person_id)
+            found = drafts.kept(session, viewer().actor)
     sent = [each for each in request.files.getlist("files") if each.filename]
     taken = [files.take_in(ground(), each.filename or "", each.stream) for each in sent]
     return [*(() if found is None else found.draft.files), *taken]
@@ -341,7 +341,7 @@ def _typed(session: Session) -> dict[str, Any]:
     """What the reader wrote before: a draft that was kept, or a message of one's own that was refused."""
     args = request.args if request.method == "GET" else {}
     if args.get("draft"):
-        found = drafts.kept(session, viewer().person_id)
+        found = drafts.kept(session, viewer().actor)
         if found is None:
             return {}
         draft = found.draft
@@ -349,7 +349,7 @@ def _typed(session: Session) -> dict[str, Any]:
         typed = {"title": draft.title, "text": draft.text, "lang": draft.lang, "again": draft.again}
         return {**typed, "reply_to": found.reply_to, "draft": "1", "kept_files": names}
     if args.get("again"):
-        seen, thread, _where = reading.thread_of_post(session, args["again"], viewer().person_id)
+        seen, thread, _where = reading.thread_of_post(session, args["again"], viewer().actor)
         if seen.mine and seen.state == "refused":
             typed = {"title": thread.title, "text": reading.source(session, seen), "lang": seen.lang}
             return {**typed, "reply_to": seen.reply_to, "again": seen.key}
@@ -365,7 +365,7 @@ def _space_page(
     who = viewer()
     before = _number(request.args.get("before")) if request.method == "GET" else None
     with _opened() as (session, looks):
-        where = spaces.seen(session, key, who.person_id)
+        where = spaces.seen(session, key, who.actor)
         typed = _typed(session)
         cursor = reading.now(session)
         found = readers.audience(session, ground(), where.id)
@@ -403,7 +403,7 @@ def _thread_page(
     who = viewer()
     before = _number(request.args.get("before")) if request.method == "GET" else None
     with _opened() as (session, looks):
-        found, where = reading.thread(session, key, who.person_id)
+        found, where = reading.thread(session, key, who.actor)
         values = values or _typed(session)
         answers = str(values.get("reply_to") or request.args.get("reply_to", ""))
         cursor = reading.now(session)
@@ -430,7 +430,7 @@ def _edit_page(
     changed: Difference | None = None,
 ) -> str:
     with _opened() as (session, looks):
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
         if not seen.mine or seen.state != "accepted":
             raise Absent(f"post {key!r} is another's, or cannot be changed")
         is_first = seen.id == found.first.id
@@ -459,7 +459,7 @@ def _recall_page(
     key: str, values: Mapping[str, Any] | None = None, errors: Mapping[str, str] | None = None
 ) -> str:
     with _opened() as (session, looks):
-        seen, found, where = reading.thread_of_post(session, key, viewer().person_id)
+        seen, found, where = reading.thread_of_post(session, key, viewer().actor)
         if not seen.mine or seen.state != "accepted":
             raise Absent(f"post {key!r} is another's, or is not there to be called back")
         return page(
@@ -517,13 +517,13 @@ def _there(session: Session, where: SpaceSeen) -> list[spaces.Share]:
 
 def _watched(session: Session, space_key: str, thread_key: str) -> tuple[list[SpaceSeen], int | None]:
     """What a live list shows: a thread, a space, or all the spaces of the viewer. Raises Absent."""
-    person = viewer().person_id
+    actor = viewer().actor
     if thread_key:
-        found, where = reading.thread(session, thread_key, person)
+        found, where = reading.thread(session, thread_key, actor)
         return [where], found.id
     if space_key:
-        return [spaces.seen(session, space_key, person)], None
-    return spaces.of_person(session, person), None
+        return [spaces.seen(session, space_key, actor)], None
+    return spaces.of_person(session, actor), None
 
 
 def _thread_fragment(

@@ -57,7 +57,7 @@ def space(host: Host) -> tuple[str, str]:
     """A space of ours, and its manager."""
     if host.ground is not None:
         manager, _link = identity_of(host.ground).add_person("Nora Lind", PersonRole.MEMBER)
-        key = use.create(host.ground, By(manager.id, manager.actor), "Footbridge")
+        key = use.create(host.ground, By(manager.actor), "Footbridge")
         with host.ground.database.reading() as session:
             iri = session.execute(text("SELECT iri FROM space WHERE key = :key"), {"key": key}).scalar_one()
         return str(iri), manager.actor

@@ -26,7 +26,7 @@ from node.core.log import get_logger
 
 log = get_logger(__name__)
 
-Role = Literal["member", "manager", "admin"]
+Role = Literal["visitor", "member", "manager", "admin"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 OPEN_DOORS: dict[str, str] = {
@@ -44,8 +44,8 @@ _LOADER = "parvis.viewer_loader"
 class Viewer:
     """Who looks, for one request."""
 
-    person_id: int
-    """Key of the person in this database."""
+    person: int | None
+    """Key of the person in this database; None for a visitor: somebody of a partner's organisation."""
     actor: str
     """IRI of the person's actor."""
     name: str
@@ -59,6 +59,18 @@ class Viewer:
     sign_in: Any = None
     """How the person signed in (a `federation.authn.SignIn`), when a browser looks."""
 
+    @property
+    def person_id(self) -> int:
+        """Key of the person, behind a door for our own people. Raises Absent for a visitor."""
+        if self.person is None:
+            raise Absent(cause=f"{self.actor} is a visitor")
+        return self.person
+
+    @property
+    def is_visitor(self) -> bool:
+        """Whether it is somebody of a partner's organisation, who signed in at home."""
+        return self.person is None
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -69,7 +81,10 @@ class Guard:
 
 
 def guarded(role: Role = "member", *, scope: str | None = None) -> Callable[[View], View]:
-    """Marks a view as for viewers with `role`; with `scope` also for a token that holds it."""
+    """Marks a view as for viewers with `role`; with `scope` also for a token that holds it.
+
+    `visitor` is the lowest: our own people have it, too. Every other role is of our own people alone.
+    """
 
     def mark(view: View) -> View:
         setattr(view, _MARK, Guard(role, scope))

@@ -114,7 +114,7 @@ def install(app: Flask, settings: Settings, audit: Audit) -> None:
             return
         who = viewer_or_none()
         if who is not None:
-            wait_s = buckets.take(f"person:{who.person_id}", person)
+            wait_s = buckets.take(f"person:{who.actor}", person)
         else:
             is_node = request.blueprint in SIGNED and "Signature-Input" in request.headers
             kind, rate = ("node", person) if is_node else ("address", visitor)

@@ -35,6 +35,7 @@ from node.identity.services.actors import Actors, LocalActor
 from node.identity.services.people import Claims, People, Person, Role
 from node.identity.services.sessions import Begun, Lifetimes, LiveSession, Sessions
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
+from node.identity.services.visits import Visits
 
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ class Identity:
                 timedelta(minutes=settings.session_idle_min), timedelta(hours=settings.session_absolute_h)
             ),
         )
+        self.visits = Visits()
         self.tokens = Tokens(self.people)
 
     def initialise(self) -> LocalActor:

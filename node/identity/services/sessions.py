@@ -214,9 +214,9 @@ class Sessions:
         db.execute(ended.values(revoked_at=now))
 
 
-def is_due(live: LiveSession, now: datetime) -> bool:
+def is_due(seen_at: datetime, now: datetime) -> bool:
     """Whether `seen` should be written again."""
-    return now - live.seen_at >= SEEN_EVERY
+    return now - seen_at >= SEEN_EVERY
 
 
 def _live(row: tables.Session, person: Person) -> LiveSession:

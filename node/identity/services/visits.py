@@ -24,7 +24,6 @@ from node.identity.services.sessions import (
     ENDED_KEPT,
     MAX_KEPT_BYTES,
     MAX_USER_AGENT_CHARS,
-    SEEN_EVERY,
     Lifetimes,
     StateUsed,
 )
@@ -62,10 +61,6 @@ class LiveVisit:
     seen_at: datetime
     user_agent: str
     kept: dict[str, Any]
-
-    def is_due(self, now: datetime) -> bool:
-        """Whether `seen` should be written again."""
-        return now - self.seen_at >= SEEN_EVERY
 
 
 class Visits:

@@ -45,7 +45,7 @@ class Asked:
     answered_at: datetime | None
 
 
-def listed(session: Session, person_id: int) -> list[Asked]:
+def listed(session: Session, actor: str) -> list[Asked]:
     """What a person has asked for, the latest first."""
     query = (
         select(SPACE.c.iri, ORGANISATION.c.node, _ASKED.c.state, _ASKED.c.at, _ASKED.c.answered_at)
@@ -54,7 +54,7 @@ def listed(session: Session, person_id: int) -> list[Asked]:
                 ORGANISATION, ORGANISATION.c.id == SPACE.c.host_id
             )
         )
-        .where(_ASKED.c.person_id == person_id)
+        .where(_ASKED.c.actor == actor)
         .order_by(_ASKED.c.id.desc())
         .limit(MAX_SHOWN)
     )
@@ -69,7 +69,7 @@ def ask(ground: Ground, by: By, address: str) -> None:
         known = register.find(address)
         if known is not None and known.active:
             raise _wrong(_("Your organisation is in this space already: join it under “Spaces open to us”."))
-        mine = select(func.count()).where(_ASKED.c.person_id == by.person_id, _ASKED.c.state == "open")
+        mine = select(func.count()).where(_ASKED.c.actor == by.actor, _ASKED.c.state == "open")
         if known is not None:
             same = mine.where(_ASKED.c.space_id == known.id)
             if work.session.execute(same).scalar_one():
@@ -83,7 +83,7 @@ def ask(ground: Ground, by: By, address: str) -> None:
         values = {
             "activity": activity.id,
             "space_id": register.get(address).id,
-            "person_id": by.person_id,
+            "actor": by.actor,
             "state": "open",
             "at": work.now,
             "answered_at": None,

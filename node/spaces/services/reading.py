@@ -1,6 +1,6 @@
 """Spaces as somebody may see them: absent and forbidden are the same (SECURITY TH-40).
 
-Rule: every way to a space of a person of ours passes `seen`, `of_person` or `offered`; nothing else hands one out.
+Rule: every way to a space of somebody who looks passes `seen`, `of_person` or `offered`; nothing else hands one out.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ _SEEN = (
         .join(MEMBER, MEMBER.c.space_id == SPACE.c.id)
         .join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id)
     )
-    .where(
-        PARTICIPANT.c.person_id == bindparam("person"), MEMBER.c.until.is_(None), SPACE.c.state == "active"
-    )
+    .where(PARTICIPANT.c.iri == bindparam("actor"), MEMBER.c.until.is_(None), SPACE.c.state == "active")
 )
 _BY_KEY = Hot(_SEEN.where(SPACE.c.key == bindparam("sought")))
 _BY_ID = Hot(_SEEN.where(SPACE.c.id == bindparam("sought")))
@@ -66,7 +64,7 @@ _PERSON_BY_KEY = _PERSON.where(PARTICIPANT.c.key == bindparam("sought"))
 
 @value
 class SpaceSeen:
-    """A space that a person of ours is in, and what he or she is there."""
+    """A space that somebody who looks is in, and what he or she is there."""
 
     id: int
     key: str
@@ -138,14 +136,14 @@ class Offer:
     shares: list[tuple[str, int]]
 
 
-def seen(session: Session, key: str, person_id: int) -> SpaceSeen:
+def seen(session: Session, key: str, actor: str) -> SpaceSeen:
     """The space of a page. Raises Absent when there is none, or it is not for this person."""
-    return _one(session, _BY_KEY, key, person_id)
+    return _one(session, _BY_KEY, key, actor)
 
 
-def seen_by_id(session: Session, space_id: int, person_id: int) -> SpaceSeen:
+def seen_by_id(session: Session, space_id: int, actor: str) -> SpaceSeen:
     """The space of a row. Raises Absent when it is not for this person."""
-    return _one(session, _BY_ID, space_id, person_id)
+    return _one(session, _BY_ID, space_id, actor)
 
 
 def number_of(session: Session, key: str) -> int:
@@ -156,9 +154,9 @@ def number_of(session: Session, key: str) -> int:
     return number
 
 
-def of_person(session: Session, person_id: int) -> list[SpaceSeen]:
-    """The spaces that a person is in, by name."""
-    return [_space(row) for row in session.execute(_OF_PERSON, {"person": person_id})]
+def of_person(session: Session, actor: str) -> list[SpaceSeen]:
+    """The spaces that somebody is in, by name."""
+    return [_space(row) for row in session.execute(_OF_PERSON, {"actor": actor})]
 
 
 def shares(session: Session, space_ids: Iterable[int]) -> dict[int, list[Share]]:
@@ -279,20 +277,20 @@ def offer(session: Session, key: str) -> Offer:
     raise Absent(f"no open invitation {key!r}")
 
 
-def joinable(session: Session, person_id: int) -> list[Offer]:
+def joinable(session: Session, actor: str) -> list[Offer]:
     """Spaces of partners that our organisation accepted, and this person is not in."""
     inside = (
         select(MEMBER.c.space_id)
         .select_from(MEMBER.join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id))
-        .where(PARTICIPANT.c.person_id == person_id, MEMBER.c.until.is_(None))
+        .where(PARTICIPANT.c.iri == actor, MEMBER.c.until.is_(None))
     )
     condition = (INVITATION.state == "accepted") & (SPACE.c.state == "active") & SPACE.c.id.not_in(inside)
     return _offers(session, condition)
 
 
-def joinable_space(session: Session, key: str, person_id: int) -> Offer:
+def joinable_space(session: Session, key: str, actor: str) -> Offer:
     """One such space by its own key. Raises Absent."""
-    for each in joinable(session, person_id):
+    for each in joinable(session, actor):
         if each.space_key == key:
             return each
     raise Absent(f"no space {key!r} to join")
@@ -303,10 +301,10 @@ def roster(session: Session, iri: str) -> str:
     return session.scalar(select(SPACE.c.roster).where(SPACE.c.iri == iri)) or ""
 
 
-def _one(session: Session, query: Hot, sought: object, person_id: int) -> SpaceSeen:
-    row = query.run(session, {"sought": sought, "person": person_id}).first()
+def _one(session: Session, query: Hot, sought: object, actor: str) -> SpaceSeen:
+    row = query.run(session, {"sought": sought, "actor": actor}).first()
     if row is None:
-        raise Absent(f"no space {sought!r} for person {person_id}")
+        raise Absent(f"no space {sought!r} for {actor}")
     return _space(row)
 
 

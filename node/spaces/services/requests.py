@@ -69,7 +69,7 @@ class Waiting:
     count: int
 
 
-def waiting(session: Session, person_id: int) -> list[Waiting]:
+def waiting(session: Session, actor: str) -> list[Waiting]:
     """What waits for this person as a manager, by space and organisation."""
     query = (
         select(SPACE.c.key, SPACE.c.name, _REQUEST.c.node, func.count())
@@ -79,7 +79,7 @@ def waiting(session: Session, person_id: int) -> list[Waiting]:
             .join(PARTICIPANT, PARTICIPANT.c.id == MEMBER.c.participant_id)
         )
         .where(
-            PARTICIPANT.c.person_id == person_id,
+            PARTICIPANT.c.iri == actor,
             MEMBER.c.until.is_(None),
             MEMBER.c.role == "manager",
             SPACE.c.hosted,

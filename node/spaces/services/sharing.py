@@ -103,7 +103,7 @@ def share(
         sentence = _("Choose the date from which they may see what was written.")
         raise Invalid(sentence, errors={"history_from": sentence})
     with saying(ground) as work:
-        space = reading.seen(work.session, key, by.person_id)
+        space = reading.seen(work.session, key, by.actor)
         if not (space.managed and space.hosted):
             raise Refused(_("Only a manager may share a space, and only one that is kept here."))
         face = next((each for each in partners(work.session, space) if each.key == partner_key), None)
@@ -222,7 +222,7 @@ def leave_as_organisation(ground: Ground, by: By, key: str) -> None:
 def remove_partner(ground: Ground, by: By, key: str, partner_key: str) -> None:
     """The same as `remove_organisation`, by the key of the relation. Raises Absent, Refused."""
     with ground.database.reading() as session:
-        reading.seen(session, key, by.person_id)
+        reading.seen(session, key, by.actor)
         node = next((face.node for face in faces(session).values() if face.key == partner_key), None)
     if node is None:
         raise Absent(f"no partner {partner_key!r}")
@@ -232,7 +232,7 @@ def remove_partner(ground: Ground, by: By, key: str, partner_key: str) -> None:
 def remove_organisation(ground: Ground, by: By, key: str, node: str) -> None:
     """A manager takes an organisation out of a space of ours, all its people with it. Raises Absent, Refused."""
     with saying(ground) as work:
-        space = reading.seen(work.session, key, by.person_id)
+        space = reading.seen(work.session, key, by.actor)
         if not (space.managed and space.hosted):
             raise Refused(_("Only a manager may do this, and only in a space that is kept here."))
         register = register_of(work.session, ground)

@@ -38,9 +38,8 @@ MAX_PURPOSE_CHARS = 500
 
 @value
 class By:
-    """Who acts: the person of ours, his or her actor, and how he or she signed in (None: by no session)."""
+    """Who acts: the actor, and how he or she signed in (None: by no session)."""
 
-    person_id: int
     actor: str
     sign_in: SignIn | None = None
 
@@ -121,7 +120,7 @@ def add_member(ground: Ground, by: By, key: str, wire_id: str) -> None:
 def join(ground: Ground, by: By, key: str) -> str:
     """One of ours enters a partner's space that our organisation accepted; its IRI. Raises Absent."""
     with saying(ground) as work:
-        offer = reading.joinable_space(work.session, key, by.person_id)
+        offer = reading.joinable_space(work.session, key, by.actor)
         space = register_of(work.session, ground).by_id(offer.space_id)
         said = {"type": "Join", "to": [space.iri], "audience": space.iri, "object": space.iri}
         exchange.publish(ground, work, said, by.actor, by.sign_in)
@@ -131,7 +130,7 @@ def join(ground: Ground, by: By, key: str) -> str:
 def leave(ground: Ground, by: By, key: str) -> None:
     """One of ours leaves. Raises Absent, and Changed for the last manager of a space of ours."""
     with saying(ground) as work:
-        space = reading.seen(work.session, key, by.person_id)
+        space = reading.seen(work.session, key, by.actor)
         _keep_a_manager(work, space, by.actor)
         said = {"type": "Leave", "to": [space.iri], "audience": space.iri, "object": space.iri}
         exchange.publish(ground, work, said, by.actor, by.sign_in)
@@ -173,7 +172,7 @@ def give_role(ground: Ground, by: By, key: str, participant_key: str, role: Role
 
 def managed(session: Session, key: str, by: By) -> reading.SpaceSeen:
     """The space of a page, for one who manages it. Raises Absent, Refused."""
-    space = reading.seen(session, key, by.person_id)
+    space = reading.seen(session, key, by.actor)
     if not space.managed:
         raise Refused(
             _("Only a manager of the space may do this."), f"{by.actor} does not manage {space.iri}"

@@ -32,14 +32,14 @@ class Kept:
     reply_to: str
 
 
-def keep(ground: Ground, person_id: int, draft: Draft, reply_to: str = "") -> None:
+def keep(ground: Ground, actor: str, draft: Draft, reply_to: str = "") -> None:
     """Keeps it in place of the one before."""
     files = [
         {"name": each.name, "media_type": each.media_type, "size": each.size, "sha256": each.sha256.hex()}
         for each in draft.files
     ]
     row = {
-        "person_id": person_id,
+        "actor": actor,
         "title": draft.title,
         "text": draft.text,
         "lang": draft.lang,
@@ -49,23 +49,23 @@ def keep(ground: Ground, person_id: int, draft: Draft, reply_to: str = "") -> No
         "at": ground.clock.now(),
     }
     with ground.database.writing() as session:
-        session.execute(delete(DRAFT).where(DRAFT.c.person_id == person_id))
+        session.execute(delete(DRAFT).where(DRAFT.c.actor == actor))
         session.execute(insert(DRAFT), row)
 
 
-def kept(session: Session, person_id: int) -> Kept | None:
-    """The draft of this person, or None."""
-    row = session.execute(select(DRAFT).where(DRAFT.c.person_id == person_id)).first()
+def kept(session: Session, actor: str) -> Kept | None:
+    """The draft of this author, or None."""
+    row = session.execute(select(DRAFT).where(DRAFT.c.actor == actor)).first()
     if row is None:
         return None
     files = [Taken(**{**each, "sha256": bytes.fromhex(each["sha256"])}) for each in json.loads(row.files)]
     return Kept(Draft(row.text, row.lang, row.title, files, again=row.again), row.reply_to)
 
 
-def forget(ground: Ground, person_id: int) -> None:
+def forget(ground: Ground, actor: str) -> None:
     """It was sent."""
     with ground.database.writing() as session:
-        session.execute(delete(DRAFT).where(DRAFT.c.person_id == person_id))
+        session.execute(delete(DRAFT).where(DRAFT.c.actor == actor))
 
 
 @every(60, "threads.drafts")

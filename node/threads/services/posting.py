@@ -111,7 +111,7 @@ def begin(ground: Ground, by: By, space_key: str, draft: Draft) -> Posted:
     """A new thread. Raises Absent, Invalid, AudienceChanged, Refused."""
     _check(draft, with_title=True)
     with saying(ground) as work:
-        space = spaces.seen(work.session, space_key, by.person_id)
+        space = spaces.seen(work.session, space_key, by.actor)
         return say(ground, work, by, space, draft, context=None, reply_to=None)
 
 
@@ -122,7 +122,7 @@ def reply(ground: Ground, by: By, thread_key: str, draft: Draft, reply_to: str =
         row = _THREAD.run(work.session, {"sought": thread_key}).first()
         if row is None:
             raise Absent(f"no thread {thread_key!r}")
-        space = spaces.seen_by_id(work.session, row.space_id, by.person_id)
+        space = spaces.seen_by_id(work.session, row.space_id, by.actor)
         answered = digest_of_key(reply_to) if reply_to else bytes(row.first)
         parent = _PARENT.run(work.session, {"sought": answered, "thread": row.id}).first()
         if parent is None or (parent.rev is None and parent.author_id != space.participant_id):
@@ -374,7 +374,7 @@ def _seen(work: NodeWork, post_key: str, by: By) -> _Mine:
     row = work.session.execute(select(POST).where(POST.c.digest == digest)).first()
     if row is None or row.state in {"deleted", "hidden"}:
         raise Absent(f"no post {post_key!r}")
-    space = spaces.seen_by_id(work.session, row.space_id, by.person_id)
+    space = spaces.seen_by_id(work.session, row.space_id, by.actor)
     if row.rev is None and row.author_id != space.participant_id:
         raise Absent(f"post {post_key!r} waits, and is another's")
     return _Mine(

@@ -31,7 +31,7 @@ def file(ground: Ground, by: By, key: str, relation_id: str) -> bytes:
     Raises Absent for another's message, and for a partner that has receipted nothing of it.
     """
     with exchange.open_work(ground) as work:
-        post, _, _ = reading.thread_of_post(work.session, key, by.person_id)
+        post, _, _ = reading.thread_of_post(work.session, key, by.actor)
         if not provable(post) or relation_id not in {
             each.relation_id for each in received(work.session, post)
         }:

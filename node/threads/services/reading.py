@@ -274,20 +274,20 @@ def threads_by_id(session: Session, numbers: Iterable[int], visible: Mapping[int
     return _threads(session, condition, visible, NEW_AT_ONCE, THREAD.c.rev)
 
 
-def thread(session: Session, key: str, person_id: int) -> tuple[ThreadSeen, SpaceSeen]:
+def thread(session: Session, key: str, actor: str) -> tuple[ThreadSeen, SpaceSeen]:
     """A thread and its space. Raises Absent when there is none, or it is not for this person."""
     run = session.connection().execute
     place = run(_PLACE, {"sought": key}).first()
     if place is None:
         raise Absent(f"no thread {key!r}")
-    space = spaces.seen_by_id(session, place.space_id, person_id)
+    space = spaces.seen_by_id(session, place.space_id, actor)
     rows = run(_ONE_THREAD, {"thread": place.id, "me": space.participant_id}).all()
     if not rows:
         raise Absent(f"thread {key!r} waits, and is another's")
     return _seen(session, rows, space.participant_id)[0], space
 
 
-def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[PostSeen, ThreadSeen, SpaceSeen]:
+def thread_of_post(session: Session, post_key: str, actor: str) -> tuple[PostSeen, ThreadSeen, SpaceSeen]:
     """A post with its thread and space. Raises Absent when it is not for this person."""
     digest = digest_of_key(post_key)
     key = session.execute(
@@ -295,7 +295,7 @@ def thread_of_post(session: Session, post_key: str, person_id: int) -> tuple[Pos
     ).scalar()
     if key is None:
         raise Absent(f"no post {post_key!r}")
-    found, space = thread(session, key, person_id)
+    found, space = thread(session, key, actor)
     me = {"me": space.participant_id}
     row = session.execute(select(*_POST).where(POST.c.digest == digest), me).one()
     if row.rev is None and row.author_id != space.participant_id:

@@ -29,7 +29,7 @@ def seed(ground: Ground, by: By, space_key: str, posts: int) -> Iterator[int]:
     done = 0
     while done < posts:
         with saying(ground) as work:
-            space = spaces.seen(work.session, space_key, by.person_id)
+            space = spaces.seen(work.session, space_key, by.actor)
             for number in range(done, min(done + AT_ONCE, posts)):
                 text = f"({number + 1}) {WORDS[number % len(WORDS)]}"
                 if begun is None:

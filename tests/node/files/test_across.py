@@ -55,9 +55,9 @@ def asked(house: House, of: House, space: str, address: str = ADDRESS) -> tuple[
 def files_of(house: House, person: Person, iri: str) -> list[service.Attached]:
     """The files of all posts of a space, as the person sees them."""
     with house.ground.database.reading() as session:
-        space = spaces.seen(session, house.key_of(iri), person.id)
+        space = spaces.seen(session, house.key_of(iri), person.actor)
         threads = [
-            reading.thread(session, each.key, person.id)[0] for each in reading.threads(session, space)
+            reading.thread(session, each.key, person.actor)[0] for each in reading.threads(session, space)
         ]
         return [file for each in threads for file in each.first.files]
 

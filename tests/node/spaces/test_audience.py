@@ -221,7 +221,7 @@ def test_the_preview_is_who_can_read_it(aubier: House, nord: House, leroux: Hous
             for person in crowd[name]:
                 with house.ground.database.reading() as session:
                     try:
-                        seen, _, _ = reading.thread_of_post(session, said.post, person.id)
+                        seen, _, _ = reading.thread_of_post(session, said.post, person.actor)
                     except Absent:
                         continue
                 assert seen.html == f"<p>Numéro {number}.</p>\n"

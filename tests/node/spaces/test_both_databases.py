@@ -129,7 +129,7 @@ def test_three_organisations_their_receipts_and_their_rosters(trio: list[House])
     relays.pull_all.run(author.ground)
     author.settle_jobs()
     with author.ground.database.reading() as session:
-        space = spaces.of_person(session, marie.id)[0]
+        space = spaces.of_person(session, marie.actor)[0]
         relays.look(author.ground, session, space)
         rev = author.fact("SELECT rev FROM post")
         assert {node: mark.state for node, mark in relays.marks(session, number, rev).items()} == {

@@ -56,7 +56,7 @@ def test_a_space_is_absent_for_who_is_not_in_it(aubier: House) -> None:
     key = aubier.space(aubier.person("Inès Le Goff"))
     paul = aubier.person("Paul Delmotte")
     with aubier.ground.database.reading() as session, pytest.raises(Absent):
-        reading.seen(session, key, paul.id)
+        reading.seen(session, key, paul.actor)
     with pytest.raises(Absent):
         use.leave(aubier.ground, aubier.by(paul), key)
 

@@ -60,7 +60,7 @@ class Three:
     def deliveries(self) -> list[shown.Delivery]:
         """The marks of Marie's newest post, as she sees them."""
         with self.nord.app.test_request_context(), self.nord.ground.database.reading() as session:
-            space = reading.of_person(session, self.marie.id)[0]
+            space = reading.of_person(session, self.marie.actor)[0]
             there = reading.shares(session, [space.id])[space.id]
             (post,) = talk.seen(self.nord, self.marie)
             return present.deliveries(Looks(session, self.nord.ground), post, space, there)

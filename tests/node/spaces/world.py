@@ -60,7 +60,7 @@ class House(Peer):
         return self.identity.add_person(name, role)[0]
 
     def by(self, person: Person) -> By:
-        return By(person.id, person.actor)
+        return By(person.actor)
 
     def space(self, manager: Person, name: str = "Passerelle de l’Ill") -> str:
         """The key of a new space."""
@@ -88,7 +88,7 @@ class House(Peer):
 
     def sees(self, person: Person) -> list[str]:
         with self.ground.database.reading() as session:
-            return [each.name for each in reading.of_person(session, person.id)]
+            return [each.name for each in reading.of_person(session, person.actor)]
 
     def share(self, manager: Person, key: str, other: House, past: sharing.History = "all") -> None:
         sharing.share(self.ground, self.by(manager), key, self.partner(other).key, past)

@@ -25,14 +25,14 @@ def reply(house: House, person: Person, thread: str, text: str, to: str = "", **
 def thread_key(house: House, person: Person, number: int = 0) -> str:
     """The key that this house gives to a thread that the person sees."""
     with house.ground.database.reading() as session:
-        space = spaces.of_person(session, person.id)[0]
+        space = spaces.of_person(session, person.actor)[0]
         return reading.threads(session, space)[number].key
 
 
 def seen(house: House, person: Person, number: int = 0) -> list[PostSeen]:
     """All posts of a thread, as the person sees them."""
     with house.ground.database.reading() as session:
-        found, space = reading.thread(session, thread_key(house, person, number), person.id)
+        found, space = reading.thread(session, thread_key(house, person, number), person.actor)
         replies, _ = reading.entries(session, found, space)
         return [found.first, *replies]
 
@@ -43,7 +43,7 @@ def texts(house: House, person: Person, number: int = 0) -> list[str]:
 
 def latest(house: House, person: Person) -> list[str]:
     with house.ground.database.reading() as session:
-        space = spaces.of_person(session, person.id)[0]
+        space = spaces.of_person(session, person.actor)[0]
         return [excerpt(each.html) for each in reading.latest(session, space)]
 
 

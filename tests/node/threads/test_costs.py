@@ -57,7 +57,7 @@ def test_the_latest_twenty_cost_the_same_however_long_the_history(
     for number in range(30):
         reply(aubier, ines, said.thread, f"Message {number}.")
     with aubier.ground.database.reading() as session:
-        space = spaces.of_person(session, ines.id)[0]
+        space = spaces.of_person(session, ines.actor)[0]
         with aubier.ground.database.counting() as counted:
             found = reading.latest(session, space, most=20)
     assert len(found) == 20

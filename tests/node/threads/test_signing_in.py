@@ -131,10 +131,10 @@ def test_a_sign_in_grows_old(shared: tuple[House, House, str, Browser]) -> None:
     person, now = _person(nord, "ines"), int(nord.clock.now().timestamp())
     old, fresh = (SignIn("https://idp.example", auth_time=now - age) for age in (3700, 3500))
     with pytest.raises(StepUp) as refusal:
-        posting.begin(nord.ground, By(person.id, person.actor, old), key, Draft("Trop tard.", title="Grue"))
+        posting.begin(nord.ground, By(person.actor, old), key, Draft("Trop tard.", title="Grue"))
     assert refusal.value.members == {"max_age": 3600}
     assert nord.fact("SELECT count(*) FROM post") == 0
-    posting.begin(nord.ground, By(person.id, person.actor, fresh), key, Draft("À temps.", title="Grue"))
+    posting.begin(nord.ground, By(person.actor, fresh), key, Draft("À temps.", title="Grue"))
     assert set(_said(nord)["authn"]) == {"iss", "auth_time"}
 
 
@@ -225,11 +225,9 @@ def test_nobody_sees_the_draft_of_another(shared: tuple[House, House, str, Brows
 def test_to_ask_costs_no_statement(shared: tuple[House, House, str, Browser]) -> None:
     aubier, nord, key, _browser = shared
     person = _person(nord, "ines")
-    by = By(
-        person.id, person.actor, SignIn("https://idp.example", "phr", (), int(nord.clock.now().timestamp()))
-    )
+    by = By(person.actor, SignIn("https://idp.example", "phr", (), int(nord.clock.now().timestamp())))
 
-    def count(text: str) -> int:
+    def count(text: str, by: By = by) -> int:
         said: list[str] = []
         listen = lambda *arguments: said.append(str(arguments[2]))  # noqa: E731
         event.listen(Engine, "before_cursor_execute", listen)
@@ -238,7 +236,8 @@ def test_to_ask_costs_no_statement(shared: tuple[House, House, str, Browser]) ->
         return len(said)
 
     count("first")
-    plain = count("second")
+    plain = count("second", By(person.actor))
+    assert count("with a sign-in") == plain
     _asks(aubier, nord, sign_in_h=1)
     count("third")
     assert count("fourth") == plain
