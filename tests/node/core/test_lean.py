@@ -91,3 +91,24 @@ def test_the_master_of_a_node_does_without_the_c_library() -> None:
     script = "import sys, node.cli.serve, node.cli.serving; print('ctypes' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+FROZEN_THEMSELVES = (
+    "cli/",
+    "config/",
+    "core/capability.py",
+    "core/ground.py",
+    "core/jobs.py",
+    "core/http/guards.py",
+)
+"""Where a class that is frozen while it runs is worth its 17 KiB."""
+
+
+def test_values_are_made_as_values() -> None:
+    node = Path(__file__).resolve().parents[3] / "node"
+    frozen = {
+        str(path.relative_to(node))
+        for path in node.rglob("*.py")
+        if "@dataclass(frozen=True" in path.read_text("utf-8")
+    }
+    assert not {name for name in frozen if not name.startswith(FROZEN_THEMSELVES)}
