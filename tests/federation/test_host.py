@@ -107,6 +107,18 @@ def test_what_a_space_accepted_is_taken_in_its_place(liar: Liar) -> None:
     assert liar.world.south.texts(liar.space) == ["words", "words"]
 
 
+def test_what_a_space_announces_is_covered_where_the_charter_lists_the_space_alone(liar: Liar) -> None:
+    south, north = liar.world.south, liar.world.north
+    agreement = south.relation(north).agreement
+    assert agreement is not None
+    for listed, outcome in ((f"{liar.space}x", "rejected"), (liar.space, "processed")):
+        scope = {**agreement["scope"], "spaces": [{"id": listed}], "allowNewSpaces": "none"}
+        south.store.rows.relations[north.iri] = replace(
+            south.relation(north), agreement={**agreement, "scope": scope}
+        )
+        assert liar.tells(liar.by_anna())["outcome"] == outcome
+
+
 def _stranger(liar: Liar) -> Document:
     west = Node("west", liar.world.clock)
     return liar.said(west, west.person("Wim"))
