@@ -19,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from difflib import unified_diff
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -28,7 +29,6 @@ from typing import Any
 import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
-from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
@@ -75,6 +75,8 @@ class Changed(MetaPathFinder):
         self.texts = dict[str, Path]()
         self.changes = dict[str, dict[str, str]]()
         """Of each module: each change, with the hash of the function that it is in."""
+        self.lines = dict[str, list[str]]()
+        """Of each change, and of each function as it is: its lines."""
         for module in modules:
             source = Path(*module.split(".")).with_suffix(".py")
             made = mutate_file_contents(str(source), source.read_text("utf-8"))
@@ -82,6 +84,9 @@ class Changed(MetaPathFinder):
             text.parent.mkdir(parents=True, exist_ok=True)
             text.write_text(made.code, "utf-8")
             self.texts[module] = text.resolve()
+            all_lines = made.code.splitlines()
+            for name, span in made.line_span_by_function_name.items():
+                self.lines[f"{module}.{name}"] = all_lines[span.start - 1 : span.end]
             self.changes[module] = {
                 f"{module}.{name}": made.hash_by_function_name[mangled_name_from_mutant_name(name)]
                 for name in made.mutant_names
@@ -213,12 +218,12 @@ def _table(changes: dict[str, dict[str, str]], verdicts: dict[str, str]) -> str:
 
 def _write_alive(changed: Changed, verdicts: dict[str, str]) -> None:
     with ALIVE.open("w", encoding="utf-8") as out:
-        for module, names in changed.changes.items():
-            text = changed.texts[module].read_text("utf-8")
+        for names in changed.changes.values():
             for name in names:
                 if verdicts.get(name) in {SURVIVED, UNREACHED}:
-                    diff = get_diff_for_mutant(name, source=text, path=module)
-                    said = [line for line in diff.splitlines()[2:] if line[:1] in "+-"]
+                    was = changed.lines[f"{mangled_name_from_mutant_name(name)}__mutmut_orig"]
+                    diff = unified_diff(was, changed.lines[name], n=0, lineterm="")
+                    said = [line for line in diff if line[0] != "@" and "__mutmut_" not in line][2:]
                     print(f"# {name}: {verdicts[name]}", *said, "", sep="\n", file=out)
 
 
