@@ -10,9 +10,11 @@ import pytest
 from flask_babel import force_locale
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from federation.ports import Role
 from node.core.errors import Absent
+from node.spaces import tables
 from node.spaces.audience import (
     Audience,
     AudienceChanged,
@@ -146,6 +148,24 @@ def test_who_is_told_nothing_reads_nothing_and_stands_apart(aubier: House, nord:
     assert [each.name for each in found.apart] == ["anna", "Nils"]
     assert [each.node for each in found.organisations] == [aubier.iri]
     assert found.went == []
+
+
+def test_whom_the_host_says_to_be_stopped_reads_nothing_but_we_know_best_of_ourselves(
+    aubier: House, nord: House
+) -> None:
+    peered(aubier, nord)
+    zora, nils = aubier.person("Zora"), nord.person("Nils")
+    key = aubier.space(zora)
+    iri = opened(aubier, nord, key, zora, nils)
+    nord.join(nils, iri, aubier)
+    with aubier.ground.database.writing() as session:
+        session.execute(update(tables.MemberNode).values(stopped=True))
+    with aubier.ground.database.reading() as session:
+        number = aubier.fact("SELECT id FROM space WHERE iri = :iri", iri=iri)
+        found = audience(session, aubier.ground, number)
+    assert [each.name for each in found.people] == ["Zora"]
+    assert [each.name for each in found.apart] == ["Nils"]
+    assert [each.node for each in found.organisations] == [aubier.iri]
 
 
 def test_people_come_by_name_and_organisations_as_they_entered(aubier: House, nord: House) -> None:
