@@ -258,7 +258,7 @@ LIES: dict[str, Lie] = {
     "sub a number": claim(sub=1),
     "sub empty": claim(sub=""),
     "sub too long": claim(sub="x" * 256),
-    "expired": at("exp", -61),
+    "expired": at("exp", -120),
     "exp a text": claim(exp=str(int(time.time()) + 3600)),
     "exp true": claim(exp=True),
     "old": at("iat", -700),
