@@ -21,8 +21,9 @@ from federation import (
 from federation.activity import Activity, Document
 from federation.authn import SignIn
 from federation.authority import Thing
-from federation.errors import ClockSkew, NotFound, OutOfScope, RemoteError
+from federation.errors import ClockSkew, NotFound, NotMet, OutOfScope, RemoteError
 from federation.http import Headers, Request, Response
+from federation.keys import controller_of
 from federation.ports import Relation, Work
 from federation.settings import Settings
 from federation.signatures import PeerSignature
@@ -31,21 +32,32 @@ PROBLEM_TYPE = "application/problem+json"
 ACTIVITY_TYPE = "application/activity+json"
 
 
+RETRY_AFTER_S = 5
+
+
 def _no_failpoint(name: str) -> None:
     """Production: nothing happens here."""
+
+
+def _all_met(node: str) -> bool:  # noqa: ARG001
+    """Of a host that never runs an older backup."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Federation:
     """`open_work` gives one unit of work: commits on a clean exit, else rolls back.
 
-    `open_reading` gives one that only reads, for what strangers ask; `open_work` when there is none.
+    `open_reading` gives one that only reads, for what strangers ask; `open_work` when there is none. `unmet` says of a
+    partner's node that since our start it has not told how much of our log it has: what it says waits until then, as it
+    might get a place in a space of ours that an older backup has forgotten.
     """
 
     settings: Settings
     open_work: Callable[[], AbstractContextManager[Work]]
     failpoint: Callable[[str], None] = field(default=_no_failpoint)
     open_reading: Callable[[], AbstractContextManager[Work]] | None = None
+    unmet: Callable[[str], bool] = field(default=_all_met)
 
     def receive_batch(self, request: Request) -> Response:
         """Answer `POST /exchange`: a signed receipt, or a problem that says what to do.
@@ -57,6 +69,9 @@ class Federation:
                 sender = gate.sender(request, work, max_bytes=self.settings.max_batch_bytes)
         except RemoteError as error:
             return self._turn_away(error)
+        if self.unmet(controller_of(sender.key_id)) and not _is_hello(request):  # by a hello partners meet
+            waits = NotMet("This node has just started. Try again in a moment.", retry_after=RETRY_AFTER_S)
+            return replace(_problem(waits), proved=True)
         try:
             with self.open_work() as work:
                 receipt = inbox.receive_batch(request, sender, work, self.settings, self.failpoint)
@@ -203,6 +218,14 @@ class Federation:
                 digest=request.headers.get("content-digest") or "",
             )
         return _problem(error)
+
+
+def _is_hello(request: Request) -> bool:
+    """Whether a batch brings nothing; also what is no batch, which is refused as such."""
+    try:
+        return exchange.read_field(request.headers.get("exchange-log")).count == 0
+    except RemoteError:
+        return True
 
 
 def _check_stream(relation: Relation, stream: str) -> None:
