@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "b4e575fb98d4"
+revision: str = "88fc834cd582"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -205,6 +205,13 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisation")),
         sa.UniqueConstraint("node", name=op.f("uq_organisation_node")),
+    )
+    op.create_table(
+        "partner_keys",
+        sa.Column("node", sa.String(length=255), nullable=False),
+        sa.Column("keys", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("node", name=op.f("pk_partner_keys")),
     )
     op.create_table(
         "person",
@@ -896,6 +903,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_token_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "visit_tokens",
+        sa.Column("visit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("access", sa.LargeBinary(), nullable=False),
+        sa.Column("access_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refresh", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["visit_id"], ["visit.id"], name=op.f("fk_visit_tokens_visit_id_visit"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visit_tokens")),
+    )
+    op.create_table(
         "actor_key",
         sa.Column("key_id", sa.String(length=300), nullable=False),
         sa.Column("actor", sa.String(length=255), nullable=False),
@@ -1360,6 +1378,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_actor_key_actor"))
 
     op.drop_table("actor_key")
+    op.drop_table("visit_tokens")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_token_person_id"))
 
@@ -1469,6 +1488,7 @@ def downgrade() -> None:
 
     op.drop_table("post")
     op.drop_table("person")
+    op.drop_table("partner_keys")
     op.drop_table("organisation")
     with op.batch_alter_table("nonce", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_nonce_used"))
