@@ -14,6 +14,7 @@ from node import (
     retention,
     spaces,
     threads,
+    visitors,
     wire,
 )
 from node.core.capability import Capability
@@ -22,6 +23,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     exchange.capability,
     identity.capability,
     relations.capability,
+    visitors.capability,
     spaces.capability,
     files.capability,
     threads.capability,

@@ -11,7 +11,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 
 FAMILIES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
-    "access": (_("Sign-ins, links and tokens"), ("signin.", "signout.", "session.", "link.", "password.", "token.")),
+    "access": (_("Sign-ins, links and tokens"), ("signin.", "signout.", "session.", "link.", "password.", "token.", "visit.", "provider.")),
     "people": (_("People and roles"), ("person.",)),
     "partners": (_("Partners and charters"), ("invite.", "relation.", "charter.")),
     "spaces": (_("Spaces"), ("space.",)),
@@ -26,6 +26,9 @@ FAMILIES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
 SENTENCES: Mapping[str, Any] = {
     "signin.done": _("Signed in (%(provider)s)"),
     "signout.done": _("Signed out"),
+    "visit.began": _("Came in from %(node)s"),
+    "visit.ended": _("Went, as a visitor"),
+    "provider.consent": _("Let a partner know who he or she is"),
     "session.ended": _("Ended a session in another browser"),
     "link.created": _("Made a one-time link"),
     "link.used": _("Used a one-time link"),

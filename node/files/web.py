@@ -29,7 +29,7 @@ OPEN_DOORS["files.for_partner"] = "signed by a node; the roster of the space dec
 
 
 @web.get("/files/<key>/<name>")
-@guarded(scope="files:read")
+@guarded("visitor", scope="files:read")
 def file(key: str, name: str) -> Response:  # noqa: ARG001 -- for people: what a download is called
     """A file of a post that one sees."""
     with ground().database.reading() as session:

@@ -105,9 +105,11 @@ def callback(provider: str) -> Response:
 @web.post("/signout")
 def signout() -> Response:
     """Ends the session of this browser."""
-    live = browser.here().live
+    live, visit = browser.here().live, browser.here().visit
     if live is not None:
         _identity().sign_out(live)
+    elif visit is not None:
+        _identity().end_visit(visit)
     browser.here().end()
     return _to(url_for("identity.signin"))
 
@@ -164,12 +166,13 @@ def preferences() -> Response | tuple[str, int]:
     answer = _to(path_of_ours(values.get("next", "")) if "next" in request.form else url_for("identity.me"))
     if errors:
         return answer
-    live = browser.here().live
+    live, visit = browser.here().live, browser.here().visit
+    asked = {"language": values.get("language"), "theme": values.get("theme")}
+    asked["shortcuts"] = values.get("shortcuts", False) if values["shortcuts_asked"] else None
     if live is not None:
-        shortcuts = values.get("shortcuts", False) if values["shortcuts_asked"] else None
-        _identity().prefer(
-            live.person.id, language=values.get("language"), theme=values.get("theme"), shortcuts=shortcuts
-        )
+        _identity().prefer(live.person.id, **asked)
+    elif visit is not None:
+        _identity().prefer_for_visit(visit, **asked)
     if values.get("language") in LANGUAGES:
         answer.set_cookie(
             LANGUAGE_COOKIE,
@@ -351,6 +354,7 @@ def _door(
         "identity/signin.html",
         providers=providers,
         accounts=settings.builtin_accounts,
+        partners="visitors.start" in current_app.view_functions,
         errors=errors or {},
         values={"name": (values or {}).get("name", "")},
         next=next_path,

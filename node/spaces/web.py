@@ -37,7 +37,7 @@ web = Blueprint("spaces", __name__)
 
 
 @web.get("/spaces")
-@guarded()
+@guarded("visitor")
 def index() -> str:
     """The spaces that one is in."""
     who = viewer()
@@ -114,7 +114,7 @@ def ask() -> str | Response | tuple[str, int]:
 
 
 @web.get("/spaces/<key>/audience")
-@guarded()
+@guarded("visitor")
 def audience(key: str) -> str | tuple[str, int]:
     """Whether the list that a writer saw still holds (204), else the new one."""
     who, stamp = viewer(), request.args.get("token", "")
@@ -135,7 +135,7 @@ def audience(key: str) -> str | tuple[str, int]:
 
 
 @web.get("/spaces/<key>/members")
-@guarded()
+@guarded("visitor")
 def members(key: str) -> str:
     """Who is in, by organisation."""
     return _members_page(key)

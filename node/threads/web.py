@@ -62,7 +62,7 @@ def install(app: Flask, settled: Ground) -> None:
     app.add_url_rule("/spaces/<key>", endpoint="spaces.space", view_func=space)
 
 
-@guarded()
+@guarded("visitor")
 def space(key: str) -> str:
     """A space: its discussions, who is here, and where one writes."""
     return _space_page(key)
@@ -84,7 +84,7 @@ def create(key: str) -> AnyResponse | tuple[str, int]:
 
 
 @web.get("/threads/<key>")
-@guarded()
+@guarded("visitor")
 def thread(key: str) -> str:
     """A discussion, its replies in their order."""
     return _thread_page(key)
@@ -142,7 +142,7 @@ def again(key: str) -> AnyResponse:
 
 
 @web.get("/posts/<key>/history")
-@guarded()
+@guarded("visitor")
 def history(key: str) -> str:
     """What a post said before."""
     with _opened() as (session, looks):
@@ -243,7 +243,7 @@ def hide(key: str) -> AnyResponse:
 
 
 @web.get("/live")
-@guarded()
+@guarded("visitor")
 def live() -> Response:
     """What came after a cursor, as fragments: of a thread, else as lines of the lists of a space or of all."""
     unattended()  # a page that is only open does not keep its reader signed in

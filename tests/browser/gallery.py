@@ -549,6 +549,30 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {"": "Ce nom et ce mot de passe ne vont pas ensemble."},
         },
     ),
+    "consent": (
+        "provider/consent.html",
+        {
+            "partner": {"name": "Nord Acier", "host": "nord-acier.localhost:8102"},
+            "client_id": "http://nord-acier.localhost:8102/actor",
+            "request_uri": "urn:ietf:params:oauth:request_uri:x",
+            "spaces": ["Passerelle de l’Ill", "Lot 4 – Soudures"],
+            "tells_mail": True,
+            "speaks": True,
+            "person": {"name": "Claire Morel", "email": "claire@aubier.example"},
+        },
+    ),
+    "visitor-door": (
+        "visitors/start.html",
+        {"values": {"address": "nord-acier.localhost:8102"}, "errors": {}, "next": "/"},
+    ),
+    "visitor-door-wrong": (
+        "visitors/start.html",
+        {
+            "values": {"address": "claire@unheard-of.example"},
+            "errors": {"address": "Cette adresse ne nous mène à aucune organisation."},
+            "next": "/",
+        },
+    ),
     "signin-again": (
         "identity/again.html",
         {
@@ -564,7 +588,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "next": "/",
         },
     ),
-    "signin-accounts": ("identity/signin.html", {"providers": [], "accounts": True, "next": "/", **FORM}),
+    "signin-accounts": (
+        "identity/signin.html",
+        {"providers": [], "accounts": True, "partners": True, "next": "/", **FORM},
+    ),
     "first-admin": (
         "identity/first_admin.html",
         {"token": "x", "values": {}, "errors": {"name": "Petites lettres seulement."}},

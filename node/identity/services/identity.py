@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -35,7 +35,7 @@ from node.identity.services.actors import Actors, LocalActor
 from node.identity.services.people import Claims, People, Person, Role
 from node.identity.services.sessions import Begun, Lifetimes, LiveSession, Sessions
 from node.identity.services.tokens import DEFAULT_LIFETIME, Scope, Token, Tokens
-from node.identity.services.visits import Visits
+from node.identity.services.visits import LiveVisit, Visits
 
 T = TypeVar("T")
 
@@ -184,6 +184,19 @@ class Identity:
         """Keeps what someone prefers of language, theme and keyboard; None leaves it."""
         with self._ground.database.writing() as db:
             return self.people.prefer(db, person_id, language=language, theme=theme, shortcuts=shortcuts)
+
+    def end_visit(self, visit: LiveVisit) -> None:
+        """A visitor goes; at home nothing ends."""
+        with self._ground.database.writing() as db:
+            self.visits.end(db, self._now(), id=visit.id)
+            self._record(db, Act("visit.ended", visit.visitor.actor))
+
+    def prefer_for_visit(self, visit: LiveVisit, **preferred: Any) -> None:
+        """Keeps what a visitor prefers of language, theme and keyboard, for this visit; None leaves it."""
+        named = {name: value for name, value in preferred.items() if value is not None}
+        if named:
+            with self._ground.database.writing() as db:
+                self.visits.prefer(db, visit.id, **named)
 
     def create_token(
         self,

@@ -8,6 +8,7 @@ Source: PROTOCOL 2.d, 2.e; SECURITY TH-45, I17–I19.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,7 +65,10 @@ class LiveVisit:
 
 
 class Visits:
-    """The visits of one node over their table."""
+    """The visits of one node over their table. `admits` says whether a visitor's organisation may come in now."""
+
+    def __init__(self) -> None:
+        self.admits: Callable[[Session, Visitor], bool] = lambda _db, _visitor: False
 
     def begin(self, db: Session, visitor: Visitor, user_agent: str, now: datetime) -> tuple[int, str]:
         """Begins a visit: its row, and the secret for its cookie. Raises StateUsed when the session at home has one."""
@@ -111,7 +115,8 @@ class Visits:
                 _VISIT.seen_at > now - LIFETIMES.idle,
             )
         )
-        return None if row is None else _live(row)
+        visit = None if row is None else _live(row)
+        return visit if visit is not None and self.admits(db, visit.visitor) else None
 
     def seen(self, db: Session, visit_id: int, now: datetime) -> None:
         """Notes that the visit was used."""

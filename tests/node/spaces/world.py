@@ -19,7 +19,7 @@ from federation.adapters.egress import Egress
 from federation.errors import Unreachable
 from federation.http import Request
 from node import exchange as exchange_capability
-from node import files, home, identity, provider, relations, replicas, retention, spaces, threads
+from node import files, home, identity, provider, relations, replicas, retention, spaces, threads, visitors
 from node import wire as wire_capability
 from node.app import create_app
 from node.config import Settings, new_secret_key
@@ -39,6 +39,7 @@ CAPABILITIES = (
     exchange_capability.capability,
     identity.capability,
     relations.capability,
+    visitors.capability,
     spaces.capability,
     files.capability,
     threads.capability,

@@ -1,0 +1,261 @@
+"""People of partners sign in here with what they are at home: our half of the code flow.
+
+Rule: as at our own door (`node.identity.oidc`): what a sign-in began with lives in the browser, an answer counts once,
+in the browser that asked, within ten minutes, from the node that was asked. The request goes from node to node, proved
+by our node key. Source: PROTOCOL 2.e; RFC 9126; RFC 9207; RFC 9700; SECURITY TH-41, TH-42, I11, I16.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from federation import assertions, documents, tokens
+from federation.errors import FederationError, InsufficientAuthentication
+from federation.ports import Relation
+from node.core.errors import StepUp
+from node.core.ground import Ground
+from node.exchange import refusals
+from node.exchange.service import open_reading
+from node.identity.oidc import SignInRefused
+from node.visitors.services import partners
+from node.visitors.services.partners import HomeUnavailable
+
+PENDING_S = 600
+ASSERTION_S = 60
+CREATED = 201
+MAX_PARAMETER_CHARS = 2048
+SCOPE = "openid email actor write:sameorigin"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A sign-in that was begun, as it waits in the browser. `begun_at` in seconds since 1970."""
+
+    host: str
+    state: str
+    nonce: str
+    verifier: str
+    next: str
+    begun_at: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the cookie."""
+        return asdict(self)
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Spoken:
+    """Tokens with which somebody speaks through his or her home; `lasts` is how long the access token does."""
+
+    access: str
+    refresh: str
+    lasts: timedelta
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Arrived:
+    """Somebody for whom a partner's node vouched."""
+
+    relation: Relation
+    claims: dict[str, Any]
+    tokens: Spoken
+
+
+def begin(
+    ground: Ground,
+    relation: Relation,
+    next_path: str,
+    *,
+    hint: str = "",
+    again: Mapping[str, Any] | None = None,
+) -> tuple[str, Pending]:
+    """The address to send the browser to, and what to keep in it. `again` asks more than the charter does.
+
+    Raises HomeUnavailable, UnknownOrganisation.
+    """
+    service = partners.service_of(ground, relation)
+    pending = Pending(
+        host=urlsplit(relation.node).netloc,
+        state=secrets.token_urlsafe(32),
+        nonce=secrets.token_urlsafe(32),
+        verifier=secrets.token_urlsafe(48),
+        next=next_path,
+        begun_at=int(ground.clock.now().timestamp()),
+    )
+    challenge = urlsafe_b64encode(sha256(pending.verifier.encode()).digest()).rstrip(b"=").decode()
+    demands = (relation.agreement or {}).get("identity", {})
+    asked: dict[str, Any] = {
+        "response_type": "code",
+        "redirect_uri": redirect_uri(ground, relation),
+        "scope": SCOPE,
+        "state": pending.state,
+        "nonce": pending.nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "acr_values": " ".join(demands.get("minAcr") or ()),
+        "max_age": demands.get("maxAuthAge"),
+        "login_hint": hint,
+        **(again or {}),
+    }
+    form = {name: value for name, value in asked.items() if value not in {None, ""}}
+    response = _post(ground, relation, service.pushed_authorization_request_endpoint, form)
+    request_uri = _said(relation, response.body).get("request_uri") if response.status == CREATED else None
+    if not isinstance(request_uri, str):
+        raise HomeUnavailable(relation, f"it takes no request: {response.status} {response.body[:200]!r}")
+    query = urlencode({"client_id": _us(ground), "request_uri": request_uri})
+    return f"{service.authorization_endpoint}?{query}", pending
+
+
+def finish(
+    ground: Ground, host: str, answer: Mapping[str, Sequence[str]], pending: Pending | None
+) -> Arrived:
+    """Who arrived, from the query of the callback (name -> its values) and what the browser kept.
+
+    Raises SignInRefused, StepUp, HomeUnavailable, UnknownOrganisation.
+    """
+    now = ground.clock.now()
+    with ground.database.reading() as db:
+        relation = partners.by_host(db, ground, host)
+    issuer = partners.issuer_of(relation)
+    code, pending = _check_answer(host, issuer, answer, pending, int(now.timestamp()))
+    service = partners.service_of(ground, relation)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri(ground, relation),
+        "code_verifier": pending.verifier,
+    }
+    said = _redeemed(ground, relation, service.token_endpoint, form)
+    got = _spoken(said)
+    expected = assertions.Expected(issuer, _us(ground), pending.nonce, got.access, int(now.timestamp()))
+    claims = _verified(ground, relation, said.get("id_token"), expected)
+    try:
+        assertions.check_partner(claims, relation, now)
+    except tokens.BadToken as cause:
+        raise SignInRefused("partner", str(cause)) from cause
+    except InsufficientAuthentication as error:
+        raise StepUp(refusals.sentence(error.document()), error.detail, **error.members) from error
+    return Arrived(relation, claims, got)
+
+
+def again(ground: Ground, relation: Relation, refresh: str) -> Spoken | None:
+    """New tokens for a refresh token; None when the partner's node gives none any more. Raises HomeUnavailable."""
+    service = partners.service_of(ground, relation)
+    try:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh}
+        return _spoken(_redeemed(ground, relation, service.token_endpoint, form))
+    except SignInRefused:
+        return None
+
+
+def redirect_uri(ground: Ground, relation: Relation) -> str:
+    """Where this partner's node, and no other, sends the browser back (TH-41)."""
+    return f"{ground.settings.origin}/auth/callback/{urlsplit(relation.node).netloc}"
+
+
+def _check_answer(
+    host: str, issuer: str, answer: Mapping[str, Sequence[str]], pending: Pending | None, now: int
+) -> tuple[str, Pending]:
+    """The code, once the answer is one to the question that this browser asked this partner."""
+    values: dict[str, str] = {}
+    for name in ("state", "code", "iss", "error"):
+        given = answer.get(name, ())
+        if len(given) > 1 or any(len(value) > MAX_PARAMETER_CHARS for value in given):
+            raise SignInRefused("parameters", f"{name} is there {len(given)} times, or too long")
+        values[name] = given[0] if given else ""
+    if pending is None:
+        raise SignInRefused("state", "this browser asked nothing")
+    if not hmac.compare_digest(values["state"].encode(), pending.state.encode()):
+        raise SignInRefused("state", "it is another one")
+    if pending.host != host:
+        raise SignInRefused("provider", f"{pending.host} was asked, {host} answers")
+    if not 0 <= now - pending.begun_at <= PENDING_S:
+        raise SignInRefused("expired", f"begun at {pending.begun_at}")
+    if values["iss"] != issuer:  # RFC 9207, section 2.4: our partners all say it
+        raise SignInRefused("issuer", f"{values['iss']!r} answers for {issuer!r}")
+    if values["error"]:
+        raise SignInRefused("provider-refused", values["error"])
+    if not values["code"]:
+        raise SignInRefused("parameters", "no code")
+    return values["code"], pending
+
+
+def _verified(
+    ground: Ground, relation: Relation, token: object, expected: assertions.Expected
+) -> dict[str, Any]:
+    """The claims of the ID token; the keys are read anew once when they lack the one that signed."""
+    if not isinstance(token, str):
+        raise SignInRefused("id-token", "the token endpoint gave none")
+    try:
+        try:
+            return assertions.id_token(token, partners.fresh_keys(ground, relation), expected)
+        except tokens.UnknownKey:
+            newer = partners.fresh_keys(ground, relation, partners.KEYS_AGAIN)
+            return assertions.id_token(token, newer, expected)
+    except tokens.BadToken as cause:
+        raise SignInRefused("id-token", str(cause)) from cause
+
+
+def _redeemed(ground: Ground, relation: Relation, url: str, form: Mapping[str, str]) -> dict[str, Any]:
+    response = _post(ground, relation, url, form)
+    if response.status in {400, 401, 403}:
+        raise SignInRefused("code", response.body[:200].decode("utf-8", "replace"))
+    if response.status != partners.OK:
+        raise HomeUnavailable(relation, f"{url} answers {response.status}")
+    return _said(relation, response.body)
+
+
+def _spoken(said: Mapping[str, Any]) -> Spoken:
+    access, refresh, lasts = said.get("access_token"), said.get("refresh_token"), said.get("expires_in")
+    if not (
+        isinstance(access, str) and access and isinstance(refresh, str) and refresh and type(lasts) is int
+    ):
+        raise SignInRefused("id-token", "the token endpoint gave no tokens")
+    if str(said.get("token_type", "")).lower() != "bearer":
+        raise SignInRefused("id-token", f"token_type is {said.get('token_type')!r}")
+    return Spoken(access, refresh, timedelta(seconds=max(0, min(lasts, 300))))
+
+
+def _said(relation: Relation, body: bytes) -> dict[str, Any]:
+    try:
+        return documents.loads(body)
+    except FederationError as error:
+        raise HomeUnavailable(relation, str(error)) from error
+
+
+def _post(ground: Ground, relation: Relation, url: str, form: Mapping[str, Any]) -> Any:
+    proof = {
+        "client_id": _us(ground),
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": _assertion(ground, relation),
+    }
+    return partners.post(ground, relation, url, urlencode({**form, **proof}).encode("ascii"))
+
+
+def _assertion(ground: Ground, relation: Relation) -> str:
+    """Our proof: signed with the node key, for the issuer, good once within a minute. Source: RFC 7523, section 3."""
+    us, now = _us(ground), int(ground.clock.now().timestamp())
+    with open_reading(ground) as work:
+        key = work.actors.signer(us)
+    said = {
+        "iss": us,
+        "sub": us,
+        "aud": partners.issuer_of(relation),
+        "iat": now,
+        "exp": now + ASSERTION_S,
+        "jti": secrets.token_urlsafe(16),
+    }
+    return tokens.sign_as_node(said, key)
+
+
+def _us(ground: Ground) -> str:
+    return f"{ground.settings.origin}/actor"

@@ -1,0 +1,5 @@
+"""Houses with spaces."""
+
+from tests.node.spaces.world import aubier, clock, compiled, leroux, make_house, net, nord, partners
+
+__all__ = ["aubier", "clock", "compiled", "leroux", "make_house", "net", "nord", "partners"]
