@@ -11,7 +11,10 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 
 FAMILIES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
-    "access": (_("Sign-ins, links and tokens"), ("signin.", "signout.", "session.", "link.", "password.", "token.", "visit.", "provider.")),
+    "access": (
+        _("Sign-ins, links and tokens"),
+        ("signin.", "signout.", "session.", "link.", "password.", "token.", "visit.", "provider."),
+    ),
     "people": (_("People and roles"), ("person.",)),
     "partners": (_("Partners and charters"), ("invite.", "relation.", "charter.")),
     "spaces": (_("Spaces"), ("space.",)),

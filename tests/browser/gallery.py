@@ -544,6 +544,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
                 shown.Provider("group", "Groupe Charpente"),
             ],
             "accounts": True,
+            "partners": True,
             "next": "/",
             "values": {},
             "errors": {"": "Ce nom et ce mot de passe ne vont pas ensemble."},
