@@ -19,8 +19,8 @@ from federation.keys import PublicKey, SigningKey
 from federation.settings import Settings
 
 NORTH = Settings(node="https://north.example/actor", origin="https://north.example", name="Nord Acier")
-KEY = SigningKey.generate("https://north.example/actor#ed25519")
-OTHER = SigningKey.generate("https://north.example/actor#ed25519-2")
+KEY = SigningKey.from_raw(bytes(range(32)), "https://north.example/actor#ed25519")
+OTHER = SigningKey.from_raw(bytes(range(1, 33)), "https://north.example/actor#ed25519-2")
 AS2 = 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
 
 Document = dict[str, Any]
