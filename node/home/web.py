@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask_babel import get_timezone, ngettext
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
 from node.core.http import shown
 from node.core.http.context import ground
@@ -22,16 +23,19 @@ from node.spaces.services import requests
 from node.threads import present
 from node.threads.services import reading
 
+FOUND_ELSEWHERE = 303
 FILTERS = ("all", "internal", "partners")
 
 web = Blueprint("home", __name__)
 
 
 @web.get("/")
-@guarded()
-def home() -> str:
+@guarded("visitor")
+def home() -> str | Response:
     """What waits for the reader, and the latest discussions of all spaces."""
     who, asked = viewer(), request.args
+    if who.is_visitor:
+        return redirect(url_for("spaces.index"), FOUND_ELSEWHERE)
     shown_only = asked.get("only", "all") if asked.get("only") in FILTERS else "all"
     before = _place(asked.get("before", ""))
     with ground().database.reading() as session:
@@ -84,9 +88,10 @@ def home() -> str:
         )
 
 
-def navigation(who: Viewer) -> Iterable[shown.NavItem]:  # noqa: ARG001 -- the same for everybody
-    """The entry of the left column."""
-    yield shown.NavItem("home", _("Home"), url_for("home.home"), "house", "h")
+def navigation(who: Viewer) -> Iterable[shown.NavItem]:
+    """The entry of the left column; a visitor begins at the spaces."""
+    if not who.is_visitor:
+        yield shown.NavItem("home", _("Home"), url_for("home.home"), "house", "h")
 
 
 def _offered(looks: Looks, offer: spaces.Offer) -> shown.Waiting:

@@ -12,6 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, g, get_flashed_messages, request, session
 from flask.sessions import SessionInterface, SessionMixin
@@ -22,6 +23,7 @@ from federation import documents
 from federation.authn import SignIn
 from node.core.errors import NotSignedIn
 from node.core.ground import Ground
+from node.core.http import shown
 from node.core.http.guards import Role, Viewer
 from node.core.secrets import DoesNotOpen
 from node.identity.services import sessions as identity_sessions
@@ -249,13 +251,20 @@ def _visitor(visit: LiveVisit) -> Viewer:
     )
 
 
+def _face(visit: LiveVisit) -> shown.Person:
+    who = visit.visitor
+    return shown.Person(who.name, shown.Org(who.organisation, domain=urlsplit(who.node).netloc))
+
+
 def frame_of(_viewer: Viewer) -> dict[str, Any]:
     """What a page has around it for who is signed in with this browser: fields of `shown.Frame`."""
     browser = here()
     prefers: Person | LiveVisit | None = browser.live.person if browser.live else browser.visit
     if prefers is None:
         return {}
+    visitor = {"me": _face(browser.visit)} if browser.visit else {}
     return {
+        **visitor,
         "theme": prefers.theme,
         "shortcuts": prefers.shortcuts,
         "notices": tuple(get_flashed_messages(with_categories=True)),

@@ -153,10 +153,11 @@ def new_password(token: str) -> str | Response | tuple[str, int]:
 
 
 @web.get("/me")
-@guarded()
+@guarded("visitor")
 def me() -> str:
-    """One's own account: display, sessions, tokens."""
-    return _account(browser.live())
+    """One's own account: display, sessions, tokens; a visitor's visit."""
+    visit = browser.here().visit
+    return _account(browser.live()) if visit is None else page("identity/visit.html", visit=visit)
 
 
 @web.post("/me/preferences")

@@ -31,6 +31,8 @@ class Looks:
 
     session: Session
     ground: Ground
+    visiting: bool = False
+    """Whether the reader is of another organisation, and writes from there."""
     _faces: dict[str, Face] = field(init=False)
     _orgs: dict[str, shown.Org] = field(default_factory=dict)
 
@@ -170,10 +172,12 @@ class Looks:
             gaps=self.gaps(space, counted),
             may_write=self.may_write(space),
             closed=self.closed(space),
-            requests=requests.count(self.session, space) if space.managed and space.hosted else 0,
-            may_manage=space.managed and space.hosted,
-            may_share=space.managed and space.hosted,
-            may_leave=not (space.managed and space.hosted and len(managers) == 1),
+            requests=requests.count(self.session, space)
+            if space.managed and space.hosted and not self.visiting
+            else 0,
+            may_manage=space.managed and space.hosted and not self.visiting,
+            may_share=space.managed and space.hosted and not self.visiting,
+            may_leave=not self.visiting and not (space.managed and space.hosted and len(managers) == 1),
         )
 
     def request(self, asked: Request) -> shown.JoinRequest:
@@ -193,7 +197,9 @@ class Looks:
         return not self.closed(space)
 
     def closed(self, space: SpaceSeen) -> str:
-        """Why nobody here may write now, in a sentence; "" when one may."""
+        """Why the reader may not write now, in a sentence; "" when he or she may."""
+        if self.visiting:
+            return str(_("You read here as a guest. In this space you write from your own company."))
         if space.hosted:
             return ""
         face = self.face(space.host)

@@ -45,8 +45,8 @@ def index() -> str:
         return page(
             "spaces/list.html",
             spaces=lines(session, who),
-            may_create=True,
-            offered=_waiting(session, who),
+            may_create=not who.is_visitor,
+            offered=0 if who.is_visitor else _waiting(session, who),
         )
 
 
@@ -288,9 +288,11 @@ def lines_with(who: Viewer, node: str) -> list[shown.SpaceLine]:
 
 def navigation(who: Viewer) -> Iterable[shown.NavItem]:
     """The entry of the left column."""
-    with ground().database.reading() as session:
-        asked = sum(each.count for each in requests.waiting(session, who.actor))
-        waiting = _waiting(session, who) + asked
+    waiting = 0
+    if not who.is_visitor:
+        with ground().database.reading() as session:
+            asked = sum(each.count for each in requests.waiting(session, who.actor))
+            waiting = _waiting(session, who) + asked
     yield shown.NavItem("spaces", _("Spaces"), url_for("spaces.index"), "layout-grid", "s", waiting)
 
 
@@ -334,7 +336,7 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
         space = reading.seen(session, key, who.actor)
         found = readers.audience(session, ground(), space.id)
         counted = reading.shares(session, [space.id]).get(space.id, [])
-        looks = Looks(session, ground())
+        looks = Looks(session, ground(), who.is_visitor)
         seen = looks.space(space, found, counted)
         groups = []
         nodes = {looks.org(each.organisation.node): each.organisation.node for each in counted}
@@ -345,8 +347,8 @@ def _members_page(key: str, errors: Mapping[str, str] | None = None) -> str:
                     "manager" if each.role is Role.MANAGER else "member",
                     each.since,
                     you=each.id == space.participant_id,
-                    may_remove=space.managed and each.id != space.participant_id,
-                    may_promote=space.managed and space.hosted,
+                    may_remove=space.managed and each.id != space.participant_id and not who.is_visitor,
+                    may_promote=seen.may_manage,
                 )
                 for each in (*found.people, *found.apart)
                 if looks.org(each.node) == share_.org

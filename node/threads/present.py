@@ -50,7 +50,7 @@ def post(looks: Looks, seen: PostSeen, space: SpaceSeen, others: Sequence[spaces
         may_like=accepted and looks.may_write(space),
         may_edit=seen.mine and accepted and looks.may_write(space),
         may_delete=seen.mine and accepted and looks.may_write(space),
-        may_hide=space.managed and accepted and not seen.mine,
+        may_hide=space.managed and accepted and not seen.mine and not looks.visiting,
         recalled=gone(seen.recalled) if seen.recalled else "",
         again=_again(seen) if seen.mine and seen.problem.get("type") == refusals.STEP_UP else "",
     )

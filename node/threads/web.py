@@ -291,7 +291,7 @@ def live() -> Response:
 @contextmanager
 def _opened() -> Iterator[tuple[Session, Looks]]:
     with ground().database.reading() as session:
-        yield session, Looks(session, ground())
+        yield session, Looks(session, ground(), viewer().is_visitor)
 
 
 def _written(

@@ -574,6 +574,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "next": "/",
         },
     ),
+    "visit": ("identity/visit.html", {"visit": {"created_at": NOW}}),
     "signin-again": (
         "identity/again.html",
         {

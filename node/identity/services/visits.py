@@ -84,7 +84,7 @@ class Visits:
             organisation=visitor.organisation,
             name=visitor.name[:MAX_NAME_CHARS],
             language=visitor.language,
-            theme="auto",
+            theme="",
             shortcuts=True,
             idp=visitor.sign_in.idp,
             acr=visitor.sign_in.acr,

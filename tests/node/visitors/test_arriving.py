@@ -39,8 +39,20 @@ def test_who_comes_from_home_lands_on_the_page_and_sees_what_membership_shows(cl
     assert "Passerelle" in listed
     assert "Entre nous" not in listed
     assert aubier.count("person") == people, "a visitor is no account"
-    for path in ("/me", "/admin/people", "/admin/audit", "/spaces/new", "/relations", "/recalls"):
+    for path in (
+        "/admin/people",
+        "/admin/audit",
+        "/admin/keys",
+        "/spaces/new",
+        "/spaces/ask",
+        "/partners",
+        "/recalls",
+    ):
         assert claire.there.get(path).status_code == 404, path
+    posted = claire.there.post(f"/spaces/{key}/threads", {"title": "x", "text": "y"}, page="/me")
+    assert posted.status_code == 404
+    assert "Nord Acier" in claire.there.get("/me").text
+    assert claire.there.get("/").headers["Location"] == "/spaces"
     assert "visit.began" in " ".join(aubier.audited())
 
 
