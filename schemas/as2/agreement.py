@@ -25,7 +25,8 @@ DISPOSITIONS = ("purge-after-retention", "purge-now", "keep-per-law")
 IRI = Regexp(rf"https?://[^\s\"<>\\^`{{|}}]{{1,{MAX_IRI_CHARS}}}\Z", error="An IRI of http or https.")
 MOMENT = Regexp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", error="A UTC time, RFC 3339.")
 DURATION = Regexp(
-    r"P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?\Z", error="An ISO 8601 duration."
+    r"(?=.{2,40}\Z)P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?\Z",
+    error="An ISO 8601 duration.",
 )
 DIGEST = Regexp(r"z[1-9A-HJ-NP-Za-km-z]{40,60}\Z", error="A digest in multibase.")
 MEDIA_TYPE = Regexp(
@@ -59,6 +60,7 @@ class Party(Schema):
     )
     stream = _iri()
     contact = String(required=True, validate=Length(max=MAX_IRI_CHARS))
+    retention = String(validate=DURATION)  # how long this side keeps what its data class lets it keep longer
 
 
 class SpaceInScope(Schema):

@@ -88,6 +88,7 @@ def test_may_say(path: str, value: object) -> None:
         ("scope.mediaTypes", ["Image/PNG"], "scope.mediaTypes.0"),
         ("scope.mediaTypes", ["image/png; q=1"], "scope.mediaTypes.0"),
         ("scope.dataClasses", [CLASS, CLASS], "scope.dataClasses"),
+        ("scope.dataClasses", [{**CLASS, "afterEnd": f"P{'0' * 40}D"}], "scope.dataClasses.0.afterEnd"),
         ("scope.maxObjectBytes", 0, "scope.maxObjectBytes"),
         ("scope.maxFileBytes", "many", "scope.maxFileBytes"),
         ("scope.onwardTransfer", "sometimes", "scope.onwardTransfer"),
@@ -109,3 +110,12 @@ def test_may_say(path: str, value: object) -> None:
 )
 def test_may_not_say(path: str, value: object, place: str) -> None:
     assert place in [each.partition(": ")[0] for each in objections(_agreement(path, value)).split("; ")]
+
+
+@pytest.mark.parametrize("kept", ["soon", "P", "P1D ", 90, None, {"P": 1}])
+def test_a_side_keeps_for_a_duration_or_says_nothing(kept: object) -> None:
+    document = _agreement()
+    document["parties"][0]["retention"] = "P90D"
+    assert objections(document) == ""
+    document["parties"][1]["retention"] = kept
+    assert objections(document).startswith("parties.1.retention: ")

@@ -219,6 +219,7 @@ def drafted(guest: Peer, host: Peer) -> Document:
         ("identity__emailDomains", "declared-only", 403),
         ("endTime", "2020-01-01T00:00:00Z", 422),
         ("version", 2, 403),
+        ("parties__0__retention", "soon", 422),
         ("parties", "none", 422),
     ],
 )
