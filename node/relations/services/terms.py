@@ -158,8 +158,9 @@ def _choose(document: Document, node: str, choices: Choices, now: datetime) -> N
     document["scope"]["allowNewSpaces"] = choices.new_spaces
     document["scope"]["onwardTransfer"] = choices.onward
     longer = max(choices.keep_ours, choices.keep_theirs, key=KEEP.index)
-    if document["scope"]["dataClasses"]:
-        document["scope"]["dataClasses"][0]["retention"] = longer
+    classes = document["scope"]["dataClasses"]
+    for each in [each for each in classes if each["retention"] == classes[0]["retention"]]:
+        each["retention"] = longer  # a class with a time of its own keeps it
     for side in document["parties"]:
         side["retention"] = choices.keep_ours if side["node"] == node else choices.keep_theirs
     for name in ("purpose", "contract"):

@@ -10,7 +10,7 @@ import json
 import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -46,7 +46,7 @@ AT_ONCE = 50
 """Messages of one unit of work, so that people who write meanwhile do not wait."""
 
 _DURATION = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
+    r"P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
 )
 
 
@@ -81,16 +81,22 @@ def when_ended(ended: RelationEnded, session: Session) -> None:
 
 
 def later(moment: datetime, duration: str, *, sign: int = 1) -> datetime:
-    """`moment` plus (or with `sign` -1 minus) an ISO 8601 duration, by the calendar. Raises ValueError for none."""
+    """`moment` plus (or with `sign` -1 minus) an ISO 8601 duration, by the calendar; beyond it, its last (first) time.
+
+    Raises ValueError for none.
+    """
     match = _DURATION.fullmatch(duration)
     if match is None:
         raise ValueError(duration)
     years, months, weeks, days, hours, minutes, seconds = (int(each or 0) for each in match.groups())
     month = moment.year * 12 + moment.month - 1 + sign * (years * 12 + months)
     year, month = divmod(month, 12)
-    day = min(moment.day, monthrange(max(year, 1), month + 1)[1])
-    rest = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-    return moment.replace(year=max(year, 1), month=month + 1, day=day) + sign * rest
+    try:
+        day = min(moment.day, monthrange(year, month + 1)[1])
+        rest = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return moment.replace(year=year, month=month + 1, day=day) + sign * rest
+    except (OverflowError, ValueError):
+        return datetime.max.replace(tzinfo=UTC) if sign > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def _before(work: NodeWork, space: Held) -> datetime | None:
@@ -98,7 +104,7 @@ def _before(work: NodeWork, space: Held) -> datetime | None:
     found = [
         later(work.now, kept, sign=-1)
         for relation in _partners(work, space)
-        if (kept := _promised(relation, space.iri, work.node)) is not None
+        for kept in _promised(relation, space.iri, work.node)
     ]
     return max(found, default=None)
 
@@ -110,15 +116,15 @@ def _partners(work: NodeWork, space: Held) -> Sequence[Relation]:
     return [in_force[node] for node in nodes if node in in_force]
 
 
-def _promised(relation: Relation, space: str, node: str) -> str | None:
-    """How long `node` keeps what stands in a space: its own word as a party, else that of the data class."""
+def _promised(relation: Relation, space: str, node: str) -> Sequence[str]:
+    """How long `node` keeps what stands in a space: as its data class says, and no longer than its word as a party."""
     agreement: Mapping[str, Any] = relation.agreement or {}
     own = next((each.get("retention") for each in agreement.get("parties", ()) if each["node"] == node), None)
     scope = agreement.get("scope", {})
     entry: Mapping[str, Any] = next((each for each in scope.get("spaces", ()) if each["id"] == space), {})
     classes = {each["class"]: each["retention"] for each in scope.get("dataClasses", ())}
-    kept = own or classes.get(entry.get("dataClass")) or next(iter(classes.values()), None)
-    return None if kept is None else str(kept)
+    of_class = classes.get(entry.get("dataClass")) or next(iter(classes.values()), None)
+    return [each for each in (own, of_class) if each is not None]
 
 
 def _purge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,8 @@ from node.core.clock import rfc3339
 from node.exchange import service as exchange
 from node.identity.services.people import Person
 from node.relations import records
+from node.relations.services import terms
+from node.relations.services.terms import Choices
 from node.retention.services import expiry, holds, ledger
 from node.threads.services import spots
 from tests.node.relations.peers import verified
@@ -37,8 +41,15 @@ def test_reads_durations_by_the_calendar(duration: str, expected: datetime) -> N
     assert expiry.later(NOW, duration) == expected
     assert expiry.later(datetime(2026, 1, 31, tzinfo=UTC), "P1M") == datetime(2026, 2, 28, tzinfo=UTC)
     assert expiry.later(NOW, "P1Y", sign=-1) == datetime(2025, 11, 24, 8, 0, tzinfo=UTC)
-    with pytest.raises(ValueError, match="soon"):
-        expiry.later(NOW, "soon")
+    for none in ("soon", "P", "PT"):
+        with pytest.raises(ValueError, match=none):
+            expiry.later(NOW, none)
+
+
+@pytest.mark.parametrize("duration", ["P9999Y", f"P{'9' * 30}Y", f"P{'9' * 30}M", f"P{'9' * 30}D"])
+def test_what_is_kept_longer_than_the_calendar_is_kept(duration: str) -> None:
+    assert expiry.later(NOW, duration) == datetime.max.replace(tzinfo=UTC)
+    assert expiry.later(NOW, duration, sign=-1) == datetime.min.replace(tzinfo=UTC)
 
 
 @pytest.fixture
@@ -92,6 +103,54 @@ def test_each_erases_its_own_copies_when_its_time_is_over_and_tells_the_other(
     assert found_in(nord, CANARY) == set()
     places = "SELECT sum(changed_rev) FROM post WHERE state = 'deleted'"
     assert aubier.fact(places) == nord.fact(places) > 0
+
+
+def test_what_a_data_class_lets_nobody_keep_goes_before(shared: tuple[House, House, str]) -> None:
+    """The class of one space says 30 days, and each side keeps for 90 and 180 days what its class lets it keep."""
+    aubier, nord, iri = shared
+    agreement = aubier.relation(nord).agreement
+    assert agreement is not None
+    (plain,) = agreement["scope"]["dataClasses"]
+    scope = {
+        **agreement["scope"],
+        "spaces": [{"id": iri, "dataClass": "short"}],
+        "dataClasses": [plain, {**plain, "class": "short", "retention": "P30D"}],
+    }
+    for house, other in ((aubier, nord), (nord, aubier)):
+        with house.ground.database.writing() as session:
+            number = int(house.relation(other).id)
+            document = json.dumps({**agreement, "scope": scope})
+            records.change(session, house.ground, number, agreement=document)
+    ines = person(aubier, "ines.le.goff")
+    other_space = aubier.space(ines, "Sans classe")
+    opened(aubier, nord, other_space, ines, person(nord, "marie.lenoir"))
+    begin(aubier, ines, other_space, "Quatre-vingt-dix jours")
+    aubier.clock.move(days=31)
+    for house in (aubier, nord):
+        expiry.expire.run(house.ground)
+        assert found_in(house, CANARY) == set()
+    assert "post" in tables_with(aubier, "Quatre-vingt-dix jours")
+
+
+def test_a_class_keeps_a_time_of_its_own_when_all_others_are_kept_longer(
+    shared: tuple[House, House, str],
+) -> None:
+    aubier, nord, _iri = shared
+    relation = aubier.relation(nord)
+    present = copy.deepcopy(relation.agreement)
+    assert present is not None
+    (plain,) = present["scope"]["dataClasses"]
+    present["scope"]["dataClasses"] = [
+        plain,
+        {**plain, "class": "b"},
+        {**plain, "class": "c", "retention": "P30D"},
+    ]
+    with exchange.open_reading(aubier.ground) as work:
+        parties = aubier.relations._parties(work, {"origin": nord.origin}, relation)
+    choices = Choices(keep_ours="P5Y", keep_theirs="P180D")
+    found = terms.following(present, relation.agreement_digest, *parties, choices, aubier.clock.now())
+    kept = [each["retention"] for each in found["scope"]["dataClasses"]]
+    assert (plain["retention"], kept) == ("P180D", ["P5Y", "P5Y", "P30D"])
 
 
 def test_a_hold_is_stronger_than_time(shared: tuple[House, House, str]) -> None:
