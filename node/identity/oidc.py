@@ -9,7 +9,6 @@ Source: OpenID Connect Core 1.0; RFC 7636; RFC 9207; RFC 9700; SECURITY TH-41, T
 
 from __future__ import annotations
 
-import hmac
 import re
 import secrets
 import threading
@@ -28,14 +27,13 @@ from federation.errors import EgressError, Malformed
 from federation.http import Headers, Request
 from federation.tokens import BadToken, UnknownKey
 from node.config import Provider, SettingsError
-from node.core.errors import Absent, NodeError, Unavailable
+from node.core.errors import Absent, Unavailable
 from node.core.values import value
+from node.identity.services.answers import SignInRefused, code_of
 from node.identity.services.people import Claims
 
-PENDING_S = 600
 METADATA_S = 3600
 REFETCH_S = 60  # an unknown key id costs the provider one request a minute, whoever sends it
-MAX_PARAMETER_CHARS = 2048
 VERIFIER_CHARS = 64  # RFC 7636, section 4.1: 43 to 128
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
@@ -45,16 +43,6 @@ MAX_TIME = 2**53
 MAX_METHODS = 7
 MAX_DOMAIN_CHARS = 253
 METHOD = re.compile(r"[!-~]{1,32}")
-
-
-class SignInRefused(NodeError):
-    """The answer of a provider was refused: `reason` is the check in one word, for the audit log."""
-
-    title = _("The sign-in did not work")
-
-    def __init__(self, reason: str, cause: str = "") -> None:
-        super().__init__(_("The sign-in did not work. Start again."), f"{reason}: {cause}")
-        self.reason = reason
 
 
 class ProviderUnavailable(Unavailable):
@@ -79,6 +67,11 @@ class Pending:
     begun_at: int
     max_age: int | None = None
     """The oldest sign-in, in seconds, that was asked for."""
+
+    @property
+    def asked(self) -> str:
+        """The provider that was asked."""
+        return self.provider
 
     def as_dict(self) -> dict[str, Any]:
         """For the cookie."""
@@ -201,7 +194,11 @@ class RelyingParty:
 
         Raises SignInRefused, ProviderUnavailable.
         """
-        code, pending = self._check_answer(provider, answer, pending, now)
+
+        def is_issuer(said: str) -> bool:
+            return said == provider.issuer or not (said or self._metadata_of(provider).says_iss)
+
+        code, pending = code_of(answer, pending, provider.name, now.timestamp(), is_issuer)
         metadata = self._metadata_of(provider)
         tokens = self._tokens(provider, metadata, code, pending)
         expected = assertions.Expected(
@@ -235,34 +232,6 @@ class RelyingParty:
                 _domain(claims),
             ),
         )
-
-    def _check_answer(
-        self, provider: Provider, answer: Mapping[str, Sequence[str]], pending: Pending | None, now: datetime
-    ) -> tuple[str, Pending]:
-        """The code, once the answer is one to the question that this browser asked this provider."""
-        values: dict[str, str] = {}
-        for name in ("state", "code", "iss", "error"):
-            given = answer.get(name, ())
-            if len(given) > 1 or any(len(value) > MAX_PARAMETER_CHARS for value in given):
-                raise SignInRefused("parameters", f"{name} is there {len(given)} times, or too long")
-            values[name] = given[0] if given else ""
-        if pending is None:
-            raise SignInRefused("state", "this browser asked nothing")
-        if not hmac.compare_digest(values["state"].encode(), pending.state.encode()):
-            raise SignInRefused("state", "it is another one")
-        if pending.provider != provider.name:
-            raise SignInRefused("provider", f"{pending.provider} was asked, {provider.name} answers")
-        if not 0 <= now.timestamp() - pending.begun_at <= PENDING_S:
-            raise SignInRefused("expired", f"begun at {pending.begun_at}")
-        if values["iss"] != provider.issuer and (values["iss"] or self._metadata_of(provider).says_iss):
-            raise SignInRefused(
-                "issuer", f"{values['iss']!r} answers for {provider.issuer!r}"
-            )  # RFC 9207, 2.4
-        if values["error"]:
-            raise SignInRefused("provider-refused", values["error"])
-        if not values["code"]:
-            raise SignInRefused("parameters", "no code")
-        return values["code"], pending
 
     def _tokens(self, provider: Provider, metadata: _Metadata, code: str, pending: Pending) -> dict[str, str]:
         """`access_token` and `id_token` of the token endpoint."""

@@ -25,8 +25,9 @@ from node.core.http.rendering import page
 from node.core.i18n import LANGUAGE_COOKIE
 from node.identity import browser, stepping
 from node.identity.devices import device_of
-from node.identity.oidc import Pending, RelyingParty, SignInRefused
+from node.identity.oidc import Pending, RelyingParty
 from node.identity.services.accounts import Invitation, LinkUsed, Purpose, TooManyAttempts, WrongPassword
+from node.identity.services.answers import SignInRefused
 from node.identity.services.identity import Browser, Identity, Welcome, identity_of
 from node.identity.services.people import Person
 from node.identity.services.sessions import LiveSession

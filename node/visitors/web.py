@@ -16,7 +16,7 @@ from node.core.http.context import ground
 from node.core.http.guards import OPEN_DOORS
 from node.core.http.rendering import page
 from node.identity import browser
-from node.identity.oidc import SignInRefused
+from node.identity.services.answers import SignInRefused
 from node.identity.services.identity import Browser, identity_of
 from node.identity.web import path_of_ours
 from node.visitors.services import arriving, partners, visiting

@@ -7,7 +7,6 @@ by our node key. Source: PROTOCOL 2.e; RFC 9126; RFC 9207; RFC 9700; SECURITY TH
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -24,14 +23,12 @@ from node.core.errors import StepUp
 from node.core.ground import Ground
 from node.exchange import refusals
 from node.exchange.service import open_reading
-from node.identity.oidc import SignInRefused
+from node.identity.services.answers import SignInRefused, code_of
 from node.visitors.services import partners
 from node.visitors.services.partners import HomeUnavailable
 
-PENDING_S = 600
 ASSERTION_S = 60
 CREATED = 201
-MAX_PARAMETER_CHARS = 2048
 SCOPE = "openid email actor write:sameorigin"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -46,6 +43,11 @@ class Pending:
     verifier: str
     next: str
     begun_at: int
+
+    @property
+    def asked(self) -> str:
+        """Whose node was asked."""
+        return self.host
 
     def as_dict(self) -> dict[str, Any]:
         """For the cookie."""
@@ -126,7 +128,8 @@ def finish(
     with ground.database.reading() as db:
         relation = partners.by_host(db, ground, host)
     issuer = partners.issuer_of(relation)
-    code, pending = _check_answer(host, issuer, answer, pending, int(now.timestamp()))
+    # RFC 9207, section 2.4: our partners all say `iss`.
+    code, pending = code_of(answer, pending, host, int(now.timestamp()), lambda said: said == issuer)
     service = partners.service_of(ground, relation)
     form = {
         "grant_type": "authorization_code",
@@ -160,33 +163,6 @@ def again(ground: Ground, relation: Relation, refresh: str) -> Spoken | None:
 def redirect_uri(ground: Ground, relation: Relation) -> str:
     """Where this partner's node, and no other, sends the browser back (TH-41)."""
     return f"{ground.settings.origin}/auth/callback/{urlsplit(relation.node).netloc}"
-
-
-def _check_answer(
-    host: str, issuer: str, answer: Mapping[str, Sequence[str]], pending: Pending | None, now: int
-) -> tuple[str, Pending]:
-    """The code, once the answer is one to the question that this browser asked this partner."""
-    values: dict[str, str] = {}
-    for name in ("state", "code", "iss", "error"):
-        given = answer.get(name, ())
-        if len(given) > 1 or any(len(value) > MAX_PARAMETER_CHARS for value in given):
-            raise SignInRefused("parameters", f"{name} is there {len(given)} times, or too long")
-        values[name] = given[0] if given else ""
-    if pending is None:
-        raise SignInRefused("state", "this browser asked nothing")
-    if not hmac.compare_digest(values["state"].encode(), pending.state.encode()):
-        raise SignInRefused("state", "it is another one")
-    if pending.host != host:
-        raise SignInRefused("provider", f"{pending.host} was asked, {host} answers")
-    if not 0 <= now - pending.begun_at <= PENDING_S:
-        raise SignInRefused("expired", f"begun at {pending.begun_at}")
-    if values["iss"] != issuer:  # RFC 9207, section 2.4: our partners all say it
-        raise SignInRefused("issuer", f"{values['iss']!r} answers for {issuer!r}")
-    if values["error"]:
-        raise SignInRefused("provider-refused", values["error"])
-    if not values["code"]:
-        raise SignInRefused("parameters", "no code")
-    return values["code"], pending
 
 
 def _verified(

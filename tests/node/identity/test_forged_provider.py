@@ -21,7 +21,8 @@ from joserfc.jws import JWSRegistry, serialize_compact
 from node.config import SettingsError
 from node.identity import oidc
 from node.identity.browser import here
-from node.identity.oidc import RelyingParty, SignInRefused
+from node.identity.oidc import RelyingParty
+from node.identity.services.answers import SignInRefused
 from tests.node.identity.flows import answer, asked, begin, configured
 from tests.node.identity.houses import ORIGIN, MakeNode, Node
 from tests.providers.forged import CLIENT_ID, ForgedProvider
