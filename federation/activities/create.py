@@ -60,7 +60,8 @@ def _take_late_receipt(receipt: Document, relation: Relation, work: Work) -> Non
     if late.outcome.outcome == "rejected":
         work.log.refuse(relation, entry.seq, late.outcome.problem or {})
         work.objects.refused(entry.activity, late.outcome.problem or {})
-    work.audit.note("receipt.late", partner=relation.node, seq=entry.seq, activity=entry.activity)
+    event = "receipt.late-refusal" if late.outcome.outcome == "rejected" else "receipt.late"
+    work.audit.note(event, partner=relation.node, seq=entry.seq, activity=entry.activity)
 
 
 def _take_statement(trusted: Trusted, work: Work) -> None:

@@ -424,13 +424,14 @@ def test_a_late_refusal_is_shown_to_the_author(pair: Pair) -> None:
     problem = {"type": "about:blank", "title": "Five times in vain"}
     assert _late(pair, entry, Outcome("rejected", problem)) == {"outcome": "processed"}
     assert pair.south.store.rows.objects[posted].refused == problem
-    assert pair.south.store.rows.notes[-1][0] == "receipt.late"
+    assert pair.south.store.rows.notes[-1][0] == "receipt.late-refusal"
 
 
 def test_a_late_success_changes_nothing(pair: Pair) -> None:
     posted, entry = _sent(pair)
     assert _late(pair, entry, Outcome("processed")) == {"outcome": "processed"}
     assert pair.south.store.rows.objects[posted].refused is None
+    assert pair.south.store.rows.notes[-1][0] == "receipt.late"
 
 
 @pytest.mark.parametrize(

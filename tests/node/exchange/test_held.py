@@ -51,7 +51,8 @@ def test_a_line_that_failed_is_applied_later_and_the_next_ones_at_once(talk: Tal
     assert _outcomes(talk) == ["processed", "processed", "processed"]
     talk.settle()
     assert contents(talk.nord.ground) == contents(talk.aubier.ground)
-    assert [line for line in talk.nord.audited() if line.startswith("receipt.late")]
+    late = [line.split()[0] for line in talk.nord.audited() if line.startswith("receipt.late")]
+    assert late == ["receipt.late"]
 
 
 def test_a_line_that_fails_five_times_is_given_up_and_the_author_learns_it(
@@ -75,6 +76,7 @@ def test_a_line_that_fails_five_times_is_given_up_and_the_author_learns_it(
     assert (health.held, health.quarantined) == (0, 1)
     quarantined = [line for line in talk.aubier.audited() if line.startswith("exchange.quarantined")]
     assert len(quarantined) == 1
+    assert [line for line in talk.nord.audited() if line.startswith("receipt.late-refusal")]
 
 
 def test_an_admin_may_have_a_given_up_line_tried_again(talk: Talk, broken: set[str]) -> None:
