@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from federation import charter, digest, merkle
 from node.files import service as files
@@ -17,6 +17,7 @@ from node.relations import records
 from node.replicas.services import copying, runs
 from node.spaces.services import copies
 from node.spaces.services import spaces as use
+from node.spaces.services.copies import MISSING
 from node.threads.services import posting
 from tests.node.relations.peers import MARIE
 from tests.node.spaces.world import House, Role, exchange_all, opened
@@ -421,6 +422,70 @@ def test_copies_are_compared_when_another_version_comes_into_force(
     guest.agree(shared.host)
     exchange_all(guest, shared.host)
     assert (runs.compare_soon, shared.number(guest), "") in asked
+
+
+def until(house: House, hour: int) -> None:
+    """The time goes on to the next full hour of this number (UTC)."""
+    now = house.clock.now()
+    ahead = (datetime.combine(now, time(hour), UTC) - now) % timedelta(days=1)
+    house.clock.move(seconds=ahead.total_seconds())
+
+
+def test_copies_are_compared_every_night(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest, number = shared.guest, shared.number(shared.guest)
+    assert runs.due(guest.ground) == [number]  # never compared
+    until(guest, 3)
+    assert shared.compare().state == "equal"
+    until(guest, 23)
+    assert runs.due(guest.ground) == []
+    until(guest, 0)
+    asked = list[tuple[Any, ...]]()
+    monkeypatch.setattr(guest.ground.jobs, "enqueue", lambda job, *of, **_: asked.append((job, *of)))
+    runs.compare_what_is_due.run(guest.ground)
+    assert asked == [(runs.compare_soon, number, "")]
+    assert runs.due(shared.host.ground) == []  # who keeps a copy compares it
+
+
+def test_a_node_that_was_down_at_night_compares_by_day(shared: Shared) -> None:
+    until(shared.guest, 12)
+    shared.compare()
+    shared.guest.clock.move(hours=29)
+    assert runs.due(shared.guest.ground) == []
+    shared.guest.clock.move(hours=1)
+    assert runs.due(shared.guest.ground) == [shared.number(shared.guest)]
+
+
+def test_a_copy_is_compared_after_a_gap(shared: Shared) -> None:
+    guest, number = shared.guest, shared.number(shared.guest)
+    until(guest, 12)
+    shared.compare()
+    guest.clock.move(minutes=29)
+    with guest.ground.database.writing() as session:
+        session.execute(insert(MISSING), {"space_id": number, "rev": 1, "since": guest.clock.now()})
+    guest.clock.move(seconds=119)
+    assert runs.due(guest.ground) == []  # it may be on its way
+    guest.clock.move(seconds=1)
+    assert runs.due(guest.ground) == [number]
+    assert shared.compare().state == "equal"
+    guest.clock.move(minutes=31)
+    assert runs.due(guest.ground) == []
+    assert guest.fact("SELECT count(*) FROM missing_rev") == 0
+
+
+@pytest.mark.parametrize("how", ["failed", "interrupted"])
+def test_a_comparison_that_did_not_end_is_made_again(shared: Shared, how: str) -> None:
+    guest = shared.guest
+    until(guest, 12)
+    if how == "failed":
+        guest.net.down.add(shared.host.origin)
+        assert shared.compare().state == "failed"
+    else:
+        shared.compare()
+        write(guest, "UPDATE replica_run SET state = 'running'")
+    guest.clock.move(minutes=29)
+    assert runs.due(guest.ground) == []
+    guest.clock.move(minutes=1)
+    assert runs.due(guest.ground) == [shared.number(guest)]
 
 
 def test_copies_are_compared_for_the_last_time_before_the_end(shared: Shared) -> None:
