@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from node.cli import main
+from node.identity.services.token_keys import Kind, token_keys_of
 from tests.node.identity.houses import ORIGIN, Browser, Node
 
 
@@ -102,3 +104,32 @@ def test_initialise_says_who_the_node_is_and_prints_the_first_link(parvis: Parvi
     link = said[-1].removeprefix(ORIGIN)
     assert "You are the first one in" in parvis.node.browser().get(link).text
     assert len(list(capability.initialise(parvis.node.ground, False))) == 1
+
+
+def test_keys_rotate_changes_the_keys_of_tokens_alone(parvis: Parvis) -> None:
+    node = parvis.node
+    with node.ground.database.reading() as db:
+        before = db.execute(
+            text("SELECT key_id FROM actor_key WHERE use <> 'token' AND state = 'current'")
+        ).all()
+    for _ in range(2):
+        done = parvis("keys", "rotate", "--tokens")
+        assert done.exit_code == 0, done.output
+    with node.ground.database.reading() as db:
+        tokens = token_keys_of(node.ground)
+        signing = {kind: tokens.signing(db, kind).id for kind in Kind}
+        assert set(done.output.split()) == set(signing.values())
+        assert len(tokens.published(db)) == 2 * len(signing)
+        after = db.execute(
+            text("SELECT key_id FROM actor_key WHERE use <> 'token' AND state = 'current'")
+        ).all()
+    assert after == before != []
+
+
+@pytest.mark.parametrize("other", [("--rehearse",), ("--go-on",), ("--actor", "x")])
+def test_keys_rotate_does_one_thing(parvis: Parvis, other: tuple[str, ...]) -> None:
+    with parvis.node.ground.database.reading() as db:
+        before = db.execute(text("SELECT key_id, state FROM actor_key ORDER BY key_id")).all()
+    assert parvis("keys", "rotate", "--tokens", *other).exit_code == 2
+    with parvis.node.ground.database.reading() as db:
+        assert db.execute(text("SELECT key_id, state FROM actor_key ORDER BY key_id")).all() == before
