@@ -215,8 +215,6 @@ def drafted(guest: Peer, host: Peer) -> Document:
         ("scope__unheardOf", True, 422),
         ("scope__maxFileBytes", "many", 422),
         ("scope__publicAddressing", "allowed", 403),
-        ("identity__minAcr", ["phr"], 403),
-        ("identity__emailDomains", "declared-only", 403),
         ("endTime", "2020-01-01T00:00:00Z", 422),
         ("version", 2, 403),
         ("parties__0__retention", "soon", 422),
@@ -232,9 +230,14 @@ def test_refuses_an_agreement_that_is_none_or_binds_others(
     assert any(line.startswith("exchange.refused") for line in aubier.audited())
 
 
-def test_takes_the_same_offer_unchanged(aubier: Peer, nord: Peer) -> None:
+@pytest.mark.parametrize(
+    "changes", [{}, {"identity__minAcr": ["phr"]}, {"identity__emailDomains": "declared-only"}]
+)
+def test_takes_the_same_offer_unchanged_or_with_demands_on_how_people_sign_in(
+    aubier: Peer, nord: Peer, changes: dict[str, object]
+) -> None:
     verified(aubier, nord)
-    assert nord.post(aubier, offer(nord, aubier)).status == 202
+    assert nord.post(aubier, offer(nord, aubier, **changes)).status == 202
     assert aubier.partner(nord).state == "offered"
 
 
