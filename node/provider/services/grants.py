@@ -174,31 +174,6 @@ def keep(db: Session, grant_id: int, access: str, refresh_token: str, now: datet
     db.add(_REFRESH(secret_hash=hash_of(refresh_token), grant_id=grant_id, used_at=None))
 
 
-def bearer(db: Session, access: str, now: datetime) -> Granted | None:
-    """The grant of an access token that holds now."""
-    row = db.scalar(
-        select(_GRANT).where(
-            _GRANT.access_hash == hash_of(access), _GRANT.access_expires_at > now, _GRANT.ended_at.is_(None)
-        )
-    )
-    return None if row is None else _granted(row)
-
-
-def end(
-    db: Session, now: datetime, *, person_id: int | None = None, session_id: int | None = None
-) -> list[Granted]:
-    """Ends the grants of somebody, or those that one session made; answers those that held until now."""
-    query = select(_GRANT).where(_GRANT.ended_at.is_(None), _GRANT.expires_at > now)
-    if person_id is not None:
-        query = query.where(_GRANT.person_id == person_id)
-    if session_id is not None:
-        query = query.where(_GRANT.session_id == session_id)
-    rows = db.scalars(query).all()
-    for row in rows:
-        row.ended_at = now
-    return [_granted(row) for row in rows]
-
-
 def _hash_of_uri(request_uri: str) -> str:
     return hash_of(request_uri.removeprefix(REQUEST_URI))
 
