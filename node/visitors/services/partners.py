@@ -49,7 +49,7 @@ class UnknownOrganisation(Invalid):
         sentence = _(
             "We can’t find your organisation by this address. Ask whoever invited you how it is called here."
         )
-        super().__init__(sentence, cause, errors={"address": sentence})
+        super().__init__(sentence, cause)
 
 
 class HomeUnavailable(Unavailable):
@@ -128,16 +128,10 @@ def service_of(ground: Ground, relation: Relation) -> Service:
     return Service(issuer, **endpoints)
 
 
-def keys_of(db: Session, relation: Relation) -> Sequence[Mapping[str, Any]]:
-    """The keys of the partner's tokens as we have them, without asking; none where they were never read."""
-    row = db.get(tables.PartnerKeys, relation.node)
-    return () if row is None else json.loads(row.keys)
-
-
 def fresh_keys(
     ground: Ground, relation: Relation, older_than: timedelta = KEYS_FRESH
 ) -> Sequence[Mapping[str, Any]]:
-    """The same, read anew when ours are older than this. Raises HomeUnavailable."""
+    """The keys of the partner's tokens, read anew when ours are older than this. Raises HomeUnavailable."""
     now = ground.clock.now()
     with ground.database.reading() as db:
         row = db.get(tables.PartnerKeys, relation.node)
