@@ -11,7 +11,6 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -91,12 +90,6 @@ def jwk_of(key: str) -> dict[str, Any]:
     """The public JWK of a Multikey; its `kid` is the Multikey (PROTOCOL 2.e, step 2)."""
     public = _base64(multikey.decode(key))
     return {"kty": "OKP", "crv": "Ed25519", "x": public, "kid": key, "alg": "EdDSA", "use": "sig"}
-
-
-def thumbprint(key: str) -> str:
-    """`jkt` of a Multikey: the SHA-256 thumbprint of its JWK, base64url. Source: RFC 7638, RFC 9449, section 6.1."""
-    public = _base64(multikey.decode(key))
-    return _base64(sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{public}"}}'.encode()).digest())
 
 
 def _compact(

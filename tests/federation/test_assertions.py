@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from federation import multikey, tokens
+from federation import tokens
 from federation.assertions import (
     LOGOUT,
     LOGOUT_EVENT,
@@ -145,12 +145,6 @@ def test_an_rsa_key_signs_too() -> None:
     private = generate_private_key(65537, 2048)
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     assert id_token(tokens.sign(ID, private, "r1"), [tokens.jwk_of_pem(pem, "r1")], ASKED) == ID
-
-
-def test_the_thumbprint_is_that_of_rfc_8037() -> None:
-    """Appendix A.3 of RFC 8037: the key of appendix A.2 and its thumbprint."""
-    public = base64.urlsafe_b64decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
-    assert tokens.thumbprint(multikey.encode(public)) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
 DEMANDS = {"minAcr": ["phr", "phrh"], "maxAuthAge": 3600, "emailDomains": "declared-only"}
