@@ -198,12 +198,9 @@ def _people(session: Session, space: Copied) -> list[Leaf]:
     ]
 
 
-def _take(ground: Ground, session: Session, space_id: int, some: Sequence[threads.Copied | Leaf]) -> int:
-    """Write what changed of some; how many can be no leaf, because their bytes are lost here."""
-    changed = _changed(session, space_id, some)
-    made = _made(session, changed)
-    _write(ground, space_id, made)
-    return len(changed) - len(made)
+def _take(ground: Ground, session: Session, space_id: int, some: Sequence[threads.Copied | Leaf]) -> None:
+    """Write what changed of some."""
+    _write(ground, space_id, _made(session, _changed(session, space_id, some)))
 
 
 def _is_whole(ground: Ground, session: Session, space: Copied) -> bool:
