@@ -1,7 +1,7 @@
 """The browser's side of a session: `flask.session`, its two cookies, and who looks.
 
 Rule: who is signed in has a row and a cookie with its secret; who is not has at most a sealed cookie of ten
-minutes (form token, a sign-in under way), so visitors write nothing here. A bearer token never falls back to
+minutes (form token, a sign-in under way), so nobody writes here who is not known. A bearer token never falls back to
 the cookie. Source: DECISIONS 12; SECURITY TH-45, H9; RFC 6265bis (`__Host-`); RFC 6750.
 """
 

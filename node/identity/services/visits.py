@@ -1,7 +1,7 @@
 """Visits: people of partners who signed in here with what they are at home; begun, found, ended, as sessions are.
 
 Rule: a visitor has no account and no role here: what he or she sees is what the membership of the actor shows. A visit
-ends half an hour after it was last used, at the latest after eight hours, and at once when the home says so.
+ends half an hour after it was last used, at the latest after eight hours, or with the agreement with its home.
 Source: PROTOCOL 2.d, 2.e; SECURITY TH-45, I17–I19.
 """
 
