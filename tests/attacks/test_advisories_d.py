@@ -13,6 +13,8 @@ from sqlalchemy import text
 
 from federation.activity import new_id
 from node.files import service
+from node.identity.services.tokens import Scope
+from node.spaces.services import sharing
 from node.spaces.services import spaces as use
 from tests.attacks.fence import Fence
 from tests.node.identity.houses import PASSWORD, Browser
@@ -218,20 +220,57 @@ def test_cve_2025_62605_a_wrapper_gives_nothing_that_its_inside_has_not(fence: F
 
 @pytest.mark.advisory("D14", "D15", "D18")
 def test_cve_2024_53867_who_was_taken_out_reads_nothing_more(fresh: Fence) -> None:
-    """By page, by the feed of what is new, by file, by script, and by the signed GET of the partner's node."""
+    """By page, by what is live, by file, by script with a token, and by the signed GET of the partner's node."""
     victim, ines = fresh.victim, fresh.world.ines
     paul = victim.person("Paul Delmotte", password=PASSWORD)
     name, key = paul.actor.rpartition("/")[2], victim.key_of(fresh.bridge)
     use.add_member(victim.ground, victim.by(ines), key, name)
-    browser = victim.browser()
+    plan = service.take_in(victim.ground, "plan.txt", BytesIO(b"between ourselves"))
+    post = begin(victim, ines, key, "Voici.", title="Plan", files=(plan,))
+    browser, script = victim.browser(), victim.app.test_client()
     browser.sign_in(paul)
-    paths = (f"/spaces/{key}", f"/threads/{fresh.world.first.thread}", f"/spaces/{key}/members")
-    assert [browser.get(path).status_code for path in paths] == [200, 200, 200]
+    token, _ = victim.identity.create_token(paul.id, "Lecture", [Scope.POSTS_READ, Scope.FILES_READ])
+    file = victim.fact("SELECT key FROM attachment")
+    pages = (
+        f"/spaces/{key}",
+        f"/spaces/{key}/members",
+        f"/threads/{fresh.world.first.thread}",
+        f"/posts/{fresh.world.first.post}/history",
+        f"/live?space={key}&after=0.0",
+        f"/files/{file}/plan.txt",
+    )
+    doors = (f"/api/v1/spaces/{key}/posts", f"/api/v1/spaces/{key}/live?after=0.0", f"/files/{file}/plan.txt")
+
+    def statuses() -> list[int]:
+        authorized = {"Authorization": f"Bearer {token}"}
+        answers = [
+            *(browser.get(path) for path in pages),
+            *(script.get(path, base_url=victim.origin, headers=authorized) for path in doors),
+        ]
+        for each in answers:
+            each.close()
+        return [each.status_code for each in answers]
+
+    assert set(statuses()) == {200}
     member = victim.fact("SELECT key FROM participant WHERE iri = :iri", iri=paul.actor)
     use.remove(victim.ground, victim.by(ines), key, member)
-    assert [browser.get(path).status_code for path in paths] == [404, 404, 404]
+    assert set(statuses()) == {404}
     victim.identity.disable(paul.id)
     assert not browser.is_in()
+    assert set(statuses()) <= {303, 401}
+
+    digest = plan.document()["digestMultibase"]
+    theirs = [
+        *(f"{fresh.bridge}{rest}" for rest in ("", "/roster", "/receipts?after=0", "/outbox?after=0")),
+        f"{victim.origin}/files/{digest}?space={fresh.bridge}",
+    ]
+    assert [iri for iri in theirs if fresh.liar.gets(iri).status != 200] == []
+    sharing.remove_organisation(victim.ground, victim.by(ines), key, fresh.liar.node)
+    later = begin(victim, ines, key, "Sans Nord Acier.")
+    assert [iri for iri in (*theirs, later.iri) if fresh.liar.gets(iri).status != 404] == []
+    assert (
+        fresh.liar.gets(post.iri).status == 200
+    )  # what it was told it reads again, as in its own copy of the log
 
 
 @pytest.mark.advisory("D6")
@@ -270,6 +309,30 @@ def test_cve_2024_43780_nobody_gives_what_he_has_not(fence: Fence) -> None:
         space=fence.bridge,
     )
     assert role == "member"
+
+
+@pytest.mark.advisory("D1")
+def test_what_was_deleted_does_not_come_back_by_being_said_again(fresh: Fence) -> None:
+    """By its author, to us as the host; by the host, to a copy, also of what we never had."""
+    liar, marie, to = fresh.liar, fresh.marie, [f"{fresh.bridge}/members"]
+    note = liar.note(marie, fresh.bridge)
+    said = {"actor": marie, "audience": fresh.bridge, "to": to}
+    assert liar.says("Create", **said, object=note).outcome == "processed"
+    assert liar.says("Delete", **said, object=note["id"]).outcome == "processed"
+    fresh.look()
+    fresh.refuses("replay", liar.says("Create", **said, object=note))
+    fresh.refuses("out-of-scope", liar.says("Update", **said, object=note))
+
+    for verbs in (("Create", "Delete", "Create"), ("Delete", "Create", "Update")):
+        note = liar.note(marie, fresh.nords, content="<p>kingfisher</p>")
+        for verb in verbs:
+            inner = liar.writes(
+                verb, actor=marie, audience=fresh.nords, object=note["id"] if verb == "Delete" else note
+            )
+            rev = int(fresh.victim.fact("SELECT rev FROM space WHERE iri = :iri", iri=fresh.nords)) + 1
+            liar.delivers(liar.announces(fresh.nords, inner, rev))
+        stored = "SELECT state || content FROM post WHERE iri = :iri"
+        assert fresh.victim.fact(stored, iri=note["id"]) == "deleted"
 
 
 @pytest.mark.advisory("D19")
