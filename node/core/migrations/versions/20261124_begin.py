@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "88fc834cd582"
+revision: str = "4ac70a04df1a"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -903,17 +903,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_token_person_id"), ["person_id"], unique=False)
 
     op.create_table(
-        "visit_tokens",
-        sa.Column("visit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("access", sa.LargeBinary(), nullable=False),
-        sa.Column("access_expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("refresh", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["visit_id"], ["visit.id"], name=op.f("fk_visit_tokens_visit_id_visit"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visit_tokens")),
-    )
-    op.create_table(
         "actor_key",
         sa.Column("key_id", sa.String(length=300), nullable=False),
         sa.Column("actor", sa.String(length=255), nullable=False),
@@ -1378,7 +1367,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_actor_key_actor"))
 
     op.drop_table("actor_key")
-    op.drop_table("visit_tokens")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_token_person_id"))
 
