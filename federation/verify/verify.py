@@ -1,8 +1,8 @@
 """Verify an evidence file of a node: what two organisations exchanged, who signed it, and what was receipted.
 
 Alone: `python verify.py FILE`; needs Python 3.11 and `cryptography`, no database, no network, nothing else of Parvis.
-Rule: nothing that the file says is believed unless a key of the right node signed it; the first trust is in the two
-node keys, whose text form is printed, to be compared with what the organisations publish. Exit 0: all is verified.
+Rule: nothing is believed unless a key of the right node signed it. The first trust is in the two node keys and in the
+end of each key: both are printed, to be compared with what the organisations publish. Exit 0: all is verified.
 Source: PROTOCOL 2.b; FEP-8b32 (eddsa-jcs-2022); RFC 8785; RFC 9162, 2.1.3.2; RFC 9421, 2.5.
 """
 
@@ -251,8 +251,8 @@ def checks(raw: bytes, evidence: Json, keys: Keys) -> Iterator[tuple[str, Callab
     yield "the file, byte for byte", partial(expect, whole, "It was written anew.")
     yield "the seal of the file", partial(keys.check, evidence, evidence["by"])
     for key in evidence["keys"]:
-        what, vouched = f"the key {key['id']} {key['publicKeyMultibase']}", key not in keys.unknown
-        yield what, partial(expect, vouched, "No node vouches for it.")
+        what = f"the key {key['id']} {key['publicKeyMultibase']}, end: {key['validUntil'] or 'none'}"
+        yield what, partial(expect, key not in keys.unknown, "No node vouches for it.")
     for agreement in evidence["agreements"]:
         yield f"the agreement {agreement['id']}", partial(check_agreement, agreement, evidence, keys)
     streams = {each["stream"]: each for each in evidence["streams"]}

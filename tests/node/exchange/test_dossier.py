@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,10 @@ def test_the_verifier_runs_alone(spoken: Talk, tmp_path: Path) -> None:
     run = [sys.executable, "-I", str(alone), str(file)]
     good = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (good.returncode, "NOT VERIFIED" in good.stdout) == (0, False)
+    for house in (spoken.aubier, spoken.nord):  # what a reader compares with what is published
+        assert re.search(
+            rf"^verified: the key {house.iri}#\S+ z6Mk\w+, end: none$", good.stdout, re.MULTILINE
+        )
     file.write_bytes(file.read_bytes().replace(b"guest 1", b"guest 9"))
     bad = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (bad.returncode, "NOT VERIFIED" in bad.stdout) == (1, True)
