@@ -1,4 +1,4 @@
-"""The provider: our people sign in at partners with what they are here, and speak from there through home."""
+"""The provider: our people sign in at partners with what they are here."""
 
 from __future__ import annotations
 

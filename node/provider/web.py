@@ -68,7 +68,6 @@ def authorize() -> str | Response:
         spaces=shared,
         tells_mail="email" in asked["scope"].split()
         and bool(live.person.email and live.sign_in.email_domain),
-        speaks="write:sameorigin" in asked["scope"].split(),
         person=live.person,
     )
 

@@ -1,4 +1,4 @@
-"""Visitors: people of partners sign in here with what they are at home, and speak through their home."""
+"""Visitors: people of partners sign in here with what they are at home."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def callback(name: str) -> Response:
 def _asked(next_path: str, address: str, unknown: UnknownOrganisation) -> tuple[str, int]:
     return page(
         "visitors/start.html",
-        errors={"address": str(unknown.safe)},
+        errors={"": str(unknown.safe)},
         values={"address": address},
         next=next_path,
     ), Invalid.status

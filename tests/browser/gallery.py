@@ -558,7 +558,6 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "request_uri": "urn:ietf:params:oauth:request_uri:x",
             "spaces": ["Passerelle de l’Ill", "Lot 4 – Soudures"],
             "tells_mail": True,
-            "speaks": True,
             "person": {"name": "Claire Morel", "email": "claire@aubier.example"},
         },
     ),
@@ -570,7 +569,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         "visitors/start.html",
         {
             "values": {"address": "claire@unheard-of.example"},
-            "errors": {"address": "Cette adresse ne nous mène à aucune organisation."},
+            "errors": {"": "Cette adresse ne nous mène à aucune organisation."},
             "next": "/",
         },
     ),

@@ -70,8 +70,8 @@ class Visits:
     def __init__(self) -> None:
         self.admits: Callable[[Session, Visitor], bool] = lambda _db, _visitor: False
 
-    def begin(self, db: Session, visitor: Visitor, user_agent: str, now: datetime) -> tuple[int, str]:
-        """Begins a visit: its row, and the secret for its cookie. Raises StateUsed when the session at home has one."""
+    def begin(self, db: Session, visitor: Visitor, user_agent: str, now: datetime) -> str:
+        """Begins a visit: the secret for its cookie. Raises StateUsed when the session at home has one."""
         db.execute(delete(_VISIT).where(_VISIT.expires_at < now - ENDED_KEPT))
         secret = new_secret()
         row = _VISIT(
@@ -103,7 +103,7 @@ class Visits:
                 db.add(row)
         except IntegrityError as cause:
             raise StateUsed from cause
-        return row.id, secret
+        return secret
 
     def find(self, db: Session, secret: str, now: datetime) -> LiveVisit | None:
         """The visit of the cookie, or None when it ended or expired."""

@@ -21,8 +21,8 @@ from federation.ports import Relation
 from node.core.ground import Ground
 from node.relations import records
 
-SCOPES = ("openid", "email", "actor", "write:sameorigin")
-"""`actor`: which actor somebody is; `write:sameorigin`: to say in his or her name what concerns the client's spaces."""
+SCOPES = ("openid", "email", "actor")
+"""`actor`: which actor somebody is."""
 PRIVATE_KEY_JWT = "private_key_jwt"
 GRANTS = frozenset({"authorization_code", "refresh_token"})
 

@@ -11,7 +11,6 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -29,7 +28,7 @@ from node.visitors.services.partners import HomeUnavailable
 
 ASSERTION_S = 60
 CREATED = 201
-SCOPE = "openid email actor write:sameorigin"
+SCOPE = "openid email actor"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -55,21 +54,11 @@ class Pending:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Spoken:
-    """Tokens with which somebody speaks through his or her home; `lasts` is how long the access token does."""
-
-    access: str
-    refresh: str
-    lasts: timedelta
-
-
-@dataclass(slots=True, eq=False, repr=False)
 class Arrived:
     """Somebody for whom a partner's node vouched."""
 
     relation: Relation
     claims: dict[str, Any]
-    tokens: Spoken
 
 
 def begin(
@@ -138,8 +127,10 @@ def finish(
         "code_verifier": pending.verifier,
     }
     said = _redeemed(ground, relation, service.token_endpoint, form)
-    got = _spoken(said)
-    expected = assertions.Expected(issuer, _us(ground), pending.nonce, got.access, int(now.timestamp()))
+    access = said.get("access_token")
+    if not isinstance(access, str):
+        raise SignInRefused("id-token", "the token endpoint gave no access token")
+    expected = assertions.Expected(issuer, _us(ground), pending.nonce, access, int(now.timestamp()))
     claims = _verified(ground, relation, said.get("id_token"), expected)
     try:
         assertions.check_partner(claims, relation, now)
@@ -147,17 +138,7 @@ def finish(
         raise SignInRefused("partner", str(cause)) from cause
     except InsufficientAuthentication as error:
         raise StepUp(refusals.sentence(error.document()), error.detail, **error.members) from error
-    return Arrived(relation, claims, got)
-
-
-def again(ground: Ground, relation: Relation, refresh: str) -> Spoken | None:
-    """New tokens for a refresh token; None when the partner's node gives none any more. Raises HomeUnavailable."""
-    service = partners.service_of(ground, relation)
-    try:
-        form = {"grant_type": "refresh_token", "refresh_token": refresh}
-        return _spoken(_redeemed(ground, relation, service.token_endpoint, form))
-    except SignInRefused:
-        return None
+    return Arrived(relation, claims)
 
 
 def redirect_uri(ground: Ground, relation: Relation) -> str:
@@ -188,17 +169,6 @@ def _redeemed(ground: Ground, relation: Relation, url: str, form: Mapping[str, s
     if response.status != partners.OK:
         raise HomeUnavailable(relation, f"{url} answers {response.status}")
     return _said(relation, response.body)
-
-
-def _spoken(said: Mapping[str, Any]) -> Spoken:
-    access, refresh, lasts = said.get("access_token"), said.get("refresh_token"), said.get("expires_in")
-    if not (
-        isinstance(access, str) and access and isinstance(refresh, str) and refresh and type(lasts) is int
-    ):
-        raise SignInRefused("id-token", "the token endpoint gave no tokens")
-    if str(said.get("token_type", "")).lower() != "bearer":
-        raise SignInRefused("id-token", f"token_type is {said.get('token_type')!r}")
-    return Spoken(access, refresh, timedelta(seconds=max(0, min(lasts, 300))))
 
 
 def _said(relation: Relation, body: bytes) -> dict[str, Any]:

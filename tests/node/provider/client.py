@@ -18,7 +18,7 @@ from tests.node.identity.houses import Browser
 from tests.node.spaces.world import House
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SCOPE = "openid email actor write:sameorigin"
+SCOPE = "openid email actor"
 
 
 @dataclass

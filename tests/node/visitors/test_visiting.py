@@ -15,7 +15,5 @@ def test_who_comes_from_a_home_that_names_no_session_may_come_again(partners: tu
         (relation,) = exchange.in_force(work)
     said = {"iss": nord.origin, "sub": "claire", "actor": f"{nord.origin}/people/claire", "name": "Claire"}
     for nonce in ("first", "second"):
-        visiting.arrive(
-            aubier.ground, Arrived(relation, {**said, "nonce": nonce}), Browser("", "", None)
-        )
+        visiting.arrive(aubier.ground, Arrived(relation, {**said, "nonce": nonce}), Browser("", "", None))
     assert aubier.count("visit") == 2
