@@ -22,6 +22,22 @@ from tests.attacks.fence import Fence
 from tests.attacks.peer import Said
 from tests.node.identity.houses import Browser
 
+#: What a document of a person of ours says.
+KNOWN_OF_A_PERSON = frozenset(
+    {
+        "@context",
+        "id",
+        "type",
+        "name",
+        "preferredUsername",
+        "inbox",
+        "outbox",
+        "assertionMethod",
+        "org",
+        "proof",
+    }
+)
+
 
 @pytest.mark.advisory("C1")
 def test_cve_2024_41144_a_partner_writes_into_a_space_that_is_not_shared_with_it(fence: Fence) -> None:
@@ -46,6 +62,56 @@ def test_a_space_named_by_the_object_alone_is_not_the_space_of_the_activity(fenc
     fence.refuses(
         "out-of-scope", liar.says("Like", actor=marie, audience=fence.bridge, object=fence.posts["side"])
     )
+
+
+@pytest.mark.advisory("C1")
+def test_cve_2024_39837_a_partner_makes_no_space_at_our_house(fence: Fence) -> None:
+    """Neither of a name on our origin, nor by speaking as one; nor do its own come in by being named."""
+    liar = fence.liar
+    for space in (f"{fence.victim.origin}/spaces/{new_id()}", liar.new("spaces")):
+        group = {"id": space, "type": "Group", "name": "Made here", "attributedTo": liar.node}
+        for verb, members in (
+            ("Create", {"object": group}),
+            ("Create", {"object": group, "audience": fence.bridge}),
+            ("Announce", {"object": group, "audience": space, "rev": 1}),
+            ("Add", {"object": fence.ines, "target": f"{space}/members", "audience": space}),
+            ("Join", {"object": space, "audience": space}),
+        ):
+            for actor in (liar.node, fence.marie):
+                said = liar.says(verb, actor=actor, **members)
+                assert said.problem in {"out-of-scope", "malformed"}, (verb, actor)
+                fence.refuses(said.problem, said)
+
+
+@pytest.mark.advisory("C1")
+def test_cve_2024_29977_a_partner_reacts_to_nothing_that_it_does_not_see(fence: Fence) -> None:
+    """To a post of another space, whatever space it says; and in nobody's name but its people's."""
+    liar, marie = fence.liar, fence.marie
+    for post in ("side", "quiet"):
+        for space in (fence.bridge, fence.side, fence.quiet, fence.nords):
+            said = liar.says("Like", actor=marie, audience=space, object=fence.posts[post])
+            fence.refuses("out-of-scope", said)
+    for actor in (fence.ines, fence.owen):
+        like = {"audience": fence.bridge, "object": fence.posts["marie"]}
+        fence.refuses("bad-proof", liar.says("Like", actor=actor, key=liar.key(liar.node), **like))
+        undone = {"id": liar.new("a"), "type": "Like", "actor": actor, "object": fence.posts["marie"]}
+        fence.refuses("out-of-scope", liar.says("Undo", actor=marie, audience=fence.bridge, object=undone))
+
+
+@pytest.mark.advisory("C2")
+def test_cve_2026_4274_who_is_in_one_space_hears_of_no_other(fence: Fence) -> None:
+    """Nothing that was ever sent to a partner, or answered, names a space that it is not in, or what stands there."""
+    kept = (fence.quiet, fence.side, fence.posts["quiet"], fence.posts["side"])
+    secret = [each.rpartition("/")[2].encode() for each in kept] + [b"Entre nous", "À côté".encode()]
+    sent = [request.body for origin, request, _ in fence.net.heard if origin == fence.liar.origin]
+    answered = [
+        response.body
+        for origin, request, response in fence.net.heard
+        if origin == fence.victim.origin and fence.liar.origin in str(request.headers.get("signature-input"))
+    ]
+    assert any(fence.bridge.encode() in each for each in sent)
+    assert answered
+    assert [word for word in secret for each in (*sent, *answered) if word in each] == []
 
 
 @pytest.mark.advisory("C2")
@@ -153,7 +219,7 @@ def _page(fence: Fence, path: str) -> str:
 
 @pytest.mark.advisory("C6")
 def test_cve_2024_39832_our_own_failure_costs_nothing_that_was_there(fresh: Fence) -> None:
-    """A failure at each statement in turn, of every verb that a partner may say."""
+    """A failure at each statement in turn that writes, of what a member may say in a space."""
     liar, marie, bridge = fresh.liar, fresh.marie, fresh.bridge
     post = fresh.posts["marie"]
     said: list[tuple[str, dict[str, Any]]] = [
@@ -278,6 +344,13 @@ def test_cve_2024_32939_no_address_of_a_person_leaves_the_house(fresh: Fence) ->
     with victim.ground.database.reading() as session:
         said += [str(row).encode() for row in session.execute(text("SELECT * FROM actor"))]
     assert [each for each in said if canary.encode() in each or b"canary" in each] == []
+
+
+@pytest.mark.advisory("C10")
+def test_cve_2025_9076_of_a_person_a_partner_learns_a_name_and_keys(fence: Fence) -> None:
+    person = json.loads(fence.liar.gets(fence.ines).body)
+    assert set(person) == KNOWN_OF_A_PERSON
+    fence.unchanged()
 
 
 @pytest.mark.advisory("C11")
