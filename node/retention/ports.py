@@ -79,7 +79,7 @@ class Recalls:
         }
         number = self._session.execute(insert(RECALL).returning(RECALL.c.id), values).scalar_one()
         if _is_asked(recall):
-            self._ask(number, effect)
+            self._ask(number, effect, known)
         self._put_aside(number, known, said, effect, mode, now)
         failpoints.hit("recall.begun")
         events.after_commit(self._session, lambda: self._ground.jobs.enqueue(settle))
@@ -160,21 +160,31 @@ class Recalls:
         earlier = select(RECALL.c.former_digest).where(RECALL.c.object == activity.object_id)
         return self._session.execute(earlier.order_by(RECALL.c.id).limit(1)).scalar() or ""
 
-    def _ask(self, number: int, effect: Effect) -> None:
-        """Everybody on the roster is asked; we too, so that the author sees our own word."""
+    def _ask(self, number: int, effect: Effect, known: Known | None) -> None:
+        """Everybody on the roster is asked; we too, so that the author sees our own word. Who left the space with the
+        post hears of nothing in it any more, and is named.
+        """
+        spaces = self._ground.work(self._session).spaces
+        nodes = {each.node: each.name for each in spaces.nodes(effect.space.iri)}
+        rev = None if known is None else known.rev
+        left = {
+            each.node: each.name
+            for each in spaces.former(effect.space.iri)
+            if rev is not None and rev < each.until and each.node not in nodes
+        }
         rows = [
             {
                 "recall_id": number,
-                "node": each.node,
-                "name": each.name,
-                "outcome": "waiting",
+                "node": node,
+                "name": name,
+                "outcome": "waiting" if node in nodes else "left",
                 "basis": "",
                 "review_by": "",
                 "residual_until": "",
                 "document": "",
                 "reminded": 0,
             }
-            for each in self._ground.work(self._session).spaces.nodes(effect.space.iri)
+            for node, name in (nodes | left).items()
         ]
         self._session.execute(insert(ANSWER), rows)
 

@@ -62,8 +62,9 @@ class RecallFile(Base):
 
 
 class Answer(Base):
-    """What one organisation says. `outcome`: waiting, erased, retained, refused; `basis` and `review_by` of what it
-    keeps, `residual_until` of its backups; `document` is its receipt (JSON), `reminded` how often it was reminded.
+    """What one organisation says. `outcome`: waiting, erased, retained, refused, or left, which was not asked; `basis`
+    and `review_by` of what it keeps, `residual_until` of its backups; `document` is its receipt (JSON), `reminded` how
+    often it was reminded.
     """
 
     __tablename__ = "recall_answer"

@@ -15,7 +15,7 @@ class RecallAnswer(Schema):
     node = fields.String(required=True, metadata={"description": "IRI of its node actor."})
     name = fields.String(required=True)
     outcome = fields.String(
-        required=True, validate=validate.OneOf(("waiting", "erased", "retained", "refused"))
+        required=True, validate=validate.OneOf(("waiting", "erased", "retained", "refused", "left"))
     )
     at = fields.DateTime(allow_none=True)
     basis = fields.String(required=True, metadata={"description": "Why it keeps it, or refuses."})

@@ -26,7 +26,7 @@ RUN = table_of(tables.Run)
 A_PAGE = 30
 REMIND_AFTER = timedelta(days=7)
 
-Outcome = Literal["waiting", "erased", "retained", "refused"]
+Outcome = Literal["waiting", "erased", "retained", "refused", "left"]
 
 
 @value

@@ -24,6 +24,7 @@ from node.identity.services.people import Person, Role
 from node.replicas.services import runs
 from node.retention.services import erasing, holds, ledger, tombstones
 from node.retention.services.ledger import Recalled
+from node.spaces.services import sharing
 from node.threads.services import posting, spots
 from node.threads.services.posting import Draft, Wish
 from tests.node.relations.peers import MARIE
@@ -355,6 +356,25 @@ def test_an_older_copy_that_is_put_back_deletes_again_before_it_serves(three: Th
     assert tombstones.replay(aubier.ground) == 0
     erasing.settle.run(aubier.ground)
     assert found_in(aubier, CANARY) == set()
+
+
+def test_who_left_with_the_message_is_named_and_not_asked(three: Three) -> None:
+    aubier, nord, _leroux, iri, ines, _marie, _owen = three
+    key = aubier.key_of(iri)
+    before = begin(aubier, ines, key, CANARY)
+    three.settle(*three.everybody())
+    sharing.remove_organisation(aubier.ground, aubier.by(ines), key, nord.iri)
+    after = begin(aubier, ines, key, "Sans Nord Acier", title="Autre")
+    three.settle(*three.everybody())
+    posting.recall(aubier.ground, aubier.by(ines), before.post, WRONG)
+    three.settle(*three.everybody())
+    assert outcomes(aubier) == {"Aubier": "erased", "Leroux & Hart": "erased", "Nord Acier": "left"}
+    assert "post" in tables_with(nord, CANARY)
+    aubier.clock.move(days=30)
+    erasing.watch.run(aubier.ground)
+    assert not newest(aubier).is_overdue(aubier.clock.now())
+    posting.recall(aubier.ground, aubier.by(ines), after.post, WRONG)
+    assert set(outcomes(aubier)) == {"Aubier", "Leroux & Hart"}
 
 
 def test_a_line_of_tombstones_that_a_crash_cut_off_is_passed_over(three: Three) -> None:

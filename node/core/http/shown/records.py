@@ -40,7 +40,7 @@ class RecallAnswer:
     """What one organisation says of what was called back. `basis`: the code of the ground on which it keeps it."""
 
     org: Org
-    outcome: Literal["waiting", "erased", "retained", "refused"]
+    outcome: Literal["waiting", "erased", "retained", "refused", "left"]
     at: datetime | None = None
     basis: str = ""
     reference: str = ""
