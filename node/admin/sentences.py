@@ -50,6 +50,7 @@ SENTENCES: Mapping[str, Any] = {
     "key.retired": _("A former key is no longer accepted"),
     "key.revoked": _("Revoked a key, compromised since %(since)s"),
     "key.token-made": _("A new key signs tokens"),
+    "key.token-ended": _("A key of tokens ended at once"),
     "key.changed-there": _("Changed the key of its node"),
     "key.revoked-there": _("Revoked the key of its node"),
     "secrets.resealed": _("Sealed %(values)s secrets under a new secret key"),

@@ -34,6 +34,7 @@ from node.identity.happenings import KeyRevoked, KeyTold, KeyToTell
 from node.identity.keyring import NoSuchActor, State, new_key, public_of
 from node.identity.process import once_per_ground
 from node.identity.services.identity import identity_of
+from node.identity.services.token_keys import token_keys_of
 
 Told = Literal["waiting", "confirmed", "given-up"]
 Word = Literal["next", "switched", "ended"]
@@ -224,7 +225,8 @@ class Keys:
     # -- the end at once
 
     def revoke(self, by: str = "", *, since: datetime | None = None) -> None:
-        """The key of the node is dead from now on, compromised `since`; every relation is to be compared anew.
+        """The key of the node is dead from now on, compromised `since`, and so are the keys of its tokens; every
+        relation is to be compared anew.
 
         Raises Invalid for a moment to come.
         """
@@ -241,6 +243,7 @@ class Keys:
                 row.state, row.valid_until, row.compromised_since = State.REVOKED, now, since
                 self._record(db, "key.revoked", by, row.key_id, since=rfc3339(since))
             db.flush()
+            token_keys_of(self._ground).end(db, since, by)  # who had the one had the others
             self._add(db, self._node, State.CURRENT, now)
             self._actors.prove_all_anew(db, now)
             ends = rekeying.revoked_method(signer.public, rfc3339(now), rfc3339(since))

@@ -95,6 +95,20 @@ class TokenKeys:
             db.flush()
         return self._opened(self._make(db, kind, by))
 
+    def end(self, db: Session, since: datetime, by: str = "") -> None:
+        """All are dead from now on, compromised `since`: none is published, and new ones are made when needed."""
+        for row in db.scalars(
+            select(_KEY).where(
+                _KEY.actor == self._node,
+                _KEY.use == tables.TOKEN,
+                _KEY.state.in_((State.CURRENT, State.FORMER)),
+            )
+        ):
+            row.state, row.valid_until = State.REVOKED, self._ground.clock.now()
+            row.compromised_since, row.sealed = since, None
+            self._ground.audit.append(db, Act("key.token-ended", by, subject=row.key_id))
+        db.flush()
+
     def _current(self, db: Session, kind: Kind) -> tables.ActorKey | None:
         return db.scalar(
             select(_KEY).where(

@@ -18,6 +18,7 @@ from node.exchange.evidence import evidence
 from node.identity.keyring import State
 from node.identity.services.keys import Keys, keys_of
 from node.identity.services.resealing import reseal
+from node.identity.services.token_keys import Kind, token_keys_of
 from node.relations.services import messages
 from tests.node.relations.conftest import MakePeer
 from tests.node.relations.peers import Net, Peer, peered, rows_of
@@ -196,6 +197,23 @@ def test_a_revoked_key_is_dead_here_and_there_until_both_have_compared(two: tupl
     with pytest.raises(AgreementSuspended):
         talk(aubier, nord)
     compared(aubier, nord)
+
+
+def test_the_keys_of_tokens_end_with_the_key_of_the_node(two: tuple[Peer, Peer]) -> None:
+    aubier, _ = two
+    tokens = token_keys_of(aubier.ground)
+    with aubier.ground.database.writing() as db:
+        stolen = {tokens.signing(db, Kind.ED25519).id, tokens.rotate(db, Kind.ED25519).id}
+        assert {each.id for each in tokens.published(db)} == stolen
+    keys(aubier).revoke()
+    with aubier.ground.database.writing() as db:
+        assert tokens.published(db) == []
+        assert tokens.signing(db, Kind.ED25519).id not in stolen
+        kept = (
+            "SELECT count(*) FROM actor_key WHERE state = 'revoked' AND use = 'token' AND sealed IS NOT NULL"
+        )
+        assert db.scalar(text(kept)) == 0
+    assert sum(line.startswith("key.token-ended") for line in aubier.audited()) == len(stolen)
 
 
 def test_refuses_a_revocation_from_the_future(two: tuple[Peer, Peer]) -> None:
