@@ -9,7 +9,6 @@ Source: OpenID Connect Core 1.0; RFC 7636; RFC 9207; RFC 9700; SECURITY TH-41, T
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 import time
@@ -29,7 +28,7 @@ from federation.tokens import BadToken, UnknownKey
 from node.config import Provider, SettingsError
 from node.core.errors import Absent, Unavailable
 from node.core.values import value
-from node.identity.services.answers import SignInRefused, code_of
+from node.identity.services.answers import SignInRefused, auth_time_of, code_of, domain_of, methods_of
 from node.identity.services.people import Claims
 
 METADATA_S = 3600
@@ -39,10 +38,6 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
 LIST: ListName = "providers"
 LEEWAY_S = 60
-MAX_TIME = 2**53
-MAX_METHODS = 7
-MAX_DOMAIN_CHARS = 253
-METHOD = re.compile(r"[!-~]{1,32}")
 
 
 class ProviderUnavailable(Unavailable):
@@ -227,9 +222,9 @@ class RelyingParty:
             sign_in=SignIn(
                 provider.issuer,
                 provider.acr.get(_said(verified, "acr"), LOWEST),
-                _methods(verified),
-                _auth_time(verified),
-                _domain(claims),
+                methods_of(verified),
+                auth_time_of(verified),
+                domain_of(claims),
             ),
         )
 
@@ -375,26 +370,6 @@ def _said(claims: Mapping[str, Any], name: str) -> str:
 
 def _check_age(claims: Mapping[str, Any], max_age: int | None, now: int) -> None:
     """That who signed in did so as lately as was asked. Source: OpenID Connect Core 1.0, section 3.1.3.7, 13."""
-    at = _auth_time(claims)
+    at = auth_time_of(claims)
     if max_age is not None and (at is None or now - at > max_age + LEEWAY_S):
         raise SignInRefused("auth-time", f"auth_time is {claims.get('auth_time')!r}, at most {max_age} s old")
-
-
-def _auth_time(claims: Mapping[str, Any]) -> int | None:
-    at = claims.get("auth_time")
-    return at if type(at) is int and 0 <= at < MAX_TIME else None
-
-
-def _methods(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """The `amr` of RFC 8176, as much of it as is kept."""
-    said = claims.get("amr")
-    named = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
-    return tuple(each for each in named if METHOD.fullmatch(each))[:MAX_METHODS]
-
-
-def _domain(claims: Mapping[str, Any]) -> str:
-    """The domain of an address that the provider has confirmed; "" for any other."""
-    if claims.get("email_verified") is not True:
-        return ""
-    domain = _said(claims, "email").rpartition("@")[2].lower()
-    return domain if len(domain) <= MAX_DOMAIN_CHARS else ""

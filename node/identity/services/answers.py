@@ -1,4 +1,4 @@
-"""What a browser brings back from a sign-in service: the code, once it answers what this browser asked.
+"""What comes back from a sign-in service: a code, once it answers what this browser asked; then claims, bounded.
 
 Rule: an answer counts once, in the browser that asked, within ten minutes, from the service that was asked, be it a
 provider of ours or a partner's node. Source: OpenID Connect Core 1.0, section 3.1.2; RFC 9207; RFC 9700; SECURITY
@@ -8,8 +8,9 @@ TH-41, I11, I16.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from flask_babel import lazy_gettext as _
 
@@ -17,6 +18,10 @@ from node.core.errors import NodeError
 
 PENDING_S = 600
 MAX_PARAMETER_CHARS = 2048
+MAX_TIME = 2**53
+MAX_METHODS = 7
+MAX_DOMAIN_CHARS = 253
+METHOD = re.compile(r"[!-~]{1,32}")
 
 
 class SignInRefused(NodeError):
@@ -79,3 +84,25 @@ def code_of(
     if not values["code"]:
         raise SignInRefused("parameters", "no code")
     return values["code"], pending
+
+
+def auth_time_of(claims: Mapping[str, Any]) -> int | None:
+    """When the person signed in, in seconds since 1970; None where that is not said."""
+    at = claims.get("auth_time")
+    return at if type(at) is int and 0 <= at < MAX_TIME else None
+
+
+def methods_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The `amr` of RFC 8176, as much of it as is kept."""
+    said = claims.get("amr")
+    named = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return tuple(each for each in named if METHOD.fullmatch(each))[:MAX_METHODS]
+
+
+def domain_of(claims: Mapping[str, Any]) -> str:
+    """The domain of an address that the service has confirmed; "" for any other."""
+    address = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(address, str):
+        return ""
+    domain = address.rpartition("@")[2].lower()
+    return domain if len(domain) <= MAX_DOMAIN_CHARS else ""

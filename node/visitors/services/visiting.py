@@ -6,11 +6,13 @@ from federation.authn import LOWEST, SignIn
 from node.config import LANGUAGES
 from node.core.audit import Act
 from node.core.ground import Ground
+from node.identity.services.answers import auth_time_of, domain_of, methods_of
 from node.identity.services.identity import Browser, identity_of
 from node.identity.services.visits import Visitor
 from node.visitors.services.arriving import Arrived
 
 MAX_ID_CHARS = 255
+MAX_ACR_CHARS = 100
 
 
 def arrive(ground: Ground, arrived: Arrived, browser: Browser) -> str:
@@ -41,15 +43,12 @@ def arrive(ground: Ground, arrived: Arrived, browser: Browser) -> str:
 
 def _sign_in(claims: dict[str, object]) -> SignIn:
     """How the sign-in went, as the home says."""
-    amr, when, mail = claims.get("amr"), claims.get("auth_time"), claims.get("email")
-    methods = tuple(each for each in amr if isinstance(each, str))[:10] if isinstance(amr, list) else ()
-    confirmed = isinstance(mail, str) and claims.get("email_verified") is True
     return SignIn(
         idp=_said(claims.get("idp"), MAX_ID_CHARS),
-        acr=_said(claims.get("acr"), 100) or LOWEST,
-        amr=tuple(each for each in methods if len(each) <= 20 and " " not in each),
-        auth_time=when if type(when) is int else None,
-        email_domain=str(mail).rpartition("@")[2].lower()[:253] if confirmed else "",
+        acr=_said(claims.get("acr"), MAX_ACR_CHARS) or LOWEST,
+        amr=methods_of(claims),
+        auth_time=auth_time_of(claims),
+        email_domain=domain_of(claims),
     )
 
 
