@@ -167,6 +167,7 @@ class Handshakes:
         records.compare_anew(self._session, self._ground, int(relation.id), keys)
         remote.flag(self._session, self._ground, relation, datetime.fromisoformat(since))
         self._note("key.revoked-there", peer=relation.node, subject=keys[0].key_id)
+        self._ground.events.publish(records.RevokedThere(relation.node), self._session)
 
     def _check_secret(self, keys: Sequence[PublicKey]) -> None:
         if any(is_published(key.raw) for key in keys) and not self._ground.settings.is_development:

@@ -64,6 +64,13 @@ class RelationEnded:
 
 
 @value
+class RevokedThere:
+    """Event: a partner's node has revoked a key; nothing passes until both have compared the new one."""
+
+    node: str
+
+
+@value
 class Resumed:
     """Event: a relation that was suspended is in force again."""
 

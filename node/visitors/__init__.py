@@ -9,11 +9,14 @@ from node.core.capability import Capability
 from node.core.ground import Ground
 from node.identity.services.identity import identity_of
 from node.identity.services.visits import Visitor
+from node.relations.records import RevokedThere
 from node.visitors.services import partners
 from node.visitors.web import web
 
 
 def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of Capability.set_up
+    ground.events.subscribe(RevokedThere, partners.when_revoked)
+
     def admits(db: Session, visitor: Visitor) -> bool:
         return partners.is_in_force(db, ground, visitor.node)
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from federation import charter, documents, iris
@@ -27,6 +28,7 @@ from node.core.ground import Ground
 from node.core.jobs import every
 from node.core.log import get_logger
 from node.relations import records
+from node.relations.records import RevokedThere
 from node.relations.services import outside
 from node.visitors import tables
 
@@ -155,6 +157,11 @@ def read_keys(ground: Ground) -> None:
             fresh_keys(ground, relation)
         except (HomeUnavailable, UnknownOrganisation):
             log.info("partner.keys-unread", node=relation.node)
+
+
+def when_revoked(revoked: RevokedThere, db: Session) -> None:
+    """What we know of the keys of this partner's tokens is forgotten, and read anew once the relation goes on."""
+    db.execute(delete(tables.PartnerKeys).where(tables.PartnerKeys.node == revoked.node))
 
 
 def post(ground: Ground, relation: Relation, url: str, body: bytes) -> Response:
