@@ -537,11 +537,9 @@ class Register(Reversible):
         self._undo.append(lambda: self._roles.update({key: before}) if before else self._roles.pop(key, None))
 
     def _tell(self, participant: int) -> None:
-        """Wakes the pages of one of our people whose spaces change."""
-        person = self.execute(select(PARTICIPANT.c.person_id).where(PARTICIPANT.c.id == participant)).scalar()
-        if person is not None:
-            wake, channel = self.ground.wake, f"person:{person}"
-            events.after_commit(self.session, lambda: wake.notify(channel))
+        """Wakes the pages of somebody whose spaces change."""
+        wake, channel = self.ground.wake, f"person:{self.iri_of(participant)}"
+        events.after_commit(self.session, lambda: wake.notify(channel))
 
     def _home(self, actor: str, iri: str) -> int:
         """The row of the organisation of somebody in the space, or who was there in its past. Raises OutOfScope."""

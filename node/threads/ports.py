@@ -131,7 +131,5 @@ class Objects:
 
     def _tell(self, actor: str) -> None:
         """Wakes the pages of the author, who alone sees what waits."""
-        person = self._register.person_of(actor)
-        if person is not None:
-            wake, channel = self._ground.wake, f"person:{person}"
-            events.after_commit(self._session, lambda: wake.notify(channel))
+        wake, channel = self._ground.wake, f"person:{actor}"
+        events.after_commit(self._session, lambda: wake.notify(channel))
