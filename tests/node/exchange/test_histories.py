@@ -11,6 +11,7 @@ from sqlalchemy import text
 from federation import delivery, exchange, merkle
 from federation.digest import multibase_of, sha256_of
 from federation.errors import NotFound
+from federation.ports import State
 from node.exchange import histories, jobs, service
 from node.exchange.lanes import Lane
 from node.exchange.service import fetch_proved, open_reading, open_work
@@ -126,6 +127,7 @@ def test_a_rewritten_log_is_found_and_both_versions_are_kept(talk: Talk) -> None
     talk.from_guest("withdrawn by the author")
     verdict = talk.nord.deliver(talk.aubier)
     assert isinstance(verdict, delivery.Stopped)
+    assert talk.aubier.relation(talk.nord).state is State.IN_FORCE
     assert histories.search(talk.aubier.ground) >= 1
     with open_reading(talk.aubier.ground) as work:
         found = histories.disputes(work, talk.relation_id(talk.aubier))
@@ -144,6 +146,8 @@ def test_a_rewritten_log_is_found_and_both_versions_are_kept(talk: Talk) -> None
     assert fork.conflict == "equivocation"
     heads = {said["head"] for said in fork.evidence}  # type: ignore[index]
     assert len(heads) == 2
+    relation = talk.aubier.relation(talk.nord)
+    assert (relation.state, relation.suspended_here) == (State.SUSPENDED, True)
 
 
 def test_a_lane_that_is_told_of_another_history_has_it_on_record_on_both_sides(talk: Talk) -> None:
