@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from federation.http import Response
+from federation.delivery import Retry
+from federation.http import Request, Response
 from node.core.clock import SetClock
 from node.core.db import Base
 from node.identity.services.people import Person
@@ -36,15 +37,20 @@ MOVE_ALONG = frozenset({"stream", "lane", "token", "session"})
 
 
 class Recorded(Wires):
-    """The wire between nodes, with a list of what was asked for."""
+    """The wire between nodes, with a list of what was asked for. `lies`: by origin, what is answered there instead of
+    the honest answer.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[str] = []
+        self.lies: dict[str, Callable[[Request, Response], Response]] = {}
 
-    def send(self, request: Any) -> Any:
+    def send(self, request: Request) -> Response:
         self.sent.append(f"{request.method} {request.url}")
-        return super().send(request)
+        honest = super().send(request)
+        lie = self.lies.get("/".join(request.url.split("/", 3)[:3]))
+        return honest if lie is None else lie(request, honest)
 
 
 @dataclass
@@ -199,6 +205,14 @@ class Fence:
         (noted,) = self.audited(1)
         assert noted["action"] == "refused.unauthenticated"
         self._go_on(self._after)
+
+    def disbelieves(self, lie: Callable[[Request, Response], Response]) -> None:
+        """What waits for the liar goes out and is answered so: it waits on, and nothing at all was written."""
+        before, self.net.lies[self.liar.origin] = self.snapshot(), lie
+        verdict = self.victim.deliver(self.liar.house)
+        del self.net.lies[self.liar.origin]
+        assert isinstance(verdict, Retry), verdict
+        assert self.snapshot() == before
 
     def hides(self, path: str, *, absent: str = "/o/" + "x" * 22, by: Liar | None = None) -> None:
         """A signed GET of this gives byte for byte what `absent` gives, which is not there; nothing but audit."""

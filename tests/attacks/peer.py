@@ -235,6 +235,19 @@ class Liar:
         nonce = nonce or secrets.token_urlsafe(16)
         return signatures.sign_request(request, key or self.key(self.node), created=created, nonce=nonce)
 
+    def answers(
+        self, request: Request, honest: Response, *, key: SigningKey | None = None, **members: Any
+    ) -> Response:
+        """To a batch of the victim: our real node's receipt with other `members`, both proofs by `key` or its own.
+        `None` leaves a member out.
+        """
+        plain = {**proofs.unsigned(json.loads(honest.body)), **members}
+        plain = {name: value for name, value in plain.items() if value is not None}
+        by, created = key or self.key(self.node), int(self.house.clock.now().timestamp())
+        body = documents.dumps(proofs.sign(plain, by, self.moment))
+        unsigned = Response(200, Headers((("Content-Type", ACTIVITY),)), body)
+        return signatures.sign_response(unsigned, request, by, created)
+
     def sends(self, request: Request) -> Response:
         """Exactly these bytes to the door, each time from another address: what a rate holds up, others ask."""
         address = f"127.{next(_ADDRESSES) % 250}.{next(_ADDRESSES) // 250 % 250}.{next(_ADDRESSES) % 250}"

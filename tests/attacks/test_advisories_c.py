@@ -6,6 +6,8 @@ Source: SECURITY 1.C.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from sqlalchemy import text
 
 from federation import authorship, digest, proofs, roster
 from federation.activity import CONTEXT, Document, new_id
+from federation.delivery import Delivered
+from federation.http import Headers
+from federation.keys import SigningKey
 from federation.ports import MemberNode, Role, State
 from node.exchange import service as exchange
 from node.relations import records
@@ -20,6 +25,7 @@ from node.spaces.services import spaces as use
 from tests.attacks.fence import Fence
 from tests.attacks.peer import Liar, Said
 from tests.attacks.test_advisories_a import everything
+from tests.node.threads.talk import begin
 
 
 def state(fence: Fence, of: Liar, name: State) -> None:
@@ -273,6 +279,29 @@ def test_cve_2023_42453_a_receipt_names_the_entry_that_it_is_for(fence: Fence) -
     said = liar.says("Create", object=other)
     assert said.outcome == "rejected"
     fence.refuses(said.problem, said)
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "another entry": {"entryHash": "zQm" + "1" * 43},
+    "another range": {"to": 10**6},
+    "another log": {"stream": "http://nord-acier.localhost:8101/streams/x"},
+    "another body": {"contentDigest": "sha-256=:" + "A" * 43 + "=:"},
+    "another agreement": {"agreement": "http://nord-acier.localhost:8101/agreements/x"},
+    "another node": {"attributedTo": "http://leroux.localhost:8101/actor"},
+    "no outcome": {"outcome": None},
+    "an exception elsewhere": {"exceptions": [{"seq": 10**6, "outcome": "rejected"}]},
+    "no proof of its own": {"key": SigningKey.generate("http://nord-acier.localhost:8101/actor#ed25519")},
+}
+
+
+@pytest.mark.advisory("C20")
+def test_an_answer_that_lies_confirms_nothing(fresh: Fence) -> None:
+    victim, liar, ines = fresh.victim, fresh.liar, fresh.world.ines
+    begin(victim, ines, victim.key_of(fresh.bridge), "Est-ce arrivé ?")
+    for lie in LIES.values():
+        fresh.disbelieves(partial(liar.answers, **lie))
+    fresh.disbelieves(lambda _request, honest: replace(honest, headers=Headers(())))
+    assert isinstance(victim.deliver(liar.house), Delivered)
 
 
 @pytest.mark.advisory("C21")
