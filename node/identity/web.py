@@ -49,7 +49,7 @@ OPEN_DOORS.update(
         "identity.callback": "a provider sends the browser back here",
         "identity.first_admin": "the one-time link is the key",
         "identity.new_password": "the one-time link is the key",
-        "identity.preferences": "a visitor chooses a language",
+        "identity.preferences": "who is not signed in chooses a language",
         "identity.signout": "does nothing without a session",
     },
 )
@@ -163,7 +163,7 @@ def me() -> str:
 
 @web.post("/me/preferences")
 def preferences() -> Response | tuple[str, int]:
-    """Keeps language, theme and keyboard; for a visitor the language, in a cookie."""
+    """Keeps language, theme and keyboard; where nobody is signed in the language alone, in a cookie."""
     values, errors = forms.read(Preferences())
     answer = _to(path_of_ours(values.get("next", "")) if "next" in request.form else url_for("identity.me"))
     if errors:
