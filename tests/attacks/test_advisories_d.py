@@ -76,7 +76,7 @@ def test_cve_2024_23649_every_door_to_a_post_asks_who_may_read_it(fence: Fence, 
             continue
         for key in (keys[kind], ABSENT):
             path = rule.rule.replace("<key>", key)
-            path = re.sub(r"<(?:\w+:)?(?:person|asked|partner)>", person, path)
+            path = re.sub(r"<(?:\w+:)?(?:person|asked|partner|relation)>", person, path)
             assert "<" not in path, path
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 status = _status(outsider, method, path)
