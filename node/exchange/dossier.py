@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, func, or_, select
+from sqlalchemy import Table, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from federation import checkpoints, documents, jcs, proofs
+from federation import checkpoints, documents, iris, jcs, proofs
 from federation.activity import CONTEXT, MOMENT, Document
 from federation.digest import content_digest
 from federation.exchange import document_of
@@ -28,7 +28,7 @@ from node.exchange import histories, tables
 from node.exchange.histories import CHECKPOINT
 from node.exchange.packing import unpack
 from node.exchange.service import NodeWork, live, versions
-from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, OUT_ENTRY, STREAM
+from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, OUT_ENTRY, STREAM, whole
 
 GIVEN = table_of(tables.Given)
 TAKEN = table_of(tables.Taken)
@@ -302,7 +302,7 @@ def _keys(work: NodeWork, relation: Relation, evidence: Document, used: dict[str
         if key_id in found or key is None:
             continue
         known = (controller_of(key_id), key.multibase) in agreed
-        document = None if known else work.actors.document(controller_of(key_id))
+        document = None if known else _named_in(work, relation, key_id)
         found[key_id] = {
             "id": key_id,
             "publicKeyMultibase": key.multibase,
@@ -311,6 +311,38 @@ def _keys(work: NodeWork, relation: Relation, evidence: Document, used: dict[str
         }
         waiting.update(_methods([document]))
     return [found[key_id] for key_id in sorted(found)]
+
+
+def _named_in(work: NodeWork, relation: Relation, key_id: str) -> Document | None:
+    """The document that names a key, proved by another one: of a node's that with which a former key brought it."""
+    actor = controller_of(key_id)
+    if actor in {work.node, relation.node}:
+        for document in _announced_keys(work.session, actor):
+            if document["proof"]["verificationMethod"] != key_id and any(
+                each["id"] == key_id for each in document["assertionMethod"]
+            ):
+                return document
+    return work.actors.document(actor)
+
+
+def _announced_keys(session: Session, node: str) -> Iterator[Document]:
+    """What a node has said of its keys, oldest first: each version of its document, in no stream."""
+    rows = session.scalars(
+        select(ACTIVITY.c.raw)
+        .where(
+            ACTIVITY.c.type == "Update",
+            ACTIVITY.c.iri.startswith(f"{iris.origin(node)}/", autoescape=True),
+            ACTIVITY.c.raw.is_not(None),
+            ACTIVITY.c.suffix.is_(None),
+            ~exists().where(OUT_ENTRY.c.activity_id == ACTIVITY.c.id),
+            ~exists().where(IN_ENTRY.c.activity_id == ACTIVITY.c.id),
+        )
+        .order_by(ACTIVITY.c.id)
+    )
+    for raw in rows:
+        said = documents.loads(whole(raw, None, None))
+        if said["actor"] == node and isinstance(said["object"], dict) and said["object"].get("id") == node:
+            yield said["object"]
 
 
 def _methods(values: list[Any]) -> dict[str, str]:

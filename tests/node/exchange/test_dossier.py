@@ -8,6 +8,7 @@ import random
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from federation.verify import verify
 from node.exchange import histories
 from node.exchange.dossier import Wanted, dossier
 from node.exchange.service import open_reading
+from node.identity.services.keys import keys_of
 from tests.node.exchange.talk import Talk
 from tests.node.exchange.test_histories import rewrite
 from tests.node.spaces.world import House
@@ -234,3 +236,41 @@ def test_what_passed_before_a_dispute_stays_proved(spoken: Talk) -> None:
 def _deliver_more(spoken: Talk) -> delivery.Verdict:
     spoken.from_guest("after the rewriting")
     return spoken.nord.deliver(spoken.aubier)
+
+
+def test_what_former_keys_have_signed_stays_proved(spoken: Talk) -> None:
+    """Each side changes its key, and what was said before, and receipted, is verified beside what came since."""
+    for house in (spoken.nord, spoken.aubier):
+        keys_of(house.ground).rotate()
+        house.settle_jobs()
+        spoken.from_guest("under other keys")
+        spoken.from_host("sous d’autres clés")
+        spoken.settle()
+    histories.checkpoint(spoken.nord.ground, spoken.relation_id(spoken.nord))
+    for house in (spoken.nord, spoken.aubier):
+        raw = _file(house, spoken)
+        assert _wrong(raw) == []
+        ended = {key["id"].partition("#")[0] for key in json.loads(raw)["keys"] if key["validUntil"]}
+        assert ended == {spoken.nord.iri, spoken.aubier.iri}
+
+
+def test_after_a_theft_the_next_version_of_the_charter_says_which_key_is_to_be_trusted(spoken: Talk) -> None:
+    """What a stolen key has said since names no key that is believed; what it signed before stays proved."""
+    aubier, nord = spoken.aubier, spoken.nord
+    for house in (aubier, nord):
+        house.clock.move(hours=1)
+    keys_of(nord.ground).revoke(since=nord.clock.now() - timedelta(minutes=30))
+    nord.settle_jobs()
+    assert any("no node vouches" in why.lower() for _, why in _wrong(_file(nord, spoken)))
+    for house, other in ((nord, aubier), (aubier, nord)):
+        house.confirm(other)
+    for house in (nord, aubier):
+        house.settle_jobs()
+    aubier.propose(nord, purpose="after a theft", onward="allowed")
+    nord.agree(aubier)
+    spoken.from_guest("under the key of the charter")
+    spoken.settle()
+    for house in (nord, aubier):
+        raw = _file(house, spoken)
+        assert _wrong(raw) == []
+        assert any(key["validUntil"] for key in json.loads(raw)["keys"])
