@@ -273,17 +273,12 @@ def _with_delivery(session: Session, posts: Sequence[PostSeen], space: SpaceSeen
     """Posts with where one's own stand at each organisation, as its page shows it."""
     relays.look(ground(), session, space)
     looks, there = Looks(session, ground()), spaces.shares(session, [space.id]).get(space.id, [])
-    return [
-        _post(each)
-        | {
-            "delivery": [
-                _delivery(looks, space, node, mark)
-                for node, mark in present.standings(looks, each, space, there)
-                if each.mine and each.state == "accepted"
-            ]
-        }
-        for each in posts
-    ]
+    told = []
+    for each in posts:
+        own = each.mine and each.state == "accepted"
+        stands = present.standings(looks, each, space, there) if own else ()
+        told.append(_post(each) | {"delivery": [_delivery(looks, space, *one) for one in stands]})
+    return told
 
 
 def _delivery(looks: Looks, space: SpaceSeen, node: str, mark: shown.Delivery) -> dict[str, Any]:
