@@ -188,7 +188,7 @@ class Identity:
     def end_visit(self, visit: LiveVisit) -> None:
         """A visitor goes; at home nothing ends."""
         with self._ground.database.writing() as db:
-            self.visits.end(db, self._now(), id=visit.id)
+            self.visits.end(db, visit.id, self._now())
             self._record(db, Act("visit.ended", visit.visitor.actor))
 
     def prefer_for_visit(self, visit: LiveVisit, **preferred: Any) -> None:

@@ -133,12 +133,10 @@ class Visits:
         """Keeps `language`, `theme` or `shortcuts` for this visit."""
         db.execute(update(_VISIT).where(_VISIT.id == visit_id).values(**preferred))
 
-    def end(self, db: Session, now: datetime, **whose: Any) -> list[int]:
-        """Ends the visits of which all of `whose` holds, columns of the table, at least one; their rows."""
-        if not whose:
-            raise ValueError("Whose visits?")
-        ended = update(_VISIT).where(_VISIT.revoked_at.is_(None)).filter_by(**whose)
-        return list(db.scalars(ended.values(revoked_at=now).returning(_VISIT.id)))
+    def end(self, db: Session, visit_id: int, now: datetime) -> None:
+        """Ends a visit, if it still holds."""
+        ended = update(_VISIT).where(_VISIT.id == visit_id, _VISIT.revoked_at.is_(None))
+        db.execute(ended.values(revoked_at=now))
 
 
 def _live(row: tables.Visit) -> LiveVisit:
