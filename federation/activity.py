@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeGuard
 
 from federation import documents, iris
 from federation.digest import content_digest
@@ -26,6 +27,17 @@ CONTEXT = (
 ACTOR_CONTEXT = (CONTEXT[0], "https://www.w3.org/ns/cid/v1", *CONTEXT[1:])
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+
+
+def is_moment(value: object) -> TypeGuard[str]:
+    """Whether this is a time in the form of the wire that is on the calendar, too."""
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ def of(document: Document, raw: bytes) -> Activity:
     if rev is not None and (not isinstance(rev, int) or isinstance(rev, bool) or rev < 1):
         raise Malformed("`rev` must be a positive integer.")
     published = document.get("published")
-    if not isinstance(published, str) or not MOMENT.fullmatch(published):
+    if not is_moment(published):
         raise Malformed("`published` must be a UTC time, RFC 3339.")
     return Activity(
         id=iri(document.get("id"), "id"),

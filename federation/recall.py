@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from federation import documents, merkle, proofs
-from federation.activity import CONTEXT, MOMENT, Activity, Document, new_id
+from federation.activity import CONTEXT, Activity, Document, is_moment, new_id
 from federation.digest import digest, multibase_of, sha256_of
 from federation.errors import NAMESPACE, BadProof, Malformed, OutOfScope
 from federation.keys import PublicKey, SigningKey
@@ -55,7 +55,7 @@ def read(activity: Activity) -> Recall | None:
     reason, deadline = asked.get("reason"), asked.get("deadline")
     if not _is_code(reason) or not reason.startswith(f"{NAMESPACE}#"):
         raise Malformed("`reason` of a recall is a code of the profile, no free text.")
-    if not (isinstance(deadline, str) and MOMENT.fullmatch(deadline)):
+    if not is_moment(deadline):
         raise Malformed("`deadline` of a recall is a UTC time, RFC 3339.")
     replacement = documents.id_of(activity.document.get("instrument")) if mode is Mode.REPLACE else None
     if mode is Mode.REPLACE and replacement is None:
@@ -171,7 +171,7 @@ def check_receipt(document: Document, node: str, keys: Sequence[PublicKey]) -> N
     if len(items) > MAX_ITEMS or not all(isinstance(each, dict) for each in items):
         raise Malformed("`items` of an erasure receipt are receipts.")
     published = document.get("published")
-    if not (isinstance(published, str) and MOMENT.fullmatch(published)):
+    if not is_moment(published):
         raise Malformed("A receipt says when it was given.")
     method = proofs.proof_of(document).verification_method
     key = next((each for each in keys if each.key_id == method), None)

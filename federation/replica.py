@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Literal, NamedTuple, cast, get_args
 
 from federation import merkle, proofs
-from federation.activity import CONTEXT, MOMENT, Document, iri, new_id
+from federation.activity import CONTEXT, Document, iri, is_moment, new_id
 from federation.digest import digest, digest_of_bytes, multibase_of, sha256_of
 from federation.errors import BadProof, Malformed
 from federation.keys import PublicKey, SigningKey
@@ -297,7 +297,7 @@ def parsed(document: Document) -> Statement:
     if type(as_of) is not int or type(count) is not int or min(as_of, count) < 0:
         raise Malformed("`asOf` and `count` are integers.")
     published = document.get("published")
-    if not isinstance(published, str) or not MOMENT.fullmatch(published):
+    if not is_moment(published):
         raise Malformed("`published` must be a UTC time, RFC 3339.")
     sha256_of(said)
     space = iri(document.get("object"), "object")

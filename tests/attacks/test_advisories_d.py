@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from federation.activity import new_id
+from federation.errors import NAMESPACE
 from node.files import service
 from node.identity.services.tokens import Scope
 from node.spaces.services import sharing
@@ -333,6 +334,19 @@ def test_what_was_deleted_does_not_come_back_by_being_said_again(fresh: Fence) -
             liar.delivers(liar.announces(fresh.nords, inner, rev))
         stored = "SELECT state || content FROM post WHERE iri = :iri"
         assert fresh.victim.fact(stored, iri=note["id"]) == "deleted"
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-12-01T24:00:01Z", "0000-01-01T00:00:00Z"]
+)
+def test_a_time_that_is_on_no_calendar_is_the_senders_fault_and_not_tried_again(
+    fence: Fence, moment: str
+) -> None:
+    liar = fence.liar
+    said = {"actor": fence.marie, "audience": fence.bridge}
+    recall = {"mode": "hide", "reason": f"{NAMESPACE}#mistake", "deadline": moment}
+    fence.refuses("malformed", liar.says("Delete", **said, object=fence.posts["marie"], recall=recall))
+    fence.refuses("malformed", liar.says("Like", **said, object=fence.posts["ines"], published=moment))
 
 
 @pytest.mark.advisory("D19")
