@@ -16,6 +16,7 @@ WALKS: tuple[Callable[[Talk], None], ...] = (
     test_histories.test_a_rewritten_log_is_found_and_both_versions_are_kept,
     test_histories.test_a_checkpoint_that_differs_is_rejected_and_disputed_on_both_sides,
     test_dossier.test_what_passed_before_a_dispute_stays_proved,
+    test_dossier.test_what_former_keys_have_signed_stays_proved,
 )
 
 
