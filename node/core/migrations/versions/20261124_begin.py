@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "4ac70a04df1a"
+revision: str = "ce2fdfd08dbb"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -747,8 +747,6 @@ def upgrade() -> None:
         sa.Column("code_hash", sa.String(length=64), nullable=False),
         sa.Column("code_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("code_used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("access_hash", sa.String(length=64), nullable=True),
-        sa.Column("access_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -756,7 +754,6 @@ def upgrade() -> None:
             ["person_id"], ["person.id"], name=op.f("fk_partner_grant_person_id_person"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_grant")),
-        sa.UniqueConstraint("access_hash", name=op.f("uq_partner_grant_access_hash")),
         sa.UniqueConstraint("code_hash", name=op.f("uq_partner_grant_code_hash")),
         sa.UniqueConstraint("sid", name=op.f("uq_partner_grant_sid")),
     )
@@ -902,6 +899,17 @@ def upgrade() -> None:
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_token_person_id"), ["person_id"], unique=False)
 
+    op.create_table(
+        "visit_thread",
+        sa.Column("visit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("node", sa.String(length=255), nullable=False),
+        sa.Column("refresh", sa.LargeBinary(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["visit_id"], ["visit.id"], name=op.f("fk_visit_thread_visit_id_visit"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visit_thread")),
+    )
     op.create_table(
         "actor_key",
         sa.Column("key_id", sa.String(length=300), nullable=False),
@@ -1367,6 +1375,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_actor_key_actor"))
 
     op.drop_table("actor_key")
+    op.drop_table("visit_thread")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_token_person_id"))
 
