@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "ce2fdfd08dbb"
+revision: str = "5c88322aabcc"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -1159,6 +1159,7 @@ def upgrade() -> None:
         sa.Column("time", sa.String(length=40), nullable=False),
         sa.Column("entry_hash", sa.LargeBinary(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("late", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["activity_id"], ["activity.id"], name=op.f("fk_out_entry_activity_id_activity")
         ),
@@ -1169,6 +1170,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("out_entry", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_out_entry_activity_id"), ["activity_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_out_entry_stream_id_late"),
+            ["stream_id", "late"],
+            unique=False,
+            sqlite_where=sa.text("late IS NOT NULL"),
+            postgresql_where=sa.text("late IS NOT NULL"),
+        )
 
     op.create_table(
         "receipt_given",
@@ -1333,6 +1341,11 @@ def downgrade() -> None:
     op.drop_table("receipt_taken")
     op.drop_table("receipt_given")
     with op.batch_alter_table("out_entry", schema=None) as batch_op:
+        batch_op.drop_index(
+            batch_op.f("ix_out_entry_stream_id_late"),
+            sqlite_where=sa.text("late IS NOT NULL"),
+            postgresql_where=sa.text("late IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_out_entry_activity_id"))
 
     op.drop_table("out_entry")
