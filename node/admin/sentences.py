@@ -31,6 +31,7 @@ SENTENCES: Mapping[str, Any] = {
     "signout.done": _("Signed out"),
     "visit.began": _("Came in from %(node)s"),
     "visit.ended": _("Went, as a visitor"),
+    "visit.ended-at-home": _("A visit ended, as the home of the visitor said, or said nothing any more"),
     "provider.consent": _("Let a partner know who he or she is"),
     "session.ended": _("Ended a session in another browser"),
     "link.created": _("Made a one-time link"),

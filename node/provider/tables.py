@@ -42,7 +42,7 @@ class Consent(Base):
 
 
 class Grant(Base):
-    """One sign-in of somebody at a partner: its code, then its access token. `sid` is the session as the partner
+    """One sign-in of somebody at a partner: its code, then its refresh tokens. `sid` is the session as the partner
     knows it; `session_id` the one here, with which it ends.
     """
 
@@ -60,8 +60,6 @@ class Grant(Base):
     code_hash: Mapped[str] = mapped_column(String(HASH_CHARS), unique=True)
     code_expires_at: Mapped[datetime]
     code_used_at: Mapped[datetime | None]
-    access_hash: Mapped[str | None] = mapped_column(String(HASH_CHARS), unique=True)
-    access_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]

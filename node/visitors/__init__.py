@@ -10,7 +10,7 @@ from node.core.ground import Ground
 from node.identity.services.identity import identity_of
 from node.identity.services.visits import Visitor
 from node.relations.records import RevokedThere
-from node.visitors.services import partners
+from node.visitors.services import partners, visiting
 from node.visitors.web import web
 
 
@@ -23,4 +23,6 @@ def _set_up(app: Flask, ground: Ground) -> None:  # noqa: ARG001 - the shape of 
     identity_of(ground).visits.admits = admits
 
 
-capability = Capability(name="visitors", blueprints=(web,), jobs=(partners.read_keys,), set_up=_set_up)
+capability = Capability(
+    name="visitors", blueprints=(web,), jobs=(partners.read_keys, visiting.ask_homes), set_up=_set_up
+)

@@ -70,8 +70,8 @@ class Visits:
     def __init__(self) -> None:
         self.admits: Callable[[Session, Visitor], bool] = lambda _db, _visitor: False
 
-    def begin(self, db: Session, visitor: Visitor, user_agent: str, now: datetime) -> str:
-        """Begins a visit: the secret for its cookie. Raises StateUsed when the session at home has one."""
+    def begin(self, db: Session, visitor: Visitor, user_agent: str, now: datetime) -> tuple[int, str]:
+        """Begins a visit: its row, and the secret for its cookie. Raises StateUsed when the session at home has one."""
         db.execute(delete(_VISIT).where(_VISIT.expires_at < now - ENDED_KEPT))
         secret = new_secret()
         row = _VISIT(
@@ -103,7 +103,7 @@ class Visits:
                 db.add(row)
         except IntegrityError as cause:
             raise StateUsed from cause
-        return secret
+        return row.id, secret
 
     def find(self, db: Session, secret: str, now: datetime) -> LiveVisit | None:
         """The visit of the cookie, or None when it ended or expired."""
@@ -117,6 +117,13 @@ class Visits:
         )
         visit = None if row is None else _live(row)
         return visit if visit is not None and self.admits(db, visit.visitor) else None
+
+    def living(self, db: Session, now: datetime) -> list[int]:
+        """The rows of the visits that hold now."""
+        held = select(_VISIT.id).where(
+            _VISIT.revoked_at.is_(None), _VISIT.expires_at > now, _VISIT.seen_at > now - LIFETIMES.idle
+        )
+        return list(db.scalars(held))
 
     def seen(self, db: Session, visit_id: int, now: datetime) -> None:
         """Notes that the visit was used."""

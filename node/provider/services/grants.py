@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from federation import documents
@@ -27,6 +27,7 @@ CODE_LIFE = timedelta(seconds=60)
 ACCESS_LIFE = timedelta(minutes=5)
 GRANT_LIFE = timedelta(hours=8)  # SECURITY TH-45: the session of a partner's person lives no longer
 ENDED_KEPT = timedelta(days=30)
+USED_KEPT = timedelta(hours=1)
 
 _GRANT = tables.Grant
 _REFRESH = tables.RefreshToken
@@ -123,8 +124,6 @@ def issue(
             code_hash=hash_of(code),
             code_expires_at=now + CODE_LIFE,
             code_used_at=None,
-            access_hash=None,
-            access_expires_at=None,
             created_at=now,
             expires_at=now + GRANT_LIFE,
             ended_at=None,
@@ -161,16 +160,13 @@ def refresh(db: Session, secret: str, client: str, now: datetime) -> Granted | N
         row.ended_at = row.ended_at or now
         return None
     token.used_at = now
+    forgotten = _REFRESH.used_at < now - USED_KEPT
+    db.execute(delete(_REFRESH).where(_REFRESH.grant_id == row.id, forgotten))
     return _granted(row) if row.ended_at is None and row.expires_at > now else None
 
 
-def keep(db: Session, grant_id: int, access: str, refresh_token: str, now: datetime) -> None:
-    """Keeps the tokens that were made for a grant; the access token before is worth nothing now."""
-    db.execute(
-        update(_GRANT)
-        .where(_GRANT.id == grant_id)
-        .values(access_hash=hash_of(access), access_expires_at=now + ACCESS_LIFE)
-    )
+def keep(db: Session, grant_id: int, refresh_token: str) -> None:
+    """Keeps the refresh token made for a grant; the access token beside it opens no door, and is not kept."""
     db.add(_REFRESH(secret_hash=hash_of(refresh_token), grant_id=grant_id, used_at=None))
 
 

@@ -163,9 +163,7 @@ class Server:
         """Keeps the tokens of a grant."""
         granted = asked.authorization_code or asked.refresh_token
         with self._ground.database.writing() as db:
-            grants.keep(
-                db, granted.id, token["access_token"], token["refresh_token"], self._ground.clock.now()
-            )
+            grants.keep(db, granted.id, token["refresh_token"])
 
     def issue(self, asked: _Asked, person: Person) -> str:
         """The code for a person who agreed."""

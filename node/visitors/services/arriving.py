@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from federation import assertions, documents, tokens
 from federation.errors import FederationError, InsufficientAuthentication
 from federation.ports import Relation
-from node.core.errors import StepUp
+from node.core.errors import NotAllowed
 from node.core.ground import Ground
 from node.exchange import refusals
 from node.exchange.service import open_reading
@@ -59,6 +59,8 @@ class Arrived:
 
     relation: Relation
     claims: dict[str, Any]
+    refresh: str
+    """With which we ask the home later whether the sign-in still holds."""
 
 
 def begin(
@@ -67,9 +69,8 @@ def begin(
     next_path: str,
     *,
     hint: str = "",
-    again: Mapping[str, Any] | None = None,
 ) -> tuple[str, Pending]:
-    """The address to send the browser to, and what to keep in it. `again` asks more than the charter does.
+    """The address to send the browser to, and what to keep in it.
 
     Raises HomeUnavailable, UnknownOrganisation.
     """
@@ -95,7 +96,6 @@ def begin(
         "acr_values": " ".join(demands.get("minAcr") or ()),
         "max_age": demands.get("maxAuthAge"),
         "login_hint": hint,
-        **(again or {}),
     }
     form = {name: value for name, value in asked.items() if value not in {None, ""}}
     response = _post(ground, relation, service.pushed_authorization_request_endpoint, form)
@@ -111,7 +111,7 @@ def finish(
 ) -> Arrived:
     """Who arrived, from the query of the callback (name -> its values) and what the browser kept.
 
-    Raises SignInRefused, StepUp, HomeUnavailable, UnknownOrganisation.
+    Raises SignInRefused, NotAllowed (the charter asks for another sign-in), HomeUnavailable, UnknownOrganisation.
     """
     now = ground.clock.now()
     with ground.database.reading() as db:
@@ -127,9 +127,9 @@ def finish(
         "code_verifier": pending.verifier,
     }
     said = _redeemed(ground, relation, service.token_endpoint, form)
-    access = said.get("access_token")
-    if not isinstance(access, str):
-        raise SignInRefused("id-token", "the token endpoint gave no access token")
+    access, refresh = said.get("access_token"), said.get("refresh_token")
+    if not isinstance(access, str) or not isinstance(refresh, str):
+        raise SignInRefused("id-token", "the token endpoint gave no tokens")
     expected = assertions.Expected(issuer, _us(ground), pending.nonce, access, int(now.timestamp()))
     claims = _verified(ground, relation, said.get("id_token"), expected)
     try:
@@ -137,8 +137,22 @@ def finish(
     except tokens.BadToken as cause:
         raise SignInRefused("partner", str(cause)) from cause
     except InsufficientAuthentication as error:
-        raise StepUp(refusals.sentence(error.document()), error.detail, **error.members) from error
-    return Arrived(relation, claims)
+        raise NotAllowed(refusals.sentence(error.document()), error.detail) from error
+    return Arrived(relation, claims, refresh)
+
+
+def still_holds(ground: Ground, relation: Relation, refresh: str) -> str | None:
+    """The next refresh token, when the home says that the sign-in still holds; None when it does not.
+
+    Raises HomeUnavailable, UnknownOrganisation.
+    """
+    service = partners.service_of(ground, relation)
+    try:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh}
+        following = _redeemed(ground, relation, service.token_endpoint, form).get("refresh_token")
+    except SignInRefused:
+        return None
+    return following if isinstance(following, str) else None
 
 
 def redirect_uri(ground: Ground, relation: Relation) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from node.core.clock import SetClock
 from node.relations.services.desk import By
+from node.visitors.services import visiting
 from tests.node.relations.peers import rows_of
 from tests.node.spaces.world import House, opened
 from tests.node.visitors.travel import Traveller
@@ -153,6 +154,29 @@ def test_a_visit_holds_no_longer_than_the_agreement(claire: Traveller) -> None:
     assert not claire.is_in(), "whoever was turned away signs in anew"
     claire.arrive()
     assert claire.is_in()
+
+
+@pytest.mark.parametrize("how", ["signs out", "is disabled", "home is away for a quarter of an hour"])
+def test_a_visit_ends_when_home_says_so_or_nothing_any_more(
+    claire: Traveller, clock: SetClock, how: str
+) -> None:
+    claire.arrive()
+    for _ in range(3):
+        visiting.ask_homes.run(claire.host.ground)
+        assert claire.is_in(), "home has said so each time"
+    if how == "signs out":
+        claire.here.post("/signout", page="/me")
+    elif how == "is disabled":
+        claire.home.identity.disable(claire.person.id)
+    else:
+        claire.host.net.down.add(claire.home.origin)
+        clock.move(minutes=14)
+        visiting.ask_homes.run(claire.host.ground)
+        assert claire.is_in()
+        clock.move(minutes=1)
+    visiting.ask_homes.run(claire.host.ground)
+    assert not claire.is_in()
+    assert "visit.ended-at-home" in " ".join(claire.host.audited())
 
 
 def test_who_signs_out_here_is_out_here(claire: Traveller) -> None:

@@ -33,4 +33,4 @@ def _arrive(aubier: House, nord: House, **said: object) -> str:
         (relation,) = exchange.in_force(work)
     actor = f"{nord.origin}/people/claire"
     claims = {"iss": nord.origin, "sub": "claire", "actor": actor, "nonce": "first", **said}
-    return visiting.arrive(aubier.ground, Arrived(relation, claims), Browser("", "", None))
+    return visiting.arrive(aubier.ground, Arrived(relation, claims, "refresh"), Browser("", "", None))
