@@ -180,6 +180,11 @@ def settle(parcel: Parcel, response: Response, work: Work, settings: Settings) -
             return Retry("The partner has lost entries that it had receipted.")
         return Delivered(receipt.last, {})
     work.receipts.keep_received(parcel.relation, receipt.document, parcel.request, response)
+    for seq, outcome in receipt.exceptions.items():
+        if (
+            outcome.outcome == "received" and seq > acknowledged
+        ):  # what it receipted before, it may not reopen
+            work.log.hold(parcel.relation, seq)
     work.log.acknowledge(parcel.relation, receipt.last)
     _take_refusals(parcel, receipt.exceptions, work, settings)
     return Delivered(receipt.last, dict(receipt.exceptions))

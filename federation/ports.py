@@ -558,6 +558,15 @@ class Log(Protocol):
     def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
         """The entry is refused for good: by the partner, or before it left, as the agreement has grown narrower."""
 
+    def hold(self, relation: Relation, seq: int) -> None:
+        """The partner keeps the entry, to try it again, and will say what became of it; no change where it has."""
+
+    def late(self, relation: Relation, seq: int) -> str | None:
+        """The id of the Create that said at last what became of the entry, "" while the partner holds it; else None."""
+
+    def conclude(self, relation: Relation, seq: int, said: str) -> None:
+        """The Create `said` has the final receipt of the entry."""
+
 
 class Streams(Protocol):
     """What partners have sent us."""

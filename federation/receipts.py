@@ -149,6 +149,8 @@ def read_late(receipt: Document, relation: Relation) -> Late:
     if not isinstance(about, str) or not isinstance(entry_hash, str):
         raise Malformed("The receipt names no entry.")
     seq, outcome = _read_exception(receipt)
+    if outcome.outcome == "received":
+        raise Malformed("The receipt does not say what became of the entry.")
     return Late(seq, about, entry_hash, outcome)
 
 

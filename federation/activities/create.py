@@ -48,15 +48,20 @@ def _take_control(trusted: Trusted, work: Work) -> None:
     elif recall.is_erasure(said):
         _take_erasure(said, relation, work)
     else:
-        _take_late_receipt(said, relation, work)
+        _take_late_receipt(trusted, said, relation, work)
 
 
-def _take_late_receipt(receipt: Document, relation: Relation, work: Work) -> None:
-    """What became at last of an entry that was first `received` (PROTOCOL 2.b)."""
+def _take_late_receipt(trusted: Trusted, receipt: Document, relation: Relation, work: Work) -> None:
+    """What became at last of an entry that was first `received` (PROTOCOL 2.b); any other has its outcome."""
     late = receipts.read_late(receipt, relation)
     entry = work.log.entry(relation, late.seq)
     if entry is None or (entry.activity, entry.entry_hash) != (late.activity, late.entry_hash):
         raise DigestMismatch("The receipt is for another entry than ours.")
+    known = work.log.late(relation, entry.seq)
+    answered = entry.seq <= work.log.acknowledged(relation)  # the first receipt may be on its way still
+    if known or (known is None and answered):
+        raise OutOfScope("The entry has its final receipt.")
+    work.log.conclude(relation, entry.seq, trusted.activity.id)
     if late.outcome.outcome == "rejected":
         work.log.refuse(relation, entry.seq, late.outcome.problem or {})
         work.objects.refused(entry.activity, late.outcome.problem or {})

@@ -112,6 +112,7 @@ class Rows:
     out: dict[str, list[Entry]] = field(default_factory=dict)
     acknowledged: dict[str, int] = field(default_factory=dict)
     refusals: dict[tuple[str, int], Mapping[str, object]] = field(default_factory=dict)
+    late: dict[tuple[str, int], str] = field(default_factory=dict)
     taken: dict[str, list[tuple[Entry, Outcome]]] = field(default_factory=dict)
     held: list[tuple[str, int, bytes, str | None]] = field(default_factory=list)
     disputes: list[tuple[str, Dispute]] = field(default_factory=list)
@@ -395,9 +396,9 @@ class Agreements(_Port):
         ):
             if node in kept:
                 kept[stream] = kept.pop(node)  # type: ignore[assignment]
-        ended = {key: why for key, why in rows.refusals.items() if key[0] == node}
-        for _, seq in ended:
-            rows.refusals[relation.stream_out, seq] = rows.refusals.pop((node, seq))
+        for noted in (rows.refusals, rows.late):
+            for seq in [seq for name, seq in noted if name == node]:
+                noted[relation.stream_out, seq] = noted.pop((node, seq))  # type: ignore[assignment]
 
     def _stand(self, relation: Relation, **members: Any) -> Relation:
         """In force, or suspended while one of the two says so."""
@@ -676,6 +677,15 @@ class Log(_Port):
 
     def refuse(self, relation: Relation, seq: int, problem: Mapping[str, object]) -> None:
         self.rows.refusals[relation.node, seq] = problem
+
+    def hold(self, relation: Relation, seq: int) -> None:
+        self.rows.late.setdefault((relation.node, seq), "")
+
+    def late(self, relation: Relation, seq: int) -> str | None:
+        return self.rows.late.get((relation.node, seq))
+
+    def conclude(self, relation: Relation, seq: int, said: str) -> None:
+        self.rows.late[relation.node, seq] = said
 
 
 class Streams(_Port):

@@ -141,6 +141,15 @@ _REFUSED = Hot(
     .where(OUT_ENTRY.c.stream_id == bindparam("stream"), OUT_ENTRY.c.seq == bindparam("entry"))
     .values(problem=bindparam("why"))
 )
+_HELD_THERE = Hot(
+    update(OUT_ENTRY)
+    .where(
+        OUT_ENTRY.c.stream_id == bindparam("stream"),
+        OUT_ENTRY.c.seq == bindparam("entry"),
+        OUT_ENTRY.c.late.is_(None),
+    )
+    .values(late="")
+)
 _INTRODUCED = Hot(
     select(INTRODUCTION.c.digest)
     .join_from(INTRODUCTION, LANE, LANE.c.id == INTRODUCTION.c.lane_id)
@@ -312,6 +321,21 @@ class Log(_Port):
         stream = self.unit.stream_id(relation, relation.stream_out)
         row = {"stream": stream, "entry": seq, "why": json.dumps(dict(problem))}
         self.unit.execute(_REFUSED, row)
+
+    def hold(self, relation: Relation, seq: int) -> None:
+        stream = self.unit.stream_id(relation, relation.stream_out)
+        self.unit.execute(_HELD_THERE, {"stream": stream, "entry": seq})
+
+    def late(self, relation: Relation, seq: int) -> str | None:
+        stream = self.unit.position(relation, relation.stream_out).id
+        query = select(OUT_ENTRY.c.late).where(OUT_ENTRY.c.stream_id == stream, OUT_ENTRY.c.seq == seq)
+        late: str | None = self.unit.execute(query).scalar()
+        return late
+
+    def conclude(self, relation: Relation, seq: int, said: str) -> None:
+        stream = self.unit.stream_id(relation, relation.stream_out)
+        entry = (OUT_ENTRY.c.stream_id == stream, OUT_ENTRY.c.seq == seq)
+        self.unit.execute(update(OUT_ENTRY).where(*entry).values(late=said))
 
 
 class Streams(_Port):

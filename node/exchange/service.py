@@ -89,8 +89,8 @@ class Health:
     """How the exchange with one partner runs.
 
     `queued` entries of ours are not receipted, the `oldest` since then; `since`: away since; `skew_s`: how far
-    the partner's clock is before ours; `unconfirmed`: an entry has had no receipt for longer than agreed, since
-    then; `held` lines of the partner's wait for us, `quarantined` were given up.
+    the partner's clock is before ours; `unconfirmed`: an entry has had no final receipt for longer than agreed,
+    since then; `held` lines of the partner's wait for us, `quarantined` were given up.
     """
 
     state: str = "open"
@@ -309,6 +309,7 @@ def marks(
             LANE.c.receipt_s,
             OUT_ENTRY.c.time,
             OUT_ENTRY.c.problem,
+            OUT_ENTRY.c.late,
             (OUT_ENTRY.c.seq <= STREAM.c.acknowledged).label("acknowledged"),
             received_at.label("received_at"),
         )
@@ -362,13 +363,15 @@ def health(session: Session, relation_id: str, now: datetime | None = None) -> H
     ).mappings()
     directions = {stream["ours"]: stream for stream in streams}  # the newest of each direction
     ours, theirs = directions.get(True), directions.get(False)
-    oldest = None
-    if ours is not None and ours["seq"] > ours["acknowledged"]:
-        oldest = session.scalar(
-            select(OUT_ENTRY.c.time).where(
-                OUT_ENTRY.c.stream_id == ours["id"], OUT_ENTRY.c.seq == ours["acknowledged"] + 1
+    oldest = held_there = None
+    if ours is not None:
+        of_ours = select(func.min(OUT_ENTRY.c.time)).where(OUT_ENTRY.c.stream_id == ours["id"])
+        oldest, held_there = session.execute(
+            select(
+                of_ours.where(OUT_ENTRY.c.seq == ours["acknowledged"] + 1).scalar_subquery(),
+                of_ours.where(OUT_ENTRY.c.late.is_not(None), OUT_ENTRY.c.late == "").scalar_subquery(),
             )
-        )
+        ).one()
     held = quarantined = 0
     if theirs is not None:
         held, quarantined = session.execute(
@@ -390,14 +393,14 @@ def health(session: Session, relation_id: str, now: datetime | None = None) -> H
         disputed=min(
             (each["disputed_at"] for each in directions.values() if each["disputed_at"]), default=None
         ),
-        unconfirmed=_unconfirmed(oldest, timedelta(seconds=lane["receipt_s"]), now),
+        unconfirmed=_unconfirmed((oldest, held_there), timedelta(seconds=lane["receipt_s"]), now),
         held=held,
         quarantined=quarantined,
     )
 
 
-def _unconfirmed(oldest: str | None, agreed: timedelta, now: datetime | None) -> datetime | None:
-    since = None if oldest is None else datetime.fromisoformat(oldest)
+def _unconfirmed(waiting: Iterable[str | None], agreed: timedelta, now: datetime | None) -> datetime | None:
+    since = min((datetime.fromisoformat(each) for each in waiting if each is not None), default=None)
     return since if since is not None and (now or datetime.now(UTC)) - since >= agreed else None
 
 
@@ -406,7 +409,7 @@ def _mark(row: Any, now: datetime) -> Mark:
         problem = json.loads(row.problem)
         reason = str(problem.get("detail") or problem.get("title") or "")
         return Mark(row.relation, "refused", row.received_at, reason, problem)
-    if row.acknowledged:
+    if row.acknowledged and row.late != "":  # empty: the partner holds it to try it again
         return Mark(row.relation, "delivered", row.received_at)
     appended = datetime.fromisoformat(row.time)
     if now - appended >= timedelta(seconds=row.receipt_s):

@@ -82,10 +82,14 @@ class Activity(Base):
 
 
 class OutEntry(Base):
-    """An entry of a stream of ours; `problem` is the partner's refusal (JSON)."""
+    """An entry of a stream of ours; `problem` is the partner's refusal (JSON).
+
+    `late` is empty while the partner holds the entry to try it again (`received`), then the id of the Create with
+    its final receipt; null where the first receipt settled it.
+    """
 
     __tablename__ = "out_entry"
-    __table_args__ = (COMPACT,)
+    __table_args__ = (index_where("late IS NOT NULL", None, "stream_id", "late"), COMPACT)
 
     stream_id: Mapped[int] = mapped_column(ForeignKey("stream.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
@@ -93,6 +97,7 @@ class OutEntry(Base):
     time: Mapped[str] = mapped_column(String(40))
     entry_hash: Mapped[bytes] = mapped_column(LargeBinary)
     problem: Mapped[str | None] = mapped_column(Text)
+    late: Mapped[str | None] = mapped_column(Text)
 
 
 class InEntry(Base):

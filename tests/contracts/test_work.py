@@ -243,6 +243,20 @@ def test_an_acknowledgement_only_grows(host: Host, relation: Relation) -> None:
         assert work.log.head(relation).seq == 4
 
 
+def test_an_entry_that_the_partner_holds_waits_for_its_last_word(host: Host, relation: Relation) -> None:
+    _append(host, relation, 2)
+    with host.open_work() as work:
+        assert work.log.late(relation, 1) is None
+        work.log.hold(relation, 1)
+        assert work.log.late(relation, 1) == ""
+    with host.open_work() as work:
+        assert [work.log.late(relation, seq) for seq in (1, 2, 3)] == ["", None, None]
+        work.log.conclude(relation, 1, f"{PARTNER}/a/late")
+    with host.open_work() as work:
+        work.log.hold(relation, 1)  # the first receipt may come after the last one
+        assert [work.log.late(relation, seq) for seq in (1, 2)] == [f"{PARTNER}/a/late", None]
+
+
 # -- streams
 
 

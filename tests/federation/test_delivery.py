@@ -11,6 +11,7 @@ import pytest
 
 from federation import delivery, documents, receipts, resolver, signatures
 from federation.activity import Document
+from federation.adapters import memory
 from federation.authorship import write
 from federation.errors import LocalError, Malformed, OutOfScope
 from federation.http import Headers, Response
@@ -419,8 +420,28 @@ def _sent(pair: Pair) -> tuple[str, Entry]:
     return posted, pair.south.store.rows.out[pair.north.iri][-1]
 
 
+def _held_there(pair: Pair) -> tuple[str, Entry]:
+    """North has only receipted that it keeps what south posted."""
+    posted = pair.south.post(pair.sven, pair.space, "x")
+    parcel = pair.south.parcel(pair.north)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory.Objects, "create", _fails)
+        response = pair.north.federation.receive_batch(parcel.request)
+    with pair.south.work() as work:
+        verdict = delivery.settle(parcel, response, work, pair.south.settings)
+    assert isinstance(verdict, delivery.Delivered)
+    assert [each.outcome for each in verdict.exceptions.values()] == ["received"]
+    assert pair.south.store.rows.objects[posted].refused is None
+    assert pair.south.store.rows.acknowledged[pair.north.iri] == verdict.last
+    return posted, parcel.entries[-1]
+
+
+def _fails(self: memory.Objects, effect: object) -> None:
+    raise ZeroDivisionError
+
+
 def test_a_late_refusal_is_shown_to_the_author(pair: Pair) -> None:
-    posted, entry = _sent(pair)
+    posted, entry = _held_there(pair)
     problem = {"type": "about:blank", "title": "Five times in vain"}
     assert _late(pair, entry, Outcome("rejected", problem)) == {"outcome": "processed"}
     assert pair.south.store.rows.objects[posted].refused == problem
@@ -428,7 +449,7 @@ def test_a_late_refusal_is_shown_to_the_author(pair: Pair) -> None:
 
 
 def test_a_late_success_changes_nothing(pair: Pair) -> None:
-    posted, entry = _sent(pair)
+    posted, entry = _held_there(pair)
     assert _late(pair, entry, Outcome("processed")) == {"outcome": "processed"}
     assert pair.south.store.rows.objects[posted].refused is None
     assert pair.south.store.rows.notes[-1][0] == "receipt.late"
@@ -453,6 +474,49 @@ def test_refuses_a_late_receipt_for_something_else(pair: Pair, changes: dict[str
     posted, entry = _sent(pair)
     assert problem_of(_late(pair, entry, Outcome("rejected"), **changes)) == problem
     assert pair.south.store.rows.objects[posted].refused is None
+
+
+@pytest.mark.parametrize("became", [Outcome("rejected", {"title": "After all"}), Outcome("processed")])
+def test_nobody_takes_back_that_an_entry_was_processed(pair: Pair, became: Outcome) -> None:
+    posted, entry = _sent(pair)
+    assert problem_of(_late(pair, entry, became)) == "out-of-scope"
+    assert pair.south.store.rows.objects[posted].refused is None
+    assert (pair.south.store.rows.refusals, pair.south.store.rows.late) == ({}, {})
+
+
+def test_the_last_word_on_an_entry_is_said_once(pair: Pair) -> None:
+    posted, entry = _held_there(pair)
+    assert problem_of(_late(pair, entry, Outcome("received"))) == "malformed"
+    assert _late(pair, entry, Outcome("processed")) == {"outcome": "processed"}
+    assert problem_of(_late(pair, entry, Outcome("rejected"))) == "out-of-scope"
+    assert pair.south.store.rows.objects[posted].refused is None
+
+
+def test_the_last_word_may_come_before_the_first_which_was_lost(pair: Pair) -> None:
+    pair.south.post(pair.sven, pair.space, "x")
+    parcel = pair.south.parcel(pair.north)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory.Objects, "create", _fails)
+        pair.north.federation.receive_batch(parcel.request)
+    assert _late(pair, parcel.entries[-1], Outcome("processed")) == {"outcome": "processed"}
+    concluded = dict(pair.south.store.rows.late)
+    assert all(concluded.values())
+    pair.south.deliver(pair.north)
+    assert pair.south.store.rows.late == concluded
+
+
+def test_a_receipt_that_comes_again_reopens_no_entry(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.south.post(pair.sven, pair.space, "x")
+    parcel = pair.south.parcel(pair.north)
+    response = pair.north.federation.receive_batch(parcel.request)
+    for outcome in ("processed", "received"):
+        became = {parcel.entries[-1].seq: Outcome(outcome)}
+        monkeypatch.setattr(receipts, "exceptions_of", lambda _, became=became: became)
+        with pair.south.work() as work:
+            assert isinstance(
+                delivery.settle(parcel, response, work, pair.south.settings), delivery.Delivered
+            )
+    assert pair.south.store.rows.late == {}
 
 
 def test_a_receipt_is_read_alone(pair: Pair) -> None:
@@ -496,25 +560,10 @@ def test_a_new_organisation_learns_who_is_on_the_roster(worlds: Worlds) -> None:
     assert worlds.sven in east.store.rows.documents
 
 
-def test_what_the_partner_keeps_to_try_again_is_no_refusal(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from federation.adapters import memory
-
-    def fails(self: memory.Objects, effect: object) -> None:
-        raise ZeroDivisionError
-
-    posted = pair.south.post(pair.sven, pair.space, "x")
-    parcel = pair.south.parcel(pair.north)
-    with monkeypatch.context() as patch:
-        patch.setattr(memory.Objects, "create", fails)
-        response = pair.north.federation.receive_batch(parcel.request)
-    with pair.south.work() as work:
-        verdict = delivery.settle(parcel, response, work, pair.south.settings)
-    assert isinstance(verdict, delivery.Delivered)
-    assert [each.outcome for each in verdict.exceptions.values()] == ["received"]
-    assert pair.south.store.rows.objects[posted].refused is None
-    assert pair.south.store.rows.acknowledged[pair.north.iri] == verdict.last
+def test_what_the_partner_keeps_to_try_again_is_no_refusal(pair: Pair) -> None:
+    _, entry = _held_there(pair)
+    assert pair.south.store.rows.late == {(pair.north.iri, entry.seq): ""}
+    assert pair.south.store.rows.refusals == {}
 
 
 def test_a_batch_stays_within_the_bytes_that_the_charter_allows(pair: Pair) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from federation.ports import Effect
+from federation import receipts
+from federation.ports import Effect, Outcome
 from node.exchange import held
 from node.exchange import service as exchange
 from node.threads.ports import Objects
 from tests.node.exchange.talk import Talk, contents
+from tests.node.spaces.world import House
 
 
 @pytest.fixture
@@ -34,13 +37,25 @@ def _outcomes(talk: Talk) -> list[str]:
         return [row.outcome for row in rows][::-1]
 
 
+def _standing(talk: Talk, said: list[str], days: int = 0) -> tuple[object, ...]:
+    """The states of what nord said, and since when something has no final receipt, as seen in some days."""
+    now = talk.nord.clock.now() + timedelta(days=days)
+    with talk.nord.ground.database.reading() as session:
+        marks = exchange.marks(session, said, now)
+        unconfirmed = exchange.health(session, talk.relation_id(talk.nord), now).unconfirmed
+    return *([mark.state for mark in marks[each]] for each in said), unconfirmed
+
+
 def test_a_line_that_failed_is_applied_later_and_the_next_ones_at_once(talk: Talk, broken: set[str]) -> None:
     broken.add("poison")
-    for words in ("before", "poison", "after"):
-        talk.from_guest(words)
+    said = [talk.from_guest(words).id for words in ("before", "poison", "after")]
     talk.settle()
     assert contents(talk.aubier.ground) == ["<p>before</p>", "<p>after</p>"]
     assert _outcomes(talk) == ["processed", "received", "processed"]
+    assert _standing(talk, said) == (["delivered"], ["queued"], ["delivered"], None)
+    *states, unconfirmed = _standing(talk, said, days=2)
+    assert states == [["delivered"], ["unconfirmed"], ["delivered"]]
+    assert unconfirmed is not None
     with talk.aubier.ground.database.reading() as session:
         assert exchange.health(session, talk.relation_id(talk.aubier)).held == 1
     broken.clear()
@@ -53,6 +68,7 @@ def test_a_line_that_failed_is_applied_later_and_the_next_ones_at_once(talk: Tal
     assert contents(talk.nord.ground) == contents(talk.aubier.ground)
     late = [line.split()[0] for line in talk.nord.audited() if line.startswith("receipt.late")]
     assert late == ["receipt.late"]
+    assert _standing(talk, said) == (["delivered"], ["delivered"], ["delivered"], None)
 
 
 def test_a_line_that_fails_five_times_is_given_up_and_the_author_learns_it(
@@ -77,6 +93,38 @@ def test_a_line_that_fails_five_times_is_given_up_and_the_author_learns_it(
     quarantined = [line for line in talk.aubier.audited() if line.startswith("exchange.quarantined")]
     assert len(quarantined) == 1
     assert [line for line in talk.nord.audited() if line.startswith("receipt.late-refusal")]
+
+
+@pytest.mark.parametrize("became", [Outcome("rejected", held.GIVEN_UP), Outcome("processed")])
+def test_a_partner_does_not_take_back_what_it_had_receipted(talk: Talk, became: Outcome) -> None:
+    said = talk.from_guest("taken")
+    talk.settle()
+    before = _kept_by(talk.nord)
+    ground, relation = talk.aubier.ground, talk.aubier.relation(talk.nord)
+    node = exchange.settings_of(ground)
+    with exchange.open_work(ground) as work:
+        entry = next(
+            entry
+            for entry, _ in work.streams.entries(relation, 1, work.streams.head(relation).seq)
+            if entry.activity == said.id
+        )
+        receipt = receipts.of_entry(node, relation, entry, became, work.now)
+        exchange.tell(ground, work, relation, {"type": "Create", "object": receipt}, node.node)
+    talk.settle()
+    assert _kept_by(talk.nord) == before
+    assert talk.fact(talk.nord, "SELECT outcome FROM in_entry ORDER BY seq DESC LIMIT 1") == "rejected"
+    assert talk.nord.audited()[-1].startswith("exchange.line-rejected")
+    assert not [line for line in talk.nord.audited() if line.startswith("receipt.late")]
+
+
+def _kept_by(house: House) -> list[tuple[object, ...]]:
+    """What a late receipt could change."""
+    with house.ground.database.reading() as session:
+        query = "SELECT {} ORDER BY 1, 2".format
+        run = session.connection().exec_driver_sql
+        entries = run(query("stream_id, seq, problem, late FROM out_entry")).all()
+        posts = run(query("id, activity, state, problem FROM post")).all()
+        return [tuple(row) for row in (*entries, *posts)]
 
 
 def test_an_admin_may_have_a_given_up_line_tried_again(talk: Talk, broken: set[str]) -> None:
