@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "5c88322aabcc"
+revision: str = "ab3ba9241501"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -1033,6 +1033,7 @@ def upgrade() -> None:
         sa.Column("entry_hash", sa.LargeBinary(), nullable=False),
         sa.Column("outcome", sa.String(length=9), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("late", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["activity_id"], ["activity.id"], name=op.f("fk_in_entry_activity_id_activity")
         ),
