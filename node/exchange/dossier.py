@@ -32,6 +32,7 @@ from node.exchange.unit import ACTIVITY, IN_ENTRY, LANE, OUT_ENTRY, STREAM, whol
 
 GIVEN = table_of(tables.Given)
 TAKEN = table_of(tables.Taken)
+LATE = ACTIVITY.alias("late")
 MAX_ENTRIES = 10_000
 SIGNED = frozenset({"content-digest", "signature", "signature-input"})
 COVERED = frozenset({"content-type", "exchange-log"})
@@ -60,7 +61,8 @@ class Wanted:
 class Received:
     """What a partner has signed of one entry of ours: `receipt` is its id, `at` when it says to have received it.
 
-    `signed` is when both had signed the first checkpoint that covers it.
+    With a late receipt `outcome` and `receipt` are of that. `signed` is when both had signed the first checkpoint
+    that covers it.
     """
 
     relation_id: str
@@ -93,6 +95,15 @@ class _Receipted:
 
     receipt: Document
     sent: Document | None
+
+
+@value
+class _Became:
+    """What became of an entry, by which receipt; `late` is the Create that brought it, where it came late."""
+
+    outcome: str
+    receipt: str
+    late: str | None
 
 
 def dossier(work: NodeWork, relation_id: str, wanted: Wanted) -> bytes:
@@ -141,10 +152,11 @@ def received(session: Session, activities: Sequence[str]) -> list[Received]:
     """What partners have receipted of these activities of ours, alone or announced, in the order of the logs."""
     named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri.in_(activities))
     rows = session.execute(
-        select(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq, LANE.c.relation)
+        select(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq, LANE.c.relation, LATE.c.raw.label("late"))
         .join_from(OUT_ENTRY, ACTIVITY, ACTIVITY.c.id == OUT_ENTRY.c.activity_id)
         .join(STREAM, STREAM.c.id == OUT_ENTRY.c.stream_id)
         .join(LANE, LANE.c.id == STREAM.c.lane_id)
+        .outerjoin(LATE, LATE.c.iri == OUT_ENTRY.c.late)
         .where(or_(ACTIVITY.c.id.in_(named), ACTIVITY.c.inside_id.in_(named)))
         .order_by(OUT_ENTRY.c.stream_id, OUT_ENTRY.c.seq)
     )
@@ -154,7 +166,7 @@ def received(session: Session, activities: Sequence[str]) -> list[Received]:
         if packed is None:
             continue
         receipt = unpack(packed)[2]
-        outcomes = {each["seq"]: each["outcome"] for each in receipt["exceptions"]}
+        last = _outcome(receipt, row.seq, row.late)
         signed = session.scalar(
             select(func.min(CHECKPOINT.c.at)).where(
                 CHECKPOINT.c.stream_id == row.stream_id,
@@ -163,8 +175,8 @@ def received(session: Session, activities: Sequence[str]) -> list[Received]:
                 CHECKPOINT.c.size >= row.seq,
             )
         )
-        at, outcome = datetime.fromisoformat(receipt["received"]), outcomes.get(row.seq, "processed")
-        found.append(Received(row.relation, row.seq, at, outcome, receipt["id"], signed))
+        at = datetime.fromisoformat(receipt["received"])
+        found.append(Received(row.relation, row.seq, at, last.outcome, last.receipt, signed))
     return found
 
 
@@ -192,7 +204,7 @@ def _streams(work: NodeWork, relation: Relation) -> list[_Stream]:
 
 def _items(work: NodeWork, stream: _Stream, wanted: Wanted) -> Iterator[Document]:
     relation, log = stream.relation, work.log if stream.ours else work.streams
-    for seq in _wanted(work, stream, wanted):
+    for seq, said_late in _wanted(work, stream, wanted):
         read = log.read(relation, seq, 1, 1)
         receipted = _receipted(work, stream, seq)
         if receipted is None:
@@ -201,12 +213,13 @@ def _items(work: NodeWork, stream: _Stream, wanted: Wanted) -> Iterator[Document
         receipt, last = receipted.receipt, int(receipted.receipt["to"])
         covered = stream.size >= last
         chain = [] if covered or last == seq else log.read(relation, seq + 1, last - seq, 2**60)
-        exceptions = {each["seq"]: each["outcome"] for each in receipt["exceptions"]}
+        became = _outcome(receipt, seq, said_late)
         yield {
             "entry": document_of(stream.iri, entry),
             "activity": raw.decode() if raw else None,
-            "outcome": exceptions.get(seq, "processed"),
+            "outcome": became.outcome,
             "receipt": receipt,
+            "late": became.late,
             "sent": receipted.sent,
             "paths": [
                 checkpoints.inclusion(relation, stream.iri, each, stream.size, work) for each in (seq, last)
@@ -217,9 +230,25 @@ def _items(work: NodeWork, stream: _Stream, wanted: Wanted) -> Iterator[Document
         }
 
 
-def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
+def _outcome(receipt: Document, seq: int, said_late: bytes | None) -> _Became:
+    """What became of an entry: as its receipt says, unless that was `received` and another came since."""
+    exceptions = {each["seq"]: each["outcome"] for each in receipt["exceptions"]}
+    first = exceptions.get(seq, "processed")
+    if first != "received" or said_late is None:
+        return _Became(first, receipt["id"], None)
+    raw = whole(said_late, None, None)
+    late = documents.loads(raw)["object"]
+    return _Became(late["outcome"], late["id"], raw.decode())
+
+
+def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[tuple[int, bytes | None]]:
+    """Which entries, each with the Create, packed, that brought its late receipt."""
     table = OUT_ENTRY if stream.ours else IN_ENTRY
-    query = select(table.c.seq).where(table.c.stream_id == stream.key)
+    query = (
+        select(table.c.seq, LATE.c.raw)
+        .select_from(table.outerjoin(LATE, LATE.c.iri == table.c.late))
+        .where(table.c.stream_id == stream.key)
+    )
     if wanted.activities:
         named = select(ACTIVITY.c.id).where(ACTIVITY.c.iri.in_(wanted.activities))
         query = query.join(ACTIVITY, ACTIVITY.c.id == table.c.activity_id).where(
@@ -229,10 +258,10 @@ def _wanted(work: NodeWork, stream: _Stream, wanted: Wanted) -> Sequence[int]:
         query = query.where(table.c.time >= rfc3339(wanted.begin))
     if wanted.end is not None:
         query = query.where(table.c.time < rfc3339(wanted.end))
-    found = work.session.scalars(query.order_by(table.c.seq).limit(MAX_ENTRIES + 1)).all()
+    found = work.session.execute(query.order_by(table.c.seq).limit(MAX_ENTRIES + 1)).all()
     if len(found) > MAX_ENTRIES:
         raise TooMuch
-    return found
+    return [(row.seq, row.raw) for row in found]
 
 
 def _receipted(work: NodeWork, stream: _Stream, seq: int) -> _Receipted | None:
@@ -286,7 +315,8 @@ def _keys(work: NodeWork, relation: Relation, evidence: Document, used: dict[str
 
     `used`: further ones, and when they were used.
     """
-    texts = [*evidence["consents"], *(each["activity"] for each in evidence["items"] if each["activity"])]
+    quoted = (each[name] for each in evidence["items"] for name in ("activity", "late"))
+    texts = [*evidence["consents"], *filter(None, quoted)]
     waiting = {**used, **_methods([evidence, *(documents.loads(each.encode()) for each in texts)])}
     ours = {each.key_id: each for each in relation.keys}
     agreed = {

@@ -143,18 +143,17 @@ def _failed(ground: Ground, held: Held, cause: str) -> None:
 
 
 def _conclude(ground: Ground, work: NodeWork, held: Held, entry: Entry, outcome: Outcome) -> None:
-    """The entry has this outcome from now on, and the partner learns it by a receipt."""
+    """The entry has this outcome from now on; the partner learns by a receipt the first one, which is final to it."""
+    place = (IN_ENTRY.c.stream_id == held.stream_id, IN_ENTRY.c.seq == held.seq)
+    late = work.session.scalar(select(IN_ENTRY.c.late).where(*place))
+    if late is None:
+        receipt = _receipt(ground, work, held.relation, entry, outcome)
+        document: Document = {"type": "Create", "to": [held.relation.node], "object": receipt}
+        late = tell(ground, work, held.relation, document, settings_of(ground).node).id
+    problem = None if outcome.problem is None else json.dumps(dict(outcome.problem))
     work.session.execute(
-        update(IN_ENTRY)
-        .where(IN_ENTRY.c.stream_id == held.stream_id, IN_ENTRY.c.seq == held.seq)
-        .values(
-            outcome=outcome.outcome,
-            problem=None if outcome.problem is None else json.dumps(dict(outcome.problem)),
-        )
+        update(IN_ENTRY).where(*place).values(outcome=outcome.outcome, problem=problem, late=late)
     )
-    receipt = _receipt(ground, work, held.relation, entry, outcome)
-    document: Document = {"type": "Create", "to": [held.relation.node], "object": receipt}
-    tell(ground, work, held.relation, document, settings_of(ground).node)
 
 
 def _receipt(ground: Ground, work: NodeWork, relation: Relation, entry: Entry, outcome: Outcome) -> Document:

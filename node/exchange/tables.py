@@ -104,7 +104,7 @@ class InEntry(Base):
     """An entry of a partner's stream with its outcome.
 
     `activity_id` where the journal has exactly this activity; else `named` holds id, type and digest as the
-    manifest gave them (JSON).
+    manifest gave them (JSON). `late` is the id of our Create with its final receipt, where the first was `received`.
     """
 
     __tablename__ = "in_entry"
@@ -118,6 +118,7 @@ class InEntry(Base):
     entry_hash: Mapped[bytes] = mapped_column(LargeBinary)
     outcome: Mapped[str] = mapped_column(String(9))
     problem: Mapped[str | None] = mapped_column(Text)
+    late: Mapped[str | None] = mapped_column(Text)
 
 
 class HeldLine(Base):

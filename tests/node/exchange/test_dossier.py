@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from federation import delivery, jcs, proofs
+from federation.ports import Effect
 from federation.verify import verify
-from node.exchange import histories
-from node.exchange.dossier import Wanted, dossier
+from node.exchange import held, histories
+from node.exchange.dossier import Wanted, dossier, received
 from node.exchange.service import open_reading
 from node.identity.services.keys import keys_of
+from node.threads.ports import Objects
 from tests.node.exchange.talk import Talk
 from tests.node.exchange.test_histories import rewrite
 from tests.node.spaces.world import House
@@ -29,6 +31,7 @@ STANDARD = {
     "__future__",
     "base64",
     "collections",
+    "contextlib",
     "datetime",
     "functools",
     "hashlib",
@@ -199,6 +202,84 @@ def test_entries_cannot_change_places_nor_receipts_their_entries(spoken: Talk) -
         mine[0][name], mine[-1][name] = mine[-1][name], mine[0][name]
         if ours[0][name] != ours[-1][name]:
             assert _wrong(_resealed(spoken.nord, changed)), name
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Hosts fail to store anything while there is something in it."""
+    failing: list[bool] = []
+    plain = Objects.create
+
+    def create(self: Objects, effect: Effect) -> None:
+        if effect.space.hosted and failing:
+            raise RuntimeError("a bug of ours")
+        plain(self, effect)
+
+    monkeypatch.setattr(Objects, "create", create)
+    return failing
+
+
+def _held(talk: Talk, failing: list[bool]) -> str:
+    """What nord said, and aubier has only receipted as `received`."""
+    failing.append(True)
+    said = talk.from_guest("held").id
+    talk.settle()
+    failing.clear()
+    return said
+
+
+def _items(raw: bytes, said: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = json.loads(raw)["items"]
+    return [each for each in items if each["entry"]["activity"] == said]
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["processed", "rejected"])
+def test_the_last_word_on_an_entry_that_was_held_is_proved(
+    talk: Talk, failing: list[bool], *, applied: bool
+) -> None:
+    said = _held(talk, failing)
+    for house in (talk.nord, talk.aubier):
+        raw = _file(house, talk)
+        assert _wrong(raw) == []
+        assert [(each["outcome"], each["late"]) for each in _items(raw, said)] == [("received", None)]
+    if not applied:
+        failing.append(True)
+    for _ in range(1 if applied else held.MAX_TRIES):
+        talk.aubier.clock.move(hours=1)
+        held.retry(talk.aubier.ground)
+    talk.settle()
+    last = "processed" if applied else "rejected"
+    for house, wanted in ((talk.nord, Wanted((said,))), (talk.nord, None), (talk.aubier, None)):
+        raw = _file(house, talk, wanted)
+        assert _wrong(raw) == []
+        found = _items(raw, said)
+        assert [each["outcome"] for each in found] == [last]
+        assert any(f"entry {found[0]['entry']['seq']}, {last}" in what for what, _ in verify.findings(raw))
+        for name, value in (("outcome", "received"), ("late", None), ("late", found[0]["activity"])):
+            document = json.loads(raw)
+            next(each for each in document["items"] if each["late"])[name] = value
+            assert _wrong(_resealed(house, document)), name
+    with open_reading(talk.nord.ground) as work:
+        (one,) = received(work.session, (said,))
+    late = json.loads(_items(_file(talk.nord, talk), said)[0]["late"])["object"]
+    assert (one.outcome, one.receipt) == (last, late["id"])
+
+
+def test_a_late_receipt_settles_no_other_entry(talk: Talk, failing: list[bool]) -> None:
+    first, second = (_held(talk, failing) for _ in range(2))
+    plain = talk.from_guest("plain").id
+    talk.settle()
+    talk.aubier.clock.move(hours=1)
+    held.retry(talk.aubier.ground)
+    talk.settle()
+    raw = _file(talk.nord, talk)
+    assert _wrong(raw) == []
+    late = {said: _items(raw, said)[0]["late"] for said in (first, second, plain)}
+    assert late[plain] is None
+    for said in (second, plain):
+        document = json.loads(raw)
+        next(each for each in document["items"] if each["entry"]["activity"] == said)["late"] = late[first]
+        assert _wrong(_resealed(talk.nord, document)), said
 
 
 @pytest.mark.parametrize(
