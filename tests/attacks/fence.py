@@ -32,6 +32,10 @@ Snapshot = Mapping[str, Rows]
 #: What is written about a refused line. All else stays as it is.
 OF_A_LINE = frozenset({"in_entry", "stream", "receipt_given", "nonce", "audit"})
 OF_A_REQUEST = frozenset({"audit"})
+#: What a page may write that shows something, or refuses to: when its session was used last, and what that keeps.
+OF_A_PAGE = frozenset({"audit", "session"})
+#: What a failure of ours may write beside that: the line, to be tried again.
+OF_A_FAILURE = OF_A_LINE | {"held_line"}
 #: Where a row may say something else than before: how far a log has come, and when something was used last.
 MOVE_ALONG = frozenset({"stream", "lane", "token", "session"})
 
@@ -233,6 +237,36 @@ class Fence:
         self._changed_only(OF_A_REQUEST)
         self._go_on(self._after)
 
+    def reads(self) -> None:
+        """Pages were read, or refused: nothing was written but what a page may."""
+        self._changed_only(OF_A_PAGE)
+        self._go_on(self._after)
+
+    def takes(self, said: Said, **rows: int) -> None:
+        """The line was taken: its entry, receipt and nonce and so many rows of these tables, and nothing else.
+
+        Of a row that was there, a log went on or a space counted one more; all else is as it was.
+        """
+        assert said.outcomes == [("processed", "")], said.outcomes
+        rows = {"in_entry": 1, "receipt_given": 1, "nonce": 1, **rows}
+        added = self._changed_only(frozenset(rows), MOVE_ALONG | {"space"})
+        assert {name: len(each) for name, each in added.items()} == rows
+        columns = Base.metadata.tables["space"].columns.keys()
+        for row in added.get("space", ()):
+            (old,) = (each for each in self._before["space"] if each[0] == row[0])
+            moved = {name for name, *pair in zip(columns, old, row, strict=True) if pair[0] != pair[1]}
+            assert moved <= {"rev", "member_rev", "roster", "roster_version"}, moved
+            assert row[columns.index("iri")] == repr(self.bridge)
+        self._go_on(self._after)
+
+    def fails(self) -> None:
+        """A failure of ours: every row that was there stands as it stood, also once its jobs ran without the line."""
+        self._changed_only(OF_A_FAILURE)
+        self.forget_held()
+        self.victim.settle_jobs()
+        self._changed_only(OF_A_FAILURE)
+        self._go_on(self._after)
+
     def forget_held(self) -> None:
         """Take away what was kept to be tried again."""
         with self.victim.ground.database.writing() as session:
@@ -245,14 +279,16 @@ class Fence:
             rows = session.execute(select(table).order_by(table.c.seq.desc()).limit(last)).mappings()
             return [dict(row) for row in rows][::-1]
 
-    def _changed_only(self, allowed: frozenset[str]) -> dict[str, Rows]:
+    def _changed_only(
+        self, allowed: frozenset[str], may_move: frozenset[str] = MOVE_ALONG
+    ) -> dict[str, Rows]:
         after = self._after = self.snapshot()
         changed = {name for name in after if after[name] != self._before[name]}
         assert changed <= allowed, {
             name: (self._before[name] - after[name], after[name] - self._before[name])
             for name in changed - allowed
         }
-        for name in changed - MOVE_ALONG:
+        for name in changed - may_move:
             assert self._before[name] <= after[name], f"rows of {name} are gone"
         assert self.net.sent[self._sent :] == [], "something was asked for while deciding"
         left = {task.name for task in self.victim.ground.jobs._huey.pending()}
