@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "ab3ba9241501"
+revision: str = "60566b8dc26c"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
