@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "60566b8dc26c"
+revision: str = "9ee0cf2adb03"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
@@ -559,8 +559,6 @@ def upgrade() -> None:
 
     op.create_table(
         "visit",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("issuer", sa.String(length=255), nullable=False),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("sid", sa.String(length=255), nullable=False),
@@ -571,6 +569,8 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("theme", sa.String(length=8), nullable=False),
         sa.Column("shortcuts", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("idp", sa.String(length=255), nullable=False),
         sa.Column("acr", sa.String(length=100), nullable=False),
         sa.Column("amr", sa.String(length=255), nullable=False),
@@ -808,12 +808,12 @@ def upgrade() -> None:
 
     op.create_table(
         "session",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("provider", sa.String(length=32), nullable=True),
         sa.Column("provider_session", sa.String(length=255), nullable=True),
         sa.Column("state_hash", sa.String(length=64), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("idp", sa.String(length=255), nullable=False),
         sa.Column("acr", sa.String(length=100), nullable=False),
         sa.Column("amr", sa.String(length=255), nullable=False),
